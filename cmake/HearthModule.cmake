@@ -1,0 +1,55 @@
+# hearth_module(NAME SOURCES a.cc ... [DEPS hearth::x ...] [PRIVATE_DEPS ...] [INTERNAL_TO dir])
+#
+# One static library per module. Only include/<module>/ is visible to modules that list it in DEPS:
+# an include of an undeclared module does not compile, so the borders in ARCHITECTURE.md hold.
+# INTERNAL_TO is for parts of a larger module (inference/gguf, ...): their headers are reached as
+# "gguf/reader.h" by the other parts and by tests, and by nobody else.
+#
+# Adding a dependency is a design decision: say why in the commit.
+add_library(hearth_flags INTERFACE)
+target_compile_features(hearth_flags INTERFACE cxx_std_20)
+target_compile_options(hearth_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -fno-math-errno>)
+if(HEARTH_SANITIZE)
+  target_compile_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE})
+endif()
+
+function(hearth_module name)
+  cmake_parse_arguments(M "" "INTERNAL_TO" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(hearth_${name} STATIC ${M_SOURCES})
+  add_library(hearth::${name} ALIAS hearth_${name})
+  target_include_directories(hearth_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+  if(M_INTERNAL_TO)
+    target_include_directories(hearth_${name} PUBLIC ${M_INTERNAL_TO})
+  elseif(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/include)
+    file(GLOB_RECURSE headers ${CMAKE_CURRENT_SOURCE_DIR}/include/*.h)
+    target_sources(hearth_${name} PUBLIC FILE_SET HEADERS BASE_DIRS include FILES ${headers})
+  endif()
+  target_link_libraries(hearth_${name} PUBLIC ${M_DEPS} PRIVATE hearth_flags ${M_PRIVATE_DEPS})
+endfunction()
+
+# hearth_test(NAME SOURCES a_test.cc ... DEPS hearth::x ...): one GoogleTest program; each TEST is a ctest.
+# Tests may read committed data below tests/data, given as HEARTH_TEST_DATA.
+function(hearth_test name)
+  cmake_parse_arguments(T "" "" "SOURCES;DEPS;ENV" ${ARGN})
+  add_executable(${name} ${T_SOURCES})
+  target_link_libraries(${name} PRIVATE hearth_flags ${T_DEPS} GTest::gmock GTest::gtest_main)
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_definitions(${name} PRIVATE HEARTH_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+endfunction()
+
+# hearth_fuzz(NAME SOURCES x_fuzz.cc DEPS ... CORPUS dir): with HEARTH_FUZZ a libFuzzer program; always a
+# program that replays the corpus in ctest, so that every found input stays a test on any compiler.
+function(hearth_fuzz name)
+  cmake_parse_arguments(F "" "CORPUS" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name}_replay ${F_SOURCES} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+  target_link_libraries(${name}_replay PRIVATE hearth_flags ${F_DEPS})
+  add_test(NAME ${name}.corpus COMMAND ${name}_replay ${F_CORPUS})
+  if(HEARTH_FUZZ)
+    add_executable(${name} ${F_SOURCES})
+    target_link_libraries(${name} PRIVATE hearth_flags ${F_DEPS})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  endif()
+endfunction()

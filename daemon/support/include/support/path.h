@@ -1,0 +1,29 @@
+// Where things live: the XDG base directories, so that a test runs beside a user's own daemon.
+// Errors name the variable or folder that is wrong and the fix.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "support/result.h"
+
+namespace hearth::path {
+
+struct Folders {
+  std::string config;   // $XDG_CONFIG_HOME/hearth   (~/.config/hearth)
+  std::string state;    // $XDG_STATE_HOME/hearth    (~/.local/state/hearth)  token, logs, sessions
+  std::string data;     // $XDG_DATA_HOME/hearth     (~/.local/share/hearth)  models
+  std::string cache;    // $XDG_CACHE_HOME/hearth    (~/.cache/hearth)
+  std::string runtime;  // $XDG_RUNTIME_DIR/hearth; the state folder where that variable is missing
+};
+
+// From the environment; creates nothing. HOME unset and no XDG variable is an error.
+Result<Folders> folders();
+
+// Creates a folder (and its parents) with mode 0700; an existing one of ours is tightened to 0700.
+// Someone else's folder, or a symlink to one, is Errc::denied.
+Result<> make_private_dir(const std::string& path);
+
+std::string join(std::string_view folder, std::string_view name);
+
+}  // namespace hearth::path

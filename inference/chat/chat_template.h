@@ -1,0 +1,57 @@
+// From a conversation to prompt tokens: canonical messages -> template variables -> Jinja -> pieces
+// of trusted and untrusted text -> token ids.
+//
+// Immutable after load; any thread may use it.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "chat/jinja.h"
+#include "gguf/reader.h"
+#include "inference/message.h"
+#include "support/result.h"
+#include "tokenizer/tokenizer.h"
+
+namespace hearth {
+
+class ChatTemplate {
+ public:
+  // tokenizer.chat_template of the file; a file without one gets ChatML when the vocabulary has its
+  // tokens, else a plain "role: text" form, and says so in notes().
+  static Result<ChatTemplate> load(const gguf::File& file, const Tokenizer& tokenizer);
+
+  // Null or part-wise content is normalised before rendering: content is a string unless the
+  // template handles parts; tool arguments are objects or strings, as the template wants them.
+  // `variables` is a JSON object of extra template variables, or empty.
+  Result<std::vector<Token>> render(std::span<const Message> messages,
+                                    std::span<const ToolSpec> tools, const RawJson& variables,
+                                    int64_t now_unix_s) const;
+
+  // The rendered text of the same, for inspection.
+  Result<std::string> render_text(std::span<const Message> messages,
+                                  std::span<const ToolSpec> tools, const RawJson& variables,
+                                  int64_t now_unix_s) const;
+
+  // The marker pair around a model's thinking ("<think>", "</think>"), when the template has one,
+  // and whether the generation prompt already opened it (learned by rendering a probe).
+  struct ReasoningMarkers {
+    std::string open, close;
+    bool opened_by_prompt = false;
+  };
+  const std::optional<ReasoningMarkers>& reasoning() const;
+  std::span<const std::string> notes() const;
+
+  ChatTemplate(ChatTemplate&&) noexcept;
+  ChatTemplate& operator=(ChatTemplate&&) noexcept;
+  ~ChatTemplate();
+
+ private:
+  struct State;
+  explicit ChatTemplate(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace hearth

@@ -1,0 +1,314 @@
+// What daemon and engine child say to each other over the socketpair.
+//
+// Frame: u32 size of what follows (little-endian, at most kMaxFrameBytes), u8 index into ToEngine or
+// FromEngine, the record in binary.h's encoding. Canonical messages go in, deltas and counts come
+// out: tokenizer, template, sampler and stop strings live in the child, since vocabulary and
+// template are hostile bytes.
+//
+// Order: events of one request arrive in the order Accepted, Progress*, Delta*, then exactly one of
+// Done or Failed. A Cancel is answered by Done with finish_reason cancelled (or crosses with it).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "inference/message.h"
+
+namespace hearth::engine {
+
+inline constexpr size_t kMaxFrameBytes = 64u << 20;
+
+enum class KvType : uint8_t { automatic, f32, f16, q8_0 };
+
+}  // namespace hearth::engine
+
+namespace hearth {
+template <>
+struct EnumNames<engine::KvType> {
+  static constexpr std::pair<engine::KvType, std::string_view> names[] = {
+      {engine::KvType::automatic, "auto"},
+      {engine::KvType::f32, "f32"},
+      {engine::KvType::f16, "f16"},
+      {engine::KvType::q8_0, "q8_0"},
+  };
+};
+}  // namespace hearth
+
+namespace hearth::engine {
+
+// Per-model settings of the config; 0 and automatic mean: decide from the model and the machine.
+struct ModelSettings {
+  uint32_t n_context = 0;      // tokens; 0: the model's own when memory allows, else what fits
+  KvType kv_type = KvType::automatic;  // f16
+  uint32_t n_threads = 0;      // 0: physical cores allowed by affinity and cgroup
+  uint64_t memory_bytes = 0;   // cap on weights + KV + workspace; 0: what the machine allows
+  static void fields(auto& self, auto&& field) {
+    field.or_default("context", self.n_context);
+    field.or_default("kvType", self.kv_type);
+    field.or_default("threads", self.n_threads);
+    field.or_default("memoryBytes", self.memory_bytes);
+  }
+};
+
+struct LogitBias {
+  Token token = 0;
+  float bias = 0;  // added to the logit; -100 and less: never
+  static void fields(auto& self, auto&& field) {
+    field("token", self.token);
+    field("bias", self.bias);
+  }
+};
+
+// How to pick tokens. Absent members take the model's own defaults (general.sampling.* of the GGUF),
+// then the ones written here.
+struct Sampling {
+  std::optional<float> temperature;        // 0.8; 0 is greedy
+  std::optional<uint32_t> top_k;           // 40; 0: off
+  std::optional<float> top_p;              // 0.95; 1: off
+  std::optional<float> min_p;              // 0.05; 0: off
+  std::optional<float> repeat_penalty;     // 1: off
+  std::optional<float> presence_penalty;   // 0
+  std::optional<float> frequency_penalty;  // 0
+  std::optional<uint64_t> seed;            // absent: random, and reported in Done
+  std::vector<LogitBias> logit_bias;
+  static void fields(auto& self, auto&& field) {
+    field("temperature", self.temperature);
+    field("topK", self.top_k);
+    field("topP", self.top_p);
+    field("minP", self.min_p);
+    field("repeatPenalty", self.repeat_penalty);
+    field("presencePenalty", self.presence_penalty);
+    field("frequencyPenalty", self.frequency_penalty);
+    field("seed", self.seed);
+    field("logitBias", self.logit_bias);
+  }
+};
+
+// ---- daemon -> engine ----
+
+struct Load {
+  std::string model;  // the name used in everything that follows
+  std::string path;   // GGUF, first shard when split
+  ModelSettings settings;
+  static void fields(auto& self, auto&& field) {
+    field("model", self.model);
+    field("path", self.path);
+    field("settings", self.settings);
+  }
+};
+
+struct Unload {
+  std::string model;
+  static void fields(auto& self, auto&& field) { field("model", self.model); }
+};
+
+// One completion. Either a conversation (`messages`, rendered by the model's template with a
+// generation prompt) or a bare `prompt` (tokenized as text after BOS, no template).
+struct Generate {
+  uint64_t request = 0;  // chosen by the daemon, never reused
+  std::string model;
+  std::vector<Message> messages;
+  std::optional<std::string> prompt;
+  std::vector<ToolSpec> tools;
+  RawJson template_variables;  // object: enable_thinking, reasoning_effort, ...
+  Sampling sampling;
+  std::vector<std::string> stop;
+  uint32_t max_tokens = 0;  // 0: up to the context
+  bool ignore_eos = false;
+  static void fields(auto& self, auto&& field) {
+    field("request", self.request);
+    field("model", self.model);
+    field("messages", self.messages);
+    field("prompt", self.prompt);
+    field("tools", self.tools);
+    field("templateVariables", self.template_variables);
+    field("sampling", self.sampling);
+    field("stop", self.stop);
+    field("maxTokens", self.max_tokens);
+    field("ignoreEos", self.ignore_eos);
+  }
+};
+
+struct Cancel {
+  uint64_t request = 0;
+  static void fields(auto& self, auto&& field) { field("request", self.request); }
+};
+
+using ToEngine = std::variant<Load, Unload, Generate, Cancel>;
+
+// ---- engine -> daemon ----
+
+struct ModelFacts {
+  std::string architecture;
+  std::string name;        // general.name
+  uint32_t n_context = 0;  // in use
+  uint32_t n_context_train = 0;
+  uint64_t weights_bytes = 0;
+  uint64_t kv_bytes = 0;  // for the whole pool
+  uint32_t n_vocab = 0;
+  uint32_t n_threads = 0;
+  std::string cpu_path;  // "scalar", "avx2", "avx512"
+  bool has_template = false;
+  std::vector<std::string> notes;  // decisions a user may wonder about ("context reduced to ...")
+  static void fields(auto& self, auto&& field) {
+    field("architecture", self.architecture);
+    field("name", self.name);
+    field("context", self.n_context);
+    field("contextTrain", self.n_context_train);
+    field("weightsBytes", self.weights_bytes);
+    field("kvBytes", self.kv_bytes);
+    field("vocab", self.n_vocab);
+    field("threads", self.n_threads);
+    field("cpuPath", self.cpu_path);
+    field("hasTemplate", self.has_template);
+    field("notes", self.notes);
+  }
+};
+
+struct Loaded {
+  std::string model;
+  ModelFacts facts;
+  double load_ms = 0;
+  static void fields(auto& self, auto&& field) {
+    field("model", self.model);
+    field("facts", self.facts);
+    field("loadMs", self.load_ms);
+  }
+};
+
+struct LoadFailed {
+  std::string model;
+  Error error;
+  static void fields(auto& self, auto&& field) {
+    field("model", self.model);
+    field("error", self.error);
+  }
+};
+
+struct Unloaded {
+  std::string model;
+  static void fields(auto& self, auto&& field) { field("model", self.model); }
+};
+
+struct Accepted {
+  uint64_t request = 0;
+  uint32_t n_prompt = 0;  // tokens of the rendered prompt
+  uint32_t n_cached = 0;  // of those, already in the KV cache
+  static void fields(auto& self, auto&& field) {
+    field("request", self.request);
+    field("promptTokens", self.n_prompt);
+    field("cachedTokens", self.n_cached);
+  }
+};
+
+// Sent at most every 500 ms while a prompt is being read.
+struct Progress {
+  uint64_t request = 0;
+  uint32_t n_done = 0;
+  uint32_t n_prompt = 0;
+  static void fields(auto& self, auto&& field) {
+    field("request", self.request);
+    field("done", self.n_done);
+    field("promptTokens", self.n_prompt);
+  }
+};
+
+// New text, always whole UTF-8 sequences; text that may turn out to be a stop string is held back.
+struct Delta {
+  uint64_t request = 0;
+  bool is_reasoning = false;
+  std::string text;
+  std::vector<Token> tokens;  // whose text this is, possibly empty while text is held back
+  static void fields(auto& self, auto&& field) {
+    field("request", self.request);
+    field("isReasoning", self.is_reasoning);
+    field("text", self.text);
+    field("tokens", self.tokens);
+  }
+};
+
+enum class FinishReason : uint8_t { stop, length, cancelled };
+
+struct Usage {
+  uint32_t n_prompt = 0;
+  uint32_t n_cached = 0;
+  uint32_t n_completion = 0;  // reasoning included
+  uint32_t n_reasoning = 0;
+  static void fields(auto& self, auto&& field) {
+    field("promptTokens", self.n_prompt);
+    field("cachedTokens", self.n_cached);
+    field("completionTokens", self.n_completion);
+    field("reasoningTokens", self.n_reasoning);
+  }
+};
+
+struct Timings {
+  double queue_ms = 0;
+  double prefill_ms = 0;
+  double decode_ms = 0;
+  static void fields(auto& self, auto&& field) {
+    field("queueMs", self.queue_ms);
+    field("prefillMs", self.prefill_ms);
+    field("decodeMs", self.decode_ms);
+  }
+};
+
+struct Done {
+  uint64_t request = 0;
+  FinishReason finish_reason = FinishReason::stop;
+  std::optional<std::string> stop_string;  // which one ended it
+  Usage usage;
+  Timings timings;
+  uint64_t seed = 0;
+  static void fields(auto& self, auto&& field) {
+    field("request", self.request);
+    field("finishReason", self.finish_reason);
+    field("stopString", self.stop_string);
+    field("usage", self.usage);
+    field("timings", self.timings);
+    field("seed", self.seed);
+  }
+};
+
+// context_exceeded carries both numbers, for wires that must state them.
+struct Failed {
+  uint64_t request = 0;
+  Error error;
+  uint32_t n_prompt = 0;
+  uint32_t n_context = 0;
+  static void fields(auto& self, auto&& field) {
+    field("request", self.request);
+    field("error", self.error);
+    field("promptTokens", self.n_prompt);
+    field("context", self.n_context);
+  }
+};
+
+using FromEngine =
+    std::variant<Loaded, LoadFailed, Unloaded, Accepted, Progress, Delta, Done, Failed>;
+
+// One frame for the wire, size prefix included.
+std::string encode_frame(const ToEngine& message);
+std::string encode_frame(const FromEngine& message);
+
+// The payload of one frame, without its size prefix.
+Result<ToEngine> decode_to_engine(std::string_view payload);
+Result<FromEngine> decode_from_engine(std::string_view payload);
+
+}  // namespace hearth::engine
+
+namespace hearth {
+template <>
+struct EnumNames<engine::FinishReason> {
+  static constexpr std::pair<engine::FinishReason, std::string_view> names[] = {
+      {engine::FinishReason::stop, "stop"},
+      {engine::FinishReason::length, "length"},
+      {engine::FinishReason::cancelled, "cancelled"},
+  };
+};
+}  // namespace hearth

@@ -1,0 +1,34 @@
+// What the engine publishes in shared memory (memfd, one page, inherited by the child): the router's
+// forecast and /metrics read it without asking a busy engine.
+//
+// One writer (the engine thread), any number of readers in the daemon; a sequence lock: odd while
+// being written, readers retry. The engine is untrusted: readers clamp what they use.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace hearth::engine {
+
+struct SnapshotData {
+  uint64_t n_steps = 0;             // forward passes since start
+  uint32_t n_running = 0;           // requests decoding or reading their prompt
+  uint32_t n_queued = 0;            // accepted, not yet started
+  uint64_t n_prefill_left = 0;      // prompt tokens still to read, all requests
+  uint64_t n_pages_used = 0;        // KV pages
+  uint64_t n_pages_total = 0;
+  uint64_t n_prefill_tokens = 0;    // since start
+  uint64_t n_decode_tokens = 0;     // since start
+  double prefill_tokens_per_s = 0;  // moving averages of recent steps
+  double decode_tokens_per_s = 0;
+};
+
+struct Snapshot {
+  std::atomic<uint64_t> sequence{0};
+  SnapshotData data;
+};
+
+void publish(Snapshot& snapshot, const SnapshotData& data);
+SnapshotData read(const Snapshot& snapshot);
+
+}  // namespace hearth::engine
