@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "inference/engine_messages.h"
+#include "inference/completion.h"
 #include "support/result.h"
 
 namespace hearth {
@@ -22,11 +22,11 @@ struct SamplerSettings {
   float presence_penalty = 0.f;
   float frequency_penalty = 0.f;
   uint64_t seed = 0;
-  std::vector<engine::LogitBias> logit_bias;
+  std::vector<LogitBias> logit_bias;
 };
 
 // Errc::invalid for values that mean nothing (NaN, negative temperature, ids outside the vocabulary).
-Result<SamplerSettings> resolve(const engine::Sampling& request, const engine::Sampling& model_defaults,
+Result<SamplerSettings> resolve(const Sampling& request, const Sampling& model_defaults,
                                 uint32_t n_vocab);
 
 class Sampler {

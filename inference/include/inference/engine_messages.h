@@ -10,13 +10,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "inference/completion.h"
 #include "inference/message.h"
 
 namespace hearth::engine {
@@ -55,40 +55,6 @@ struct ModelSettings {
   }
 };
 
-struct LogitBias {
-  Token token = 0;
-  float bias = 0;  // added to the logit; -100 and less: never
-  static void fields(auto& self, auto&& field) {
-    field("token", self.token);
-    field("bias", self.bias);
-  }
-};
-
-// How to pick tokens. Absent members take the model's own defaults (general.sampling.* of the GGUF),
-// then the ones written here.
-struct Sampling {
-  std::optional<float> temperature;        // 0.8; 0 is greedy
-  std::optional<uint32_t> top_k;           // 40; 0: off
-  std::optional<float> top_p;              // 0.95; 1: off
-  std::optional<float> min_p;              // 0.05; 0: off
-  std::optional<float> repeat_penalty;     // 1: off
-  std::optional<float> presence_penalty;   // 0
-  std::optional<float> frequency_penalty;  // 0
-  std::optional<uint64_t> seed;            // absent: random, and reported in Done
-  std::vector<LogitBias> logit_bias;
-  static void fields(auto& self, auto&& field) {
-    field("temperature", self.temperature);
-    field("topK", self.top_k);
-    field("topP", self.top_p);
-    field("minP", self.min_p);
-    field("repeatPenalty", self.repeat_penalty);
-    field("presencePenalty", self.presence_penalty);
-    field("frequencyPenalty", self.frequency_penalty);
-    field("seed", self.seed);
-    field("logitBias", self.logit_bias);
-  }
-};
-
 // ---- daemon -> engine ----
 
 struct Load {
@@ -107,30 +73,14 @@ struct Unload {
   static void fields(auto& self, auto&& field) { field("model", self.model); }
 };
 
-// One completion. Either a conversation (`messages`, rendered by the model's template with a
-// generation prompt) or a bare `prompt` (tokenized as text after BOS, no template).
 struct Generate {
   uint64_t request = 0;  // chosen by the daemon, never reused
   std::string model;
-  std::vector<Message> messages;
-  std::optional<std::string> prompt;
-  std::vector<ToolSpec> tools;
-  RawJson template_variables;  // object: enable_thinking, reasoning_effort, ...
-  Sampling sampling;
-  std::vector<std::string> stop;
-  uint32_t max_tokens = 0;  // 0: up to the context
-  bool ignore_eos = false;
+  CompletionRequest body;
   static void fields(auto& self, auto&& field) {
     field("request", self.request);
     field("model", self.model);
-    field("messages", self.messages);
-    field("prompt", self.prompt);
-    field("tools", self.tools);
-    field("templateVariables", self.template_variables);
-    field("sampling", self.sampling);
-    field("stop", self.stop);
-    field("maxTokens", self.max_tokens);
-    field("ignoreEos", self.ignore_eos);
+    field("body", self.body);
   }
 };
 
@@ -232,32 +182,6 @@ struct Delta {
   }
 };
 
-enum class FinishReason : uint8_t { stop, length, cancelled };
-
-struct Usage {
-  uint32_t n_prompt = 0;
-  uint32_t n_cached = 0;
-  uint32_t n_completion = 0;  // reasoning included
-  uint32_t n_reasoning = 0;
-  static void fields(auto& self, auto&& field) {
-    field("promptTokens", self.n_prompt);
-    field("cachedTokens", self.n_cached);
-    field("completionTokens", self.n_completion);
-    field("reasoningTokens", self.n_reasoning);
-  }
-};
-
-struct Timings {
-  double queue_ms = 0;
-  double prefill_ms = 0;
-  double decode_ms = 0;
-  static void fields(auto& self, auto&& field) {
-    field("queueMs", self.queue_ms);
-    field("prefillMs", self.prefill_ms);
-    field("decodeMs", self.decode_ms);
-  }
-};
-
 struct Done {
   uint64_t request = 0;
   FinishReason finish_reason = FinishReason::stop;
@@ -301,14 +225,3 @@ Result<ToEngine> decode_to_engine(std::string_view payload);
 Result<FromEngine> decode_from_engine(std::string_view payload);
 
 }  // namespace hearth::engine
-
-namespace hearth {
-template <>
-struct EnumNames<engine::FinishReason> {
-  static constexpr std::pair<engine::FinishReason, std::string_view> names[] = {
-      {engine::FinishReason::stop, "stop"},
-      {engine::FinishReason::length, "length"},
-      {engine::FinishReason::cancelled, "cancelled"},
-  };
-};
-}  // namespace hearth

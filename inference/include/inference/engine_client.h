@@ -1,0 +1,75 @@
+// The daemon's end of the engine child: spawns `hearth engine` lazily over a socketpair, loads
+// models on demand, streams answers, restarts it after a crash.
+//
+// Lives on the loop thread. Owns the child: the child dies with it, and exits by itself when its
+// last model unloads (keep-alive). A crash fails the requests that were running with Errc::upstream
+// and starts a new child for those that come after; five crashes in a row without a served request
+// between them, and the model that did it is refused until the daemon is told to load it again.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "inference/completion.h"
+#include "inference/engine_messages.h"
+#include "inference/engine_snapshot.h"
+#include "support/result.h"
+#include "support/task.h"
+
+namespace hearth::engine {
+
+// What to run: the name used in messages, the file, its settings.
+struct ModelSpec {
+  std::string model;
+  std::string path;
+  ModelSettings settings;
+  std::chrono::seconds keep_alive{300};  // after the last request; zero or less: for ever
+};
+
+class EngineClient {
+ public:
+  struct Options {
+    std::string executable = "/proc/self/exe";
+    std::string log_path;  // the child's stderr is appended here; empty: inherited
+  };
+
+  EngineClient(net::any_io_executor executor, Options options);
+  ~EngineClient();
+  EngineClient(const EngineClient&) = delete;
+  EngineClient& operator=(const EngineClient&) = delete;
+
+  // Loads if needed (a crashed engine is restarted first) and returns what was loaded.
+  Task<Result<ModelFacts>> load(ModelSpec spec);
+  Task<Result<>> unload(std::string model);
+
+  // One answer. Deltas arrive on the loop thread, then the completion. Cancelling the awaiting task
+  // stops decoding within one token. context_exceeded names both numbers in its message.
+  struct Refusal {  // filled on context_exceeded, for wires that state the numbers
+    uint32_t n_prompt = 0;
+    uint32_t n_context = 0;
+  };
+  Task<Result<Completion>> complete(ModelSpec spec, CompletionRequest request, DeltaSink sink,
+                                    Refusal* refusal = nullptr);
+
+  struct LoadedModel {
+    std::string model;
+    ModelFacts facts;
+    uint32_t n_running = 0;
+  };
+  std::vector<LoadedModel> loaded() const;
+  SnapshotData snapshot() const;  // zeros while no child runs
+  int pid() const;                // -1 while no child runs
+  uint64_t n_crashes() const;
+
+  // Asks the child to end, kills it after `grace`; then join.
+  void stop(std::chrono::milliseconds grace = std::chrono::milliseconds(500));
+  Task<> join();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace hearth::engine
