@@ -9,49 +9,16 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "gguf/types.h"
+#include "gguf/value.h"
 #include "support/result.h"
 
 namespace hearth::gguf {
-
-enum class ValueType : uint32_t {
-  u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64
-};
-std::string_view name_of(ValueType type);
-
-// One metadata value. Scalars convert leniently between integer widths (files disagree on them),
-// never silently out of range.
-class Value {
- public:
-  ValueType type() const { return type_; }
-  ValueType element_type() const { return element_type_; }  // of an array
-  size_t size() const { return size_; }                     // of an array; 1 otherwise
-
-  std::optional<int64_t> as_int() const;      // any integer type, or bool
-  std::optional<uint64_t> as_uint() const;
-  std::optional<double> as_float() const;     // any number
-  std::optional<bool> as_bool() const;
-  std::optional<std::string_view> as_string() const;
-
-  // Arrays. Index must be < size(). Strings of an array are indexed once at open.
-  std::optional<int64_t> int_at(size_t i) const;
-  std::optional<double> float_at(size_t i) const;
-  std::optional<std::string_view> string_at(size_t i) const;
-
- private:
-  friend class Parser;
-  ValueType type_ = ValueType::u8;
-  ValueType element_type_ = ValueType::u8;
-  size_t size_ = 1;
-  const std::byte* data_ = nullptr;         // unaligned, in the mapping
-  std::vector<std::string_view> strings_;   // of a string array
-};
 
 struct Tensor {
   std::string_view name;
@@ -73,7 +40,8 @@ class File {
   // A regular file only: no FIFO, device or directory.
   static Result<File> open(const std::string& path);
 
-  // From memory, for tests and fuzzing; `bytes` must outlive the File.
+  // From memory, for tests and fuzzing; `bytes` must outlive the File. Tensor data is aligned as
+  // the buffer is. A shard of a split model is refused.
   static Result<File> parse(std::string_view name, std::span<const std::byte> bytes);
 
   File(File&&) noexcept;
@@ -81,7 +49,7 @@ class File {
   ~File();
 
   const std::string& path() const;
-  uint64_t size_bytes() const;  // of all shards
+  uint64_t size_bytes() const;            // of all shards
   std::string_view architecture() const;  // general.architecture, "" when missing
 
   struct Entry {
@@ -105,9 +73,9 @@ class File {
 
  private:
   struct State;
+  static Result<File> assemble(std::unique_ptr<State> state);
   explicit File(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
-  friend class Parser;
 };
 
 }  // namespace hearth::gguf

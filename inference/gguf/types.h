@@ -36,10 +36,10 @@ enum class Type : uint32_t {
 
 struct TypeTraits {
   Type type;
-  std::string_view name;   // "Q4_K"
-  uint32_t block_size;     // elements per block
-  uint32_t block_bytes;    // bytes per block
-  bool is_computable;      // has a kernel; others load as data only
+  std::string_view name;  // "Q4_K"
+  uint32_t block_size;    // elements per block
+  uint32_t block_bytes;   // bytes per block
+  bool is_computable;     // has a kernel; others load as data only
 };
 
 // Null for an id that is unknown, retired or not supported by this build.
