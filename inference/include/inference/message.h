@@ -116,8 +116,8 @@ struct Block {
   static void fields(auto& self, auto&& field) {
     field("content", self.content);
     field("source", self.source);
-    field("labels", self.labels);
-    field("tokens", self.tokens);
+    field.or_default("labels", self.labels);
+    field.or_default("tokens", self.tokens);
   }
 };
 

@@ -200,6 +200,8 @@ struct Writer {
   }
   template <class T>
   void or_default(std::string_view name, const T& member) {
+    if constexpr (requires { member.empty(); })
+      if (member.empty()) return;
     (*this)(name, member);
   }
 };

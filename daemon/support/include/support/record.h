@@ -11,7 +11,8 @@
 //
 // json.h and binary.h visit that list to decode and encode. On decode, unknown fields are ignored
 // (the protocol may grow) and a missing field is an error unless the member is optional, a
-// container or has been given a default by wrapping it in field.or_default(name, member).
+// container or listed with field.or_default(name, member): then it keeps its value, and an empty
+// string or container is not written.
 // An alternative of a std::variant member names itself with `static constexpr std::string_view kType`.
 // An enum that travels specialises EnumNames.
 #pragma once
