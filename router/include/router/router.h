@@ -11,6 +11,7 @@
 #include "inference/completion.h"
 #include "inference/engine_client.h"
 #include "router/decision.h"
+#include "router/policy.h"
 #include "support/result.h"
 #include "support/task.h"
 
@@ -36,5 +37,47 @@ class Completer {
                                             std::function<void(const Decision&)> on_decision,
                                             Refusal* refusal = nullptr) = 0;
 };
+
+// A way to send a request: the local engine, a remote wire. One per target kind, stateless between
+// requests but for its connections. Lives on the loop thread.
+class Provider {
+ public:
+  virtual ~Provider() = default;
+  virtual Task<Result<Completion>> complete(const Target& target, CompletionRequest request,
+                                            DeltaSink sink, Refusal* refusal) = 0;
+};
+
+class Router : public Completer {
+ public:
+  // Both outlive the router. `model_spec` resolves an engine target's model to file and settings
+  // at the moment of use, so that models may be pulled while the daemon runs.
+  struct Services {
+    engine::EngineClient& engine;
+    std::function<Result<engine::ModelSpec>(const std::string& model)> model_spec;
+    Provider& remote;
+  };
+
+  Router(Services services, std::shared_ptr<const Policy> policy);
+
+  Task<Result<Completion>> complete(RouteRequest request, DeltaSink sink,
+                                    std::function<void(const Decision&)> on_decision,
+                                    Refusal* refusal = nullptr) override;
+
+  // The pure part alone, with the targets' present state.
+  Result<Decision> explain(const RequestFacts& facts) const;
+
+  // Atomic: requests already decided keep the old one.
+  void set_policy(std::shared_ptr<const Policy> policy) { policy_ = std::move(policy); }
+  const Policy& policy() const { return *policy_; }
+
+ private:
+  std::vector<TargetState> states() const;
+
+  Services services_;
+  std::shared_ptr<const Policy> policy_;
+};
+
+// Characters over four: good enough to filter and to forecast, never used to refuse locally.
+uint64_t estimate_tokens(const CompletionRequest& request);
 
 }  // namespace hearth::router
