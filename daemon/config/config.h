@@ -1,0 +1,68 @@
+// Hearth's configuration: defaults, then hearth.toml, then flags. Every field states its default.
+//
+// hearth.toml lies in $XDG_CONFIG_HOME/hearth. Unknown keys are errors with a suggestion; every
+// error names file, line and what was expected. A snapshot is immutable; reload makes a new one and
+// keeps the old when the file is wrong.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "inference/engine_client.h"
+#include "router/policy.h"
+#include "support/log.h"
+#include "support/result.h"
+
+namespace hearth {
+
+struct ServerConfig {  // [server]
+  uint16_t port = 48620;                         // loopback TCP; another free one when taken
+  std::vector<std::string> allowed_origins;      // exact Origin values; none by default
+  uint64_t max_body_bytes = 32u << 20;           // "32MiB": HTTP request body
+  uint64_t max_message_bytes = 4u << 20;         // WebSocket message
+  uint32_t max_connections = 1024;
+};
+
+struct ModelConfig {  // [model.NAME]
+  std::string name;
+  std::string path;                       // default: the model of that name in the store
+  std::vector<std::string> aliases;       // alias = "x" or ["x", "y"]
+  engine::ModelSettings settings;         // context, kv_type, threads, memory = "4GiB"
+  std::chrono::seconds keep_alive{300};   // keep_alive = "5m", "0" for ever
+};
+
+struct SessionConfig {  // [sessions]
+  uint64_t quota_bytes = 2ull << 30;  // of the event log on disk
+};
+
+struct LogConfig {  // [log]
+  log::Level level = log::Level::info;
+  uint64_t max_bytes = 8u << 20;
+  uint32_t keep = 3;
+};
+
+struct Config {
+  std::string path;  // the file it was read from; empty: defaults only
+  ServerConfig server;
+  SessionConfig sessions;
+  LogConfig log;
+  std::vector<ModelConfig> models;
+  router::Policy policy;  // [policy], [target.*], [class.*], [[label]]
+
+  // Null when no [model.NAME] has that name or alias.
+  const ModelConfig* find_model(std::string_view name_or_alias) const;
+};
+
+// Reads `path`; a missing file gives the defaults. `text` variants are for tests and fuzzing.
+Result<Config> load_config(const std::string& path);
+Result<Config> parse_config(std::string_view text, const std::string& file_name);
+
+// The effective configuration as TOML, keys never shown: what config/get and `config check` print.
+std::string to_toml(const Config& config);
+
+}  // namespace hearth
