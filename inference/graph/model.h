@@ -23,7 +23,7 @@ namespace hearth {
 struct BatchRow {
   Token token = 0;
   uint32_t position = 0;
-  uint32_t sequence = 0;      // index into Batch::block_tables
+  uint32_t sequence = 0;  // index into Batch::block_tables
   bool wants_logits = false;
 };
 
@@ -46,10 +46,17 @@ class Model {
 
   const HParams& hparams() const;
   KvShape kv_shape(cpu::KvElement element) const;
-  uint64_t workspace_bytes(uint32_t n_rows) const;  // of activations for a batch of that size
+  uint64_t workspace_bytes(uint32_t n_rows) const;      // of activations for a batch of that size
+  std::span<const std::string> unused_tensors() const;  // in the file, unknown to the family
 
-  // Logits of the rows that want them, in batch order: n_wanted * n_vocab floats.
-  // A non-finite logit is Errc::internal naming the layer where it first appeared.
+  // Logits of the rows that want them, in batch order: n_wanted * n_vocab floats. They depend on
+  // the row's own sequence only, bit for bit: not on what else is in the batch, nor on how a
+  // prompt was cut into batches.
+  //
+  // A token or position that does not fit the model or the block table is Errc::invalid, before
+  // anything is computed. A non-finite logit is Errc::internal naming the sequence and the layer
+  // where it first appeared; nothing of the batch is to be used then, but computing the rows of
+  // the other sequences again is safe.
   Result<> forward(const Batch& batch, KvCache& cache, std::vector<float>& logits);
 
  private:

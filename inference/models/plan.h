@@ -47,4 +47,9 @@ struct Family {
 const Family* find_family(std::string_view architecture);
 std::vector<std::string_view> known_families();
 
+// One per file of this folder; table.cc lists them.
+Result<ModelPlan> plan_llama(const HParams& hparams, const gguf::File& file);
+Result<ModelPlan> plan_qwen2(const HParams& hparams, const gguf::File& file);
+Result<ModelPlan> plan_qwen3(const HParams& hparams, const gguf::File& file);
+
 }  // namespace hearth

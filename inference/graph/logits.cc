@@ -1,0 +1,63 @@
+#include "graph/logits.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "graph/model.h"
+
+namespace hearth {
+namespace {
+
+constexpr size_t kMaxChunkBytes = 64u << 20;  // of logits
+
+bool is_quantized(const gguf::File& file) {
+  return std::ranges::any_of(file.tensors(), [](const gguf::Tensor& tensor) {
+    return gguf::traits_of(tensor.type).block_size > 1;
+  });
+}
+
+}  // namespace
+
+Result<> logits_of(const gguf::File& file, std::span<const Token> tokens,
+                   const LogitsOptions& options, const LogitsSink& sink) {
+  if (tokens.empty()) return Error{Errc::invalid, "logits of no tokens, expected at least 1"};
+  Result<Model> model = Model::load(file, options.machine, options.exact);
+  if (!model) return model.error();
+  const HParams& hp = model->hparams();
+  if (tokens.size() > hp.n_context_train)
+    return Error{Errc::context_exceeded,
+                 fmt::format("{} tokens, but {} was trained for {}", tokens.size(), file.path(),
+                             hp.n_context_train)};
+
+  const bool rounds = is_quantized(file) && !options.exact;
+  const cpu::KvElement element =
+      options.kv.value_or(rounds ? cpu::KvElement::f16 : cpu::KvElement::f32);
+  const auto n_pages =
+      static_cast<uint32_t>((tokens.size() + cpu::kPageTokens - 1) / cpu::kPageTokens);
+  Result<KvCache> cache = KvCache::create(model->kv_shape(element), n_pages);
+  if (!cache) return cache.error();
+  std::vector<std::vector<PageIndex>> tables(1);
+  for (uint32_t i = 0; i < n_pages; ++i) tables[0].push_back(*cache->acquire());
+
+  const size_t chunk = std::clamp<size_t>(kMaxChunkBytes / (hp.n_vocab * sizeof(float)), 1,
+                                          std::max(options.chunk, 1u));
+  std::vector<BatchRow> rows;
+  std::vector<float> logits;
+  for (size_t start = 0; start < tokens.size(); start += rows.size()) {
+    rows.clear();
+    for (size_t i = start; i < std::min(start + chunk, tokens.size()); ++i)
+      rows.push_back({.token = tokens[i],
+                      .position = static_cast<uint32_t>(i),
+                      .sequence = 0,
+                      .wants_logits = true});
+    if (Result<> done = model->forward({rows, tables}, *cache, logits); !done) return done;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto row = std::span<const float>(logits).subspan(i * hp.n_vocab, hp.n_vocab);
+      if (Result<> taken = sink(row); !taken) return taken;
+    }
+  }
+  return {};
+}
+
+}  // namespace hearth

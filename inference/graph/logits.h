@@ -1,0 +1,32 @@
+// Logits of every position of a token sequence: for comparing a model with a reference
+// (`hearth dev logits`). The engine does not use it.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+
+#include "backend/cpu/ops.h"
+#include "gguf/reader.h"
+#include "inference/message.h"
+#include "support/result.h"
+
+namespace hearth {
+
+struct LogitsOptions {
+  cpu::Machine machine;
+  bool exact = false;  // see Model::load
+  // Element type of the KV cache. By default float32 for files without quantized matrices and for
+  // `exact`, so that nothing is rounded; else f16, as the engine's.
+  std::optional<cpu::KvElement> kv;
+  uint32_t chunk = 512;  // at most this many tokens in a batch; no influence on the result
+};
+
+// Receives n_vocab logits of each position, in order. An error stops the run and is returned.
+using LogitsSink = std::function<Result<>(std::span<const float>)>;
+
+// At least one token; memory is bounded by a chunk's logits, never the whole sequence's.
+Result<> logits_of(const gguf::File& file, std::span<const Token> tokens,
+                   const LogitsOptions& options, const LogitsSink& sink);
+
+}  // namespace hearth
