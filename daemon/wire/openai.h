@@ -1,0 +1,58 @@
+// OpenAI's wire, served side: /v1/chat/completions and /v1/completions to and from the canonical
+// form. Pure conversions; the handlers are in service/openai_handlers.cc.
+//
+// Unknown fields are ignored, as clients expect. Errors name the field.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "inference/completion.h"
+#include "router/router.h"
+#include "support/json.h"
+#include "support/result.h"
+
+namespace hearth::wire::openai {
+
+struct Request {
+  std::string model = "auto";
+  CompletionRequest body;
+  bool is_stream = false;
+  bool include_usage = false;  // stream_options.include_usage
+  bool echo = false;           // completions only
+};
+
+Result<Request> parse_chat(std::string_view body);
+Result<Request> parse_completions(std::string_view body);
+
+// What every response of one request repeats.
+struct Head {
+  std::string id;     // "chatcmpl-..." or "cmpl-..."
+  int64_t created_s;  // unix time
+  std::string model;  // as answered: the target's model
+};
+
+std::string chat_response(const Head& head, const Completion& completion);
+std::string text_response(const Head& head, const Completion& completion, std::string_view prompt_echo);
+
+// Streaming: data of one SSE event each, without "data: " and blank line. Empty when the delta says
+// nothing on this wire.
+std::string chat_first_chunk(const Head& head);
+std::string chat_chunk(const Head& head, const StreamDelta& delta);
+std::string chat_last_chunk(const Head& head, FinishReason reason);
+std::string text_chunk(const Head& head, std::string_view text);
+std::string text_last_chunk(const Head& head, FinishReason reason);
+std::string usage_chunk(const Head& head, bool is_chat, const Usage& usage, const Timings& timings);
+
+// {"error": {"message", "type", "param", "code"}} and the HTTP status that goes with it.
+struct ErrorReply {
+  int status;
+  std::string body;
+  std::optional<int> retry_after_s;
+};
+ErrorReply error_reply(const Error& error, const router::Refusal& refusal = {});
+
+}  // namespace hearth::wire::openai

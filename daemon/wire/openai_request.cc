@@ -1,0 +1,291 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+#include "wire/openai.h"
+
+namespace hearth::wire::openai {
+
+namespace {
+
+using json::Element;
+
+Error wrong(std::string_view field, std::string_view expected) {
+  return {Errc::invalid, fmt::format("{}: expected {}", field, expected)};
+}
+
+std::optional<Element> member(Element object, std::string_view name) {
+  Element value;
+  if (object[name].get(value) || value.is_null()) return std::nullopt;
+  return value;
+}
+
+std::optional<std::string_view> string_member(Element object, std::string_view name) {
+  auto value = member(object, name);
+  std::string_view text;
+  if (!value || value->get_string().get(text)) return std::nullopt;
+  return text;
+}
+
+// A number with bounds; absent leaves `out` alone.
+template <class T>
+Result<> read_number(Element body, std::string_view name, double low, double high,
+                     std::optional<T>& out) {
+  auto value = member(body, name);
+  if (!value) return {};
+  double number;
+  bool is_wrong = value->get_double().get(number) != simdjson::SUCCESS || !(number >= low && number <= high);
+  if constexpr (std::is_integral_v<T>) is_wrong = is_wrong || number != static_cast<double>(static_cast<T>(number));
+  if (is_wrong)
+    return wrong(name, fmt::format("{} from {} to {}", std::is_integral_v<T> ? "an integer" : "a number", low, high));
+  out = static_cast<T>(number);
+  return {};
+}
+
+// Content as OpenAI has it: a string, null, or an array of typed parts.
+Result<> read_content(Element content, const std::string& path, std::vector<Block>& blocks) {
+  if (content.is_null()) return {};
+  std::string_view text;
+  if (!content.get_string().get(text)) {
+    blocks.emplace_back().content = Text{std::string(text)};
+    return {};
+  }
+  simdjson::dom::array parts;
+  if (content.get_array().get(parts)) return wrong(path, "a string, null or an array of parts");
+  size_t index = 0;
+  for (Element part : parts) {
+    std::string at = fmt::format("{}[{}]", path, index++);
+    std::string_view type = string_member(part, "type").value_or("");
+    if (type == "text" || type == "input_text" || type == "output_text" || type == "refusal") {
+      auto value = string_member(part, type == "refusal" ? "refusal" : "text");
+      if (!value) return wrong(at + ".text", "a string");
+      blocks.emplace_back().content = Text{std::string(*value)};
+    } else if (type == "image_url") {
+      auto image = member(part, "image_url");
+      auto url = image ? string_member(*image, "url") : std::nullopt;
+      if (!url) return wrong(at + ".image_url.url", "a string");
+      blocks.emplace_back().content =
+          Image{std::string(*url), std::string(string_member(*image, "detail").value_or(""))};
+    } else {
+      return Error{Errc::unsupported, fmt::format("{}.type: \"{}\" is not supported; expected text or image_url", at, type)};
+    }
+  }
+  return {};
+}
+
+Result<> read_tool_calls(Element calls, const std::string& path, std::vector<Block>& blocks) {
+  simdjson::dom::array array;
+  if (calls.get_array().get(array)) return wrong(path, "an array");
+  size_t index = 0;
+  for (Element call : array) {
+    std::string at = fmt::format("{}[{}]", path, index++);
+    auto function = member(call, "function");
+    auto name = function ? string_member(*function, "name") : std::nullopt;
+    if (!name) return wrong(at + ".function.name", "a string");
+    // A few clients send arguments as an object; the wire says string.
+    std::string arguments;
+    if (auto value = member(*function, "arguments")) {
+      std::string_view text;
+      arguments = value->get_string().get(text) ? json::to_text(*value) : std::string(text);
+    }
+    blocks.emplace_back().content =
+        ToolCall{std::string(string_member(call, "id").value_or("")), std::string(*name), arguments};
+  }
+  return {};
+}
+
+Result<Message> read_message(Element element, const std::string& path) {
+  Message message;
+  std::string_view role_name = string_member(element, "role").value_or("");
+  auto role = enum_from_name<Role>(role_name == "function" ? "tool" : role_name);
+  if (!role) return wrong(path + ".role", "system, developer, user, assistant or tool");
+  message.role = *role;
+  if (auto name = string_member(element, "name")) message.name = std::string(*name);
+  for (std::string_view field : {"reasoning_content", "reasoning"})
+    if (auto thought = string_member(element, field); thought && !thought->empty() && message.blocks.empty())
+      message.blocks.emplace_back().content = Reasoning{std::string(*thought), std::nullopt};
+  std::vector<Block> content;
+  Element value;
+  if (!element["content"].get(value))
+    if (auto done = read_content(value, path + ".content", content); !done) return done.error();
+  if (message.role == Role::tool) {
+    // The result's text becomes one block; other parts (images) follow it.
+    ToolResult result;
+    result.call_id = std::string(string_member(element, "tool_call_id").value_or(""));
+    for (const Block& block : content)
+      if (auto* text = std::get_if<Text>(&block.content)) result.text += text->text;
+    message.blocks.emplace_back().content = std::move(result);
+    std::erase_if(content, [](const Block& block) { return std::holds_alternative<Text>(block.content); });
+  }
+  message.blocks.insert(message.blocks.end(), content.begin(), content.end());
+  if (auto calls = member(element, "tool_calls"))
+    if (auto done = read_tool_calls(*calls, path + ".tool_calls", message.blocks); !done) return done.error();
+  return message;
+}
+
+Result<> read_tools(Element body, CompletionRequest& out) {
+  auto tools = member(body, "tools");
+  if (!tools) return {};
+  simdjson::dom::array array;
+  if (tools->get_array().get(array)) return wrong("tools", "an array");
+  size_t index = 0;
+  for (Element tool : array) {
+    std::string at = fmt::format("tools[{}]", index++);
+    if (string_member(tool, "type").value_or("function") != "function")
+      return Error{Errc::unsupported, at + ".type: only \"function\" is supported"};
+    auto function = member(tool, "function");
+    auto name = function ? string_member(*function, "name") : std::nullopt;
+    if (!name || name->empty()) return wrong(at + ".function.name", "a string");
+    ToolSpec spec;
+    spec.name = std::string(*name);
+    spec.description = std::string(string_member(*function, "description").value_or(""));
+    if (auto parameters = member(*function, "parameters")) spec.parameters.text = json::to_text(*parameters);
+    out.tools.push_back(std::move(spec));
+  }
+  if (auto choice = member(body, "tool_choice")) {
+    std::string_view mode;
+    if (!choice->get_string().get(mode) && mode == "none") out.tools.clear();
+    out.tool_choice.text = json::to_text(*choice);
+  }
+  return {};
+}
+
+Result<> read_stop(Element body, std::vector<std::string>& out) {
+  auto stop = member(body, "stop");
+  if (!stop) return {};
+  std::string_view text;
+  if (!stop->get_string().get(text)) {
+    if (!text.empty()) out.emplace_back(text);
+    return {};
+  }
+  simdjson::dom::array array;
+  if (stop->get_array().get(array)) return wrong("stop", "a string or an array of strings");
+  for (Element item : array) {
+    if (item.get_string().get(text)) return wrong("stop", "a string or an array of strings");
+    if (!text.empty()) out.emplace_back(text);
+  }
+  if (out.size() > 16) return wrong("stop", "at most 16 strings");
+  return {};
+}
+
+Result<> read_sampling(Element body, Sampling& out) {
+  constexpr double kBig = 1e9;
+  Result<> done;
+  if (done = read_number(body, "temperature", 0, 100, out.temperature); !done) return done;
+  if (done = read_number(body, "top_p", 0, 1, out.top_p); !done) return done;
+  if (done = read_number(body, "top_k", 0, kBig, out.top_k); !done) return done;
+  if (done = read_number(body, "min_p", 0, 1, out.min_p); !done) return done;
+  if (done = read_number(body, "repeat_penalty", 0, 100, out.repeat_penalty); !done) return done;
+  if (done = read_number(body, "repetition_penalty", 0, 100, out.repeat_penalty); !done) return done;
+  if (done = read_number(body, "presence_penalty", -100, 100, out.presence_penalty); !done) return done;
+  if (done = read_number(body, "frequency_penalty", -100, 100, out.frequency_penalty); !done) return done;
+  if (auto seed = member(body, "seed")) {
+    int64_t number;
+    if (seed->get_int64().get(number)) return wrong("seed", "an integer");
+    if (number >= 0) out.seed = static_cast<uint64_t>(number);  // -1: random, as llama-server has it
+  }
+  if (auto bias = member(body, "logit_bias")) {
+    simdjson::dom::object object;
+    if (bias->get_object().get(object)) return wrong("logit_bias", "an object of token ids to numbers");
+    for (auto [key, value] : object) {
+      double number;
+      Token token = 0;
+      auto parsed = std::from_chars(key.data(), key.data() + key.size(), token);
+      if (parsed.ec != std::errc() || parsed.ptr != key.data() + key.size() || value.get_double().get(number))
+        return wrong("logit_bias", "an object of token ids to numbers");
+      out.logit_bias.push_back({token, static_cast<float>(number)});
+    }
+  }
+  return {};
+}
+
+// Reasoning controls become template variables; chat_template_kwargs wins, being the most explicit.
+Result<> read_template_variables(Element body, RawJson& out) {
+  json::Object variables;
+  if (auto effort = string_member(body, "reasoning_effort")) {
+    variables["reasoning_effort"] = json::Value(*effort);
+    if (*effort == "none") variables["enable_thinking"] = false;
+  }
+  if (auto thinking = member(body, "enable_thinking")) {
+    bool is_on;
+    if (thinking->get_bool().get(is_on)) return wrong("enable_thinking", "a boolean");
+    variables["enable_thinking"] = is_on;
+  }
+  if (auto extra = member(body, "chat_template_kwargs")) {
+    simdjson::dom::object object;
+    if (extra->get_object().get(object)) return wrong("chat_template_kwargs", "an object");
+    for (auto [key, value] : object) variables[key] = json::to_value(Element(value));
+  }
+  if (!variables.empty()) out.text = boost::json::serialize(variables);
+  return {};
+}
+
+Result<> read_common(Element body, Request& out) {
+  if (!body.is_object()) return wrong("body", "an object");
+  if (auto model = member(body, "model")) {
+    std::string_view name;
+    if (model->get_string().get(name)) return wrong("model", "a string");
+    if (!name.empty()) out.model = std::string(name);
+  }
+  if (auto stream = member(body, "stream"))
+    if (stream->get_bool().get(out.is_stream)) return wrong("stream", "a boolean");
+  if (auto options = member(body, "stream_options"))
+    if (auto include = member(*options, "include_usage"))
+      if (include->get_bool().get(out.include_usage)) return wrong("stream_options.include_usage", "a boolean");
+  std::optional<uint32_t> n;
+  if (auto done = read_number(body, "n", 1, 1, n); !done)
+    return Error{Errc::unsupported, "n: only 1 is supported"};
+  std::optional<uint32_t> max_tokens;
+  for (std::string_view name : {"max_tokens", "max_completion_tokens"})
+    if (auto done = read_number(body, name, 1, std::numeric_limits<uint32_t>::max(), max_tokens); !done) return done;
+  out.body.max_tokens = max_tokens.value_or(0);
+  if (auto ignore = member(body, "ignore_eos"))
+    if (ignore->get_bool().get(out.body.ignore_eos)) return wrong("ignore_eos", "a boolean");
+  if (auto done = read_sampling(body, out.body.sampling); !done) return done;
+  return read_stop(body, out.body.stop);
+}
+
+}  // namespace
+
+Result<Request> parse_chat(std::string_view text) {
+  auto document = json::Document::parse(text);
+  if (!document) return document.error();
+  Element body = document->root();
+  Request request;
+  if (auto done = read_common(body, request); !done) return done.error();
+  auto messages = member(body, "messages");
+  simdjson::dom::array array;
+  if (!messages || messages->get_array().get(array) || array.size() == 0)
+    return wrong("messages", "an array of at least one message");
+  size_t index = 0;
+  for (Element element : array) {
+    auto message = read_message(element, fmt::format("messages[{}]", index++));
+    if (!message) return message.error();
+    request.body.messages.push_back(std::move(*message));
+  }
+  if (auto done = read_tools(body, request.body); !done) return done.error();
+  if (auto done = read_template_variables(body, request.body.template_variables); !done) return done.error();
+  return request;
+}
+
+Result<Request> parse_completions(std::string_view text) {
+  auto document = json::Document::parse(text);
+  if (!document) return document.error();
+  Element body = document->root();
+  Request request;
+  if (auto done = read_common(body, request); !done) return done.error();
+  auto prompt = member(body, "prompt");
+  std::string_view value;
+  simdjson::dom::array list;
+  if (prompt && !prompt->get_array().get(list) && list.size() == 1) prompt = *list.begin();
+  if (!prompt || prompt->get_string().get(value)) return wrong("prompt", "a string (or an array of one)");
+  request.body.prompt = std::string(value);
+  if (request.body.max_tokens == 0) request.body.max_tokens = 16;  // the wire's own default
+  if (auto echo = member(body, "echo"))
+    if (echo->get_bool().get(request.echo)) return wrong("echo", "a boolean");
+  return request;
+}
+
+}  // namespace hearth::wire::openai

@@ -1,0 +1,186 @@
+#include <fmt/format.h>
+
+#include "wire/openai.h"
+
+namespace hearth::wire::openai {
+
+namespace {
+
+using json::Array;
+using json::Object;
+using json::Value;
+
+Object head_object(const Head& head, std::string_view kind) {
+  return Object{{"id", head.id}, {"object", kind}, {"created", head.created_s}, {"model", head.model}};
+}
+
+std::string with_choice(const Head& head, std::string_view kind, Object choice) {
+  Object body = head_object(head, kind);
+  body["choices"] = Array{std::move(choice)};
+  return boost::json::serialize(body);
+}
+
+// The wire has no word for an interrupted answer; what is there was cut short.
+Value finish(FinishReason reason) {
+  return Value(reason == FinishReason::cancelled ? "stop" : enum_name(reason));
+}
+
+Object usage_object(const Usage& usage) {
+  return Object{{"prompt_tokens", usage.n_prompt},
+                {"completion_tokens", usage.n_completion},
+                {"total_tokens", usage.n_prompt + usage.n_completion},
+                {"prompt_tokens_details", Object{{"cached_tokens", usage.n_cached}}},
+                {"completion_tokens_details", Object{{"reasoning_tokens", usage.n_reasoning}}}};
+}
+
+// As llama-server reports them, so that its clients show speeds.
+Object timings_object(const Usage& usage, const Timings& timings) {
+  double n_computed = usage.n_prompt - usage.n_cached;
+  return Object{{"queue_ms", timings.queue_ms},
+                {"prompt_n", usage.n_prompt - usage.n_cached},
+                {"prompt_ms", timings.prefill_ms},
+                {"prompt_per_second", timings.prefill_ms > 0 ? 1000 * n_computed / timings.prefill_ms : 0.0},
+                {"predicted_n", usage.n_completion},
+                {"predicted_ms", timings.decode_ms},
+                {"predicted_per_second",
+                 timings.decode_ms > 0 ? 1000.0 * usage.n_completion / timings.decode_ms : 0.0}};
+}
+
+Object message_object(const Message& message) {
+  std::string reasoning;
+  Array calls;
+  for (const Block& block : message.blocks) {
+    if (auto* thought = std::get_if<Reasoning>(&block.content)) reasoning += thought->text;
+    if (auto* call = std::get_if<ToolCall>(&block.content))
+      calls.push_back(Object{{"id", call->id},
+                             {"type", "function"},
+                             {"function", Object{{"name", call->name}, {"arguments", call->arguments}}}});
+  }
+  std::string text = text_of(message);
+  Object object{{"role", "assistant"}};
+  object["content"] = text.empty() && !calls.empty() ? Value(nullptr) : Value(text);
+  if (!reasoning.empty()) object["reasoning_content"] = reasoning;
+  if (!calls.empty()) object["tool_calls"] = std::move(calls);
+  return object;
+}
+
+std::string delta_chunk(const Head& head, Object delta, Value finish_reason) {
+  return with_choice(head, "chat.completion.chunk",
+                     Object{{"index", 0}, {"delta", std::move(delta)}, {"finish_reason", std::move(finish_reason)}});
+}
+
+}  // namespace
+
+std::string chat_response(const Head& head, const Completion& completion) {
+  Object body = head_object(head, "chat.completion");
+  body["choices"] = Array{Object{{"index", 0},
+                                 {"message", message_object(completion.message)},
+                                 {"logprobs", nullptr},
+                                 {"finish_reason", finish(completion.finish_reason)}}};
+  body["usage"] = usage_object(completion.usage);
+  body["timings"] = timings_object(completion.usage, completion.timings);
+  return boost::json::serialize(body);
+}
+
+std::string text_response(const Head& head, const Completion& completion, std::string_view prompt_echo) {
+  Object body = head_object(head, "text_completion");
+  body["choices"] = Array{Object{{"index", 0},
+                                 {"text", std::string(prompt_echo) + text_of(completion.message)},
+                                 {"logprobs", nullptr},
+                                 {"finish_reason", finish(completion.finish_reason)}}};
+  body["usage"] = usage_object(completion.usage);
+  body["timings"] = timings_object(completion.usage, completion.timings);
+  return boost::json::serialize(body);
+}
+
+std::string chat_first_chunk(const Head& head) {
+  return delta_chunk(head, Object{{"role", "assistant"}, {"content", ""}}, nullptr);
+}
+
+std::string chat_chunk(const Head& head, const StreamDelta& delta) {
+  switch (delta.kind) {
+    case StreamDelta::Kind::text:
+      return delta.text.empty() ? "" : delta_chunk(head, Object{{"content", delta.text}}, nullptr);
+    case StreamDelta::Kind::reasoning:
+      return delta.text.empty() ? "" : delta_chunk(head, Object{{"reasoning_content", delta.text}}, nullptr);
+    case StreamDelta::Kind::tool_call: {
+      Object call{{"index", delta.tool_index}};
+      Object function;
+      if (!delta.tool_name.empty()) {
+        call["id"] = delta.tool_id;
+        call["type"] = "function";
+        function["name"] = delta.tool_name;
+      }
+      function["arguments"] = delta.text;
+      call["function"] = std::move(function);
+      return delta_chunk(head, Object{{"tool_calls", Array{std::move(call)}}}, nullptr);
+    }
+    case StreamDelta::Kind::progress: return "";
+  }
+  return "";
+}
+
+std::string chat_last_chunk(const Head& head, FinishReason reason) {
+  return delta_chunk(head, Object{}, finish(reason));
+}
+
+std::string text_chunk(const Head& head, std::string_view text) {
+  return with_choice(head, "text_completion",
+                     Object{{"index", 0}, {"text", text}, {"logprobs", nullptr}, {"finish_reason", nullptr}});
+}
+
+std::string text_last_chunk(const Head& head, FinishReason reason) {
+  return with_choice(head, "text_completion",
+                     Object{{"index", 0}, {"text", ""}, {"logprobs", nullptr}, {"finish_reason", finish(reason)}});
+}
+
+std::string usage_chunk(const Head& head, bool is_chat, const Usage& usage, const Timings& timings) {
+  Object body = head_object(head, is_chat ? "chat.completion.chunk" : "text_completion");
+  body["choices"] = Array{};
+  body["usage"] = usage_object(usage);
+  body["timings"] = timings_object(usage, timings);
+  return boost::json::serialize(body);
+}
+
+ErrorReply error_reply(const Error& error, const router::Refusal& refusal) {
+  struct Row {
+    Errc code;
+    int status;
+    std::string_view type, wire_code;
+  };
+  static constexpr Row rows[] = {
+      {Errc::invalid, 400, "invalid_request_error", "invalid_request"},
+      {Errc::not_found, 404, "invalid_request_error", "model_not_found"},
+      {Errc::denied, 403, "permission_error", "policy_denied"},
+      {Errc::cancelled, 499, "server_error", "cancelled"},
+      {Errc::timeout, 504, "server_error", "timeout"},
+      {Errc::busy, 503, "server_error", "overloaded"},
+      {Errc::over_budget, 402, "insufficient_quota", "over_budget"},
+      {Errc::context_exceeded, 400, "invalid_request_error", "context_length_exceeded"},
+      {Errc::unsupported, 400, "invalid_request_error", "unsupported"},
+      {Errc::corrupt, 500, "server_error", "model_corrupt"},
+      {Errc::io, 500, "server_error", "io_error"},
+      {Errc::upstream, 502, "server_error", "upstream_error"},
+      {Errc::internal, 500, "server_error", "internal_error"},
+  };
+  const Row* row = &rows[std::size(rows) - 1];
+  for (const Row& candidate : rows)
+    if (candidate.code == error.code) row = &candidate;
+  Object body{{"message", error.message},
+              {"type", row->type},
+              {"param", error.code == Errc::context_exceeded ? Value("messages") : Value(nullptr)},
+              {"code", row->wire_code}};
+  if (error.code == Errc::context_exceeded && refusal.n_context) {
+    body["n_prompt_tokens"] = refusal.n_prompt;  // the names llama-server's clients know
+    body["n_ctx"] = refusal.n_context;
+    body["message"] = fmt::format(
+        "This model's maximum context length is {} tokens. However, your messages resulted in {} tokens. "
+        "Please reduce the length of the messages.",
+        refusal.n_context, refusal.n_prompt);
+  }
+  ErrorReply reply{row->status, boost::json::serialize(Object{{"error", std::move(body)}}), std::nullopt};
+  if (error.code == Errc::busy) reply.retry_after_s = 1;
+  return reply;
+}
+
+}  // namespace hearth::wire::openai
