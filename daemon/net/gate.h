@@ -1,0 +1,59 @@
+// Who may talk to us, decided on the request's head before anything else is done with it:
+//   Host    must be one of our own names, always, on TCP (DNS rebinding)
+//   Origin  must be absent or listed, even with the right token (web pages)
+//   token   must be right, except for /healthz; from a header, never from the URL
+// A flood of wrong tokens is slowed by making the offender wait; the right token never waits.
+// Lives on the loop thread.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/auth.h"
+#include "net/http_message.h"
+#include "net/socket.h"
+
+namespace hearth::transport {
+
+struct Refusal {
+  int status = 403;
+  std::string message;
+};
+
+struct GateOptions {
+  std::vector<std::string> allowed_origins;  // exact, for example "https://app.example"
+  int free_mistakes = 10;                    // wrong tokens per second that are answered at once
+  int max_waiting = 64;                      // offenders kept waiting; the others get 429
+  std::chrono::milliseconds penalty{1000};
+};
+
+class Gate {
+ public:
+  Gate(Token& token, GateOptions options) : token_(token), options_(std::move(options)) {}
+
+  // Nothing: come in. Host and Origin first, so that a web page learns nothing about tokens.
+  std::optional<Refusal> check(const HttpRequest& head, const Peer& peer) const;
+
+  // After a 401: how this offender is to be treated. Zero: answer at once. Nothing: answer 429.
+  // Each wait ends with end_penalty().
+  std::optional<std::chrono::milliseconds> begin_penalty(std::chrono::steady_clock::time_point now);
+  void end_penalty() { --n_waiting_; }
+
+  const Token& token() const { return token_; }
+
+ private:
+  std::optional<Refusal> check_host(const HttpRequest& head, const Peer& peer) const;
+  std::optional<Refusal> check_origin(const HttpRequest& head) const;
+  std::optional<Refusal> check_token(const HttpRequest& head) const;
+
+  Token& token_;
+  GateOptions options_;
+  std::chrono::steady_clock::time_point second_{};
+  int n_mistakes_ = 0;  // in the current second
+  int n_waiting_ = 0;
+};
+
+}  // namespace hearth::transport

@@ -1,0 +1,69 @@
+// HTTP as handlers see it: a whole request, and a way to answer.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "support/result.h"
+#include "support/task.h"
+
+namespace hearth::transport {
+
+struct Header {
+  std::string name;
+  std::string value;
+};
+using Headers = std::vector<Header>;
+
+struct HttpRequest {
+  std::string method;
+  std::string path;   // as sent, without the query
+  std::string query;  // as sent, without '?'
+  Headers headers;
+  std::string body;
+  uint64_t client_id = 0;  // unique per connection for the life of the daemon
+  std::string remote;      // for logs
+
+  // The first header of that name (letter case ignored), or nothing.
+  std::optional<std::string_view> header(std::string_view name) const;
+  size_t count(std::string_view name) const;
+};
+
+// Answers one request: either respond(), or begin_stream(), write()..., end(). A handler that
+// returns without an answer gets a 500, one that leaves a stream open gets its connection cut, so
+// that the client sees a broken stream and not a short one.
+//
+// When the client goes away the handler's coroutine is cancelled where it waits; a write() returns
+// Errc::cancelled. Lives on the loop thread, as long as the handler runs.
+class HttpResponder {
+ public:
+  virtual ~HttpResponder() = default;
+
+  virtual Task<Result<>> respond(int status, std::string content_type, std::string body,
+                                 Headers extra = {}) = 0;
+
+  // A body of unknown length, in chunked transfer coding.
+  virtual Task<Result<>> begin_stream(int status, std::string content_type, Headers extra = {}) = 0;
+  // Returns when the kernel has taken the bytes: a slow reader slows its own handler.
+  virtual Task<Result<>> write(std::string chunk) = 0;
+  virtual Task<Result<>> end() = 0;
+
+  virtual bool has_started() const = 0;  // the status line is on its way
+  virtual bool is_client_gone() const = 0;
+};
+
+using HttpHandler = std::function<Task<>(HttpRequest, HttpResponder&)>;
+
+// {"error": {"message", "type", "param": null, "code"}}, the shape OpenAI's clients understand.
+std::string error_body(int status, std::string_view message);
+
+// Status line and headers, up to and including the blank line.
+std::string response_head(int status, std::string_view content_type, const Headers& extra);
+
+bool equal_ignoring_case(std::string_view a, std::string_view b);
+
+}  // namespace hearth::transport
