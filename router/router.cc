@@ -47,14 +47,11 @@ uint64_t estimate_tokens(const CompletionRequest& request) {
   return n_bytes / 4 + 1;
 }
 
-Router::Router(Services services, std::shared_ptr<const Policy> policy)
-    : services_(std::move(services)), policy_(std::move(policy)) {}
-
-std::vector<TargetState> Router::states() const {
-  std::vector<TargetState> states(policy_->targets.size());
+std::vector<TargetState> Router::states(const Policy& policy) const {
+  std::vector<TargetState> states(policy.targets.size());
   engine::SnapshotData snapshot = services_.engine.snapshot();
   for (size_t i = 0; i < states.size(); ++i) {
-    if (policy_->targets[i].kind != TargetKind::engine) continue;
+    if (policy.targets[i].kind != TargetKind::engine) continue;
     // Figures cross from another process: use them only where they make sense.
     double prefill = std::clamp(snapshot.prefill_tokens_per_s, 0.0, 1e7);
     states[i].prefill_tokens_per_s = prefill;
@@ -65,17 +62,13 @@ std::vector<TargetState> Router::states() const {
   return states;
 }
 
-Result<Decision> Router::explain(const RequestFacts& facts) const {
-  return decide(facts, *policy_, states());
-}
-
 Task<Result<Completion>> Router::complete(RouteRequest request, DeltaSink sink,
                                           std::function<void(const Decision&)> on_decision,
                                           Refusal* refusal) {
-  std::shared_ptr<const Policy> policy = policy_;  // stays valid if the user changes it meanwhile
+  std::shared_ptr<const Policy> policy = services_.policy();
   add_labels(*policy, request);
   add_needs(request);
-  Result<Decision> decision = decide(request.facts, *policy, states());
+  Result<Decision> decision = decide(request.facts, *policy, states(*policy));
   if (!decision) co_return decision.error();
   log::info("routed", {{"request", decision->id},
                        {"target", decision->target.empty() ? "-" : decision->target},

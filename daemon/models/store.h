@@ -35,11 +35,15 @@ struct StoredModel {
   std::string path;    // of the GGUF (first shard), absolute; not stored
   std::vector<StoredFile> files;
   bool is_linked = false;
+  std::string architecture;      // from the file's metadata, read by `hearth pull` in a child
+  uint64_t n_context_train = 0;  // process; 0 and empty: unknown
   static void fields(auto& self, auto&& field) {
     field("name", self.name);
     field("source", self.source);
     field("files", self.files);
     field.or_default("isLinked", self.is_linked);
+    field.or_default("architecture", self.architecture);
+    field.or_default("contextTrain", self.n_context_train);
   }
 };
 

@@ -49,32 +49,25 @@ class Provider {
 
 class Router : public Completer {
  public:
-  // Both outlive the router. `model_spec` resolves an engine target's model to file and settings
-  // at the moment of use, so that models may be pulled while the daemon runs.
   struct Services {
-    engine::EngineClient& engine;
-    std::function<Result<engine::ModelSpec>(const std::string& model)> model_spec;
+    engine::EngineClient& engine;  // outlives the router, as `remote` does
     Provider& remote;
+    // The policy in force now; a request keeps the one that it was decided by.
+    std::function<std::shared_ptr<const Policy>()> policy;
+    // An engine target's model as file and settings, at the moment of use.
+    std::function<Result<engine::ModelSpec>(const std::string& model)> model_spec;
   };
 
-  Router(Services services, std::shared_ptr<const Policy> policy);
+  explicit Router(Services services) : services_(std::move(services)) {}
 
   Task<Result<Completion>> complete(RouteRequest request, DeltaSink sink,
                                     std::function<void(const Decision&)> on_decision,
                                     Refusal* refusal = nullptr) override;
 
-  // The pure part alone, with the targets' present state.
-  Result<Decision> explain(const RequestFacts& facts) const;
-
-  // Atomic: requests already decided keep the old one.
-  void set_policy(std::shared_ptr<const Policy> policy) { policy_ = std::move(policy); }
-  const Policy& policy() const { return *policy_; }
-
  private:
-  std::vector<TargetState> states() const;
+  std::vector<TargetState> states(const Policy& policy) const;
 
   Services services_;
-  std::shared_ptr<const Policy> policy_;
 };
 
 // Characters over four: good enough to filter and to forecast, never used to refuse locally.

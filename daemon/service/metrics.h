@@ -1,0 +1,48 @@
+// Counters of the daemon and their Prometheus text form (GET /metrics, ops/metrics).
+// Lives on the loop thread.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "inference/completion.h"
+#include "inference/engine_client.h"
+
+namespace hearth {
+
+class Metrics {
+ public:
+  enum class Wire : uint8_t { session, chat, completions };
+
+  void request_started() { ++n_running_; }
+  void request_ended(Wire wire, const Result<Completion>& outcome);
+
+  struct Gauges {
+    size_t n_connections = 0;
+    const engine::EngineClient* engine = nullptr;
+  };
+  std::string prometheus(const Gauges& gauges) const;
+  double uptime_s() const;
+
+ private:
+  struct Counts {
+    uint64_t n_ok = 0;
+    uint64_t n_cancelled = 0;
+    uint64_t n_failed = 0;
+  };
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::array<Counts, 3> by_wire_{};
+  uint64_t n_running_ = 0;
+  uint64_t n_prompt_tokens_ = 0;
+  uint64_t n_cached_tokens_ = 0;
+  uint64_t n_completion_tokens_ = 0;
+  double prefill_s_ = 0;
+  double decode_s_ = 0;
+};
+
+// Resident set of this process, from /proc; 0 where that is missing.
+uint64_t resident_bytes();
+
+}  // namespace hearth

@@ -1,0 +1,43 @@
+// Which models there are: those of the store and those of the config, as targets for the router
+// and as specs for the engine.
+//
+// Lives on the loop thread. Watches the store by its folder's time, so that a model pulled while
+// the daemon runs is a target from the next request on.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "inference/engine_client.h"
+#include "models/store.h"
+#include "router/policy.h"
+
+namespace hearth {
+
+class ModelCatalog {
+ public:
+  ModelCatalog(models::Store store, std::shared_ptr<const Config> config);
+
+  // The config's policy plus what it leaves out: a target "local" (the default model, else the
+  // first one pulled) unless the config has one, and a target of its own name for every model.
+  std::shared_ptr<const router::Policy> policy();
+
+  // not_found says which models exist and how to get one.
+  Result<engine::ModelSpec> spec(const std::string& model);
+
+  const std::vector<models::StoredModel>& stored();
+  void set_config(std::shared_ptr<const Config> config);
+
+ private:
+  void refresh();
+
+  models::Store store_;
+  std::shared_ptr<const Config> config_;
+  int64_t store_time_ns_ = -1;
+  std::vector<models::StoredModel> stored_;
+  std::shared_ptr<const router::Policy> policy_;
+};
+
+}  // namespace hearth
