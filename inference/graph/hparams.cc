@@ -122,9 +122,8 @@ void read_attention(KeyReader& keys, HParams& hp) {
   hp.n_heads = keys.size("attention.head_count", kMaxHeads);
   hp.n_kv_heads = keys.size_or("attention.head_count_kv", hp.n_heads, kMaxHeads);
   if (hp.n_heads % hp.n_kv_heads != 0)
-    keys.fail(
-        Errc::corrupt, "attention.head_count",
-        fmt::format("is {}, expected a multiple of head_count_kv {}", hp.n_heads, hp.n_kv_heads));
+    keys.fail(Errc::corrupt, "attention.head_count_kv",
+              fmt::format("is {}, which does not divide head_count {}", hp.n_kv_heads, hp.n_heads));
   if (!keys.has("attention.key_length") && hp.width % hp.n_heads != 0)
     keys.fail(Errc::corrupt, "attention.head_count",
               fmt::format("is {}, which does not divide embedding_length {}, and there is no "

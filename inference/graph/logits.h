@@ -18,7 +18,7 @@ struct LogitsOptions {
   bool exact = false;  // see Model::load
   // Element type of the KV cache. By default float32 for files without quantized matrices and for
   // `exact`, so that nothing is rounded; else f16, as the engine's.
-  std::optional<cpu::KvElement> kv;
+  std::optional<cpu::KvElement> kv = std::nullopt;
   uint32_t chunk = 512;  // at most this many tokens in a batch; no influence on the result
 };
 

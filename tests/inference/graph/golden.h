@@ -1,0 +1,38 @@
+// Tiny models with logits made by an independent implementation: see tests/data/models/README.md.
+#pragma once
+
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "gguf/reader.h"
+#include "inference/message.h"
+
+namespace hearth::testing {
+
+struct Golden {
+  gguf::File file;
+  std::vector<Token> tokens;
+  std::vector<float> logits;  // (tokens, n_vocab)
+};
+
+// NAME.gguf, NAME.tokens and NAME.logits.f32; throws when one is missing.
+inline Golden golden(const std::string& name) {
+  const std::string base = std::string(HEARTH_TEST_DATA) + "/models/" + name;
+  Result<gguf::File> file = gguf::File::open(base + ".gguf");
+  if (!file) throw std::runtime_error(file.error().message);
+
+  std::ifstream ids(base + ".tokens");
+  std::vector<Token> tokens{std::istream_iterator<Token>(ids), {}};
+  std::ifstream raw(base + ".logits.f32", std::ios::binary | std::ios::ate);
+  if (tokens.empty() || !raw) throw std::runtime_error(base + ": tokens or logits are missing");
+  std::vector<float> logits(static_cast<size_t>(raw.tellg()) / sizeof(float));
+  raw.seekg(0);
+  raw.read(reinterpret_cast<char*>(logits.data()),
+           static_cast<std::streamsize>(logits.size() * sizeof(float)));
+  return {std::move(*file), std::move(tokens), std::move(logits)};
+}
+
+}  // namespace hearth::testing

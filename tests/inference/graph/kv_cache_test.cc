@@ -1,0 +1,86 @@
+#include "cache/kv_cache.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <set>
+
+namespace hearth {
+namespace {
+
+constexpr KvShape kShape{
+    .n_layers = 3, .n_kv_heads = 2, .head_dim = 32, .element = cpu::KvElement::f16};
+
+KvCache make(uint32_t n_pages, const KvShape& shape = kShape) {
+  Result<KvCache> cache = KvCache::create(shape, n_pages);
+  EXPECT_TRUE(cache);
+  return std::move(*cache);
+}
+
+TEST(KvCache, HandsOutEveryPageOnceAndThenNothing) {
+  KvCache cache = make(5);
+  std::set<PageIndex> pages;
+  for (int i = 0; i < 5; ++i) pages.insert(*cache.acquire());
+  EXPECT_EQ(pages.size(), 5u);
+  EXPECT_EQ(cache.n_free(), 0u);
+  EXPECT_FALSE(cache.acquire());
+}
+
+TEST(KvCache, SharedPageIsFreeWhenTheLastReferenceGoes) {
+  KvCache cache = make(1);
+  const PageIndex page = *cache.acquire();
+  cache.retain(page);
+  cache.release(page);
+  EXPECT_FALSE(cache.acquire());
+  cache.release(page);
+  EXPECT_EQ(cache.acquire(), page);
+}
+
+TEST(KvCache, LayersOfPagesDoNotOverlap) {
+  KvCache cache = make(2);
+  const uint64_t bytes = 2 * 2 * cpu::kPageTokens * cpu::kv_row_bytes(cpu::KvElement::f16, 32);
+  EXPECT_GE(KvCache::page_bytes(kShape), 3 * bytes);
+  for (PageIndex page = 0; page < 2; ++page)
+    for (uint32_t layer = 0; layer < 3; ++layer)
+      std::memset(cache.data(layer, page), static_cast<int>(page * 3 + layer), bytes);
+  for (PageIndex page = 0; page < 2; ++page)
+    for (uint32_t layer = 0; layer < 3; ++layer)
+      for (const uint64_t at : {uint64_t{0}, bytes - 1})
+        EXPECT_EQ(std::to_integer<uint32_t>(cache.data(layer, page)[at]), page * 3 + layer);
+}
+
+TEST(KvCache, ReservesMoreThanTheMachineHas) {
+  constexpr KvShape large{
+      .n_layers = 80, .n_kv_heads = 8, .head_dim = 128, .element = cpu::KvElement::f16};
+  KvCache cache = make(1u << 16, large);  // 1.3 TiB of addresses
+  const PageIndex page = *cache.acquire();
+  *cache.data(79, page) = std::byte{1};
+  EXPECT_EQ(*cache.data(79, page), std::byte{1});
+}
+
+TEST(KvCache, PagesPastTheWarmOnesGoBackToTheKernel) {
+  constexpr KvShape large{
+      .n_layers = 64, .n_kv_heads = 8, .head_dim = 128, .element = cpu::KvElement::f16};
+  const uint64_t n_warm = (64u << 20) / KvCache::page_bytes(large);  // 16 MiB each
+  ASSERT_EQ(n_warm, 4u);
+  KvCache cache = make(6, large);
+  std::vector<PageIndex> pages;
+  for (int i = 0; i < 6; ++i) {
+    pages.push_back(*cache.acquire());
+    *cache.data(0, pages.back()) = std::byte{7};
+  }
+  for (const PageIndex page : pages) cache.release(page);
+  for (size_t i = 0; i < pages.size(); ++i)  // zeroes come from the kernel only
+    EXPECT_EQ(*cache.data(0, pages[i]), i < n_warm ? std::byte{7} : std::byte{0}) << i;
+  EXPECT_EQ(cache.acquire(), pages[n_warm - 1]) << "warm memory first, the newest of it";
+}
+
+TEST(KvCache, RefusesShapesThatCannotBe) {
+  EXPECT_EQ(KvCache::create(kShape, 0).error().code, Errc::invalid);
+  constexpr KvShape odd{
+      .n_layers = 1, .n_kv_heads = 1, .head_dim = 40, .element = cpu::KvElement::q8_0};
+  EXPECT_EQ(KvCache::create(odd, 4).error().code, Errc::unsupported);
+}
+
+}  // namespace
+}  // namespace hearth
