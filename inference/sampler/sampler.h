@@ -7,33 +7,17 @@
 #include <span>
 #include <vector>
 
-#include "inference/completion.h"
-#include "support/result.h"
+#include "sampler/candidates.h"
+#include "sampler/settings.h"
 
 namespace hearth {
-
-// All members filled: request over the model's own defaults over Hearth's.
-struct SamplerSettings {
-  float temperature = 0.8f;
-  uint32_t top_k = 40;
-  float top_p = 0.95f;
-  float min_p = 0.05f;
-  float repeat_penalty = 1.f;
-  float presence_penalty = 0.f;
-  float frequency_penalty = 0.f;
-  uint64_t seed = 0;
-  std::vector<LogitBias> logit_bias;
-};
-
-// Errc::invalid for values that mean nothing (NaN, negative temperature, ids outside the vocabulary).
-Result<SamplerSettings> resolve(const Sampling& request, const Sampling& model_defaults,
-                                uint32_t n_vocab);
 
 class Sampler {
  public:
   explicit Sampler(SamplerSettings settings);
 
-  // May reorder or change `logits`.
+  // May change `logits`. NaN counts as excluded, +inf as the largest number. -1 when every token
+  // is excluded (by biases, or a model that gives nothing else).
   Token sample(std::span<float> logits);
   // A token that became part of the text (prompt or answer): penalties look at the last 256.
   void accept(Token token);
@@ -41,9 +25,14 @@ class Sampler {
   uint64_t seed() const { return settings_.seed; }
 
  private:
+  void apply_bias(std::span<float> logits) const;
+  void apply_penalties(std::span<float> logits) const;
+  Token draw();
+
   SamplerSettings settings_;
   std::mt19937_64 random_;
-  std::vector<Token> recent_;
+  std::vector<Token> recent_;          // oldest first
+  std::vector<Candidate> candidates_;  // of the token being picked; kept for its memory
 };
 
 }  // namespace hearth

@@ -1,0 +1,128 @@
+#include "engine/loaded_model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backend/cpu/thread_pool.h"
+#include "engine/memory_plan.h"
+#include "sampler/settings.h"
+
+namespace hearth::engine {
+
+namespace {
+
+// What the rest of the machine keeps when nobody said how much a model may take.
+constexpr uint64_t kMachineShare = 10;  // one part in ten
+
+cpu::KvElement element_of(KvType type) {
+  switch (type) {
+    case KvType::f32: return cpu::KvElement::f32;
+    case KvType::q8_0: return cpu::KvElement::q8_0;
+    case KvType::f16:
+    case KvType::automatic: break;
+  }
+  return cpu::KvElement::f16;
+}
+
+uint64_t weights_bytes(const gguf::File& file) {
+  uint64_t sum = 0;
+  for (const gguf::Tensor& tensor : file.tensors()) sum += tensor.data.size();
+  return sum;
+}
+
+MemoryNeeds needs_of(const Load& request, const gguf::File& file, const Model& model,
+                     const KvShape& shape) {
+  const HParams& hp = model.hparams();
+  uint64_t usable = cpu::usable_memory_bytes();
+  uint64_t available = usable - usable / kMachineShare;
+  if (request.settings.memory_bytes) available = std::min(usable, request.settings.memory_bytes);
+  return {.model = request.model,
+          .available_bytes = available,
+          .weights_bytes = weights_bytes(file),
+          .workspace_bytes =
+              model.workspace_bytes(kStepRows) + uint64_t{kMaxRunning} * hp.n_vocab * sizeof(float),
+          .page_bytes = KvCache::page_bytes(shape),
+          .page_tokens = cpu::kPageTokens,
+          .n_context_wanted =
+              request.settings.n_context ? request.settings.n_context : hp.n_context_train};
+}
+
+std::vector<Token> end_tokens_of(const Tokenizer& tokenizer) {
+  std::vector<Token> out;
+  for (size_t id = 0; id < tokenizer.n_vocab(); ++id)
+    if (tokenizer.is_end(static_cast<Token>(id))) out.push_back(static_cast<Token>(id));
+  return out;
+}
+
+void append_notes(ModelFacts& facts, std::span<const std::string> notes) {
+  facts.notes.insert(facts.notes.end(), notes.begin(), notes.end());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request) {
+  auto file = gguf::File::open(request.path);
+  if (!file) return file.error();
+  auto tokenizer = Tokenizer::load(*file);
+  if (!tokenizer) return tokenizer.error();
+  auto chat_template = ChatTemplate::load(*file, *tokenizer);
+  if (!chat_template) return chat_template.error();
+  auto pool = std::make_unique<cpu::ThreadPool>(request.settings.n_threads);
+  const cpu::Machine machine{*pool, cpu::best_path()};
+  auto model = Model::load(*file, machine);
+  if (!model) return model.error();
+  const HParams& hp = model->hparams();
+  if (tokenizer->n_vocab() > hp.n_vocab)
+    return Error{Errc::corrupt,
+                 fmt::format("{}: the vocabulary has {} tokens, the embedding matrix "
+                             "only {} rows",
+                             request.path, tokenizer->n_vocab(), hp.n_vocab)};
+
+  const KvShape shape = model->kv_shape(element_of(request.settings.kv_type));
+  auto plan = plan_memory(needs_of(request, *file, *model, shape));
+  if (!plan) return plan.error();
+  auto cache = KvCache::create(shape, plan->n_pages);
+  if (!cache) return cache.error();
+
+  ModelFacts facts;
+  facts.architecture = hp.architecture;
+  facts.name = file->string_or("general.name", "");
+  facts.n_context = plan->n_context;
+  facts.n_context_train = hp.n_context_train;
+  facts.weights_bytes = weights_bytes(*file);
+  facts.kv_bytes = KvCache::page_bytes(shape) * plan->n_pages;
+  facts.n_vocab = static_cast<uint32_t>(tokenizer->n_vocab());
+  facts.n_threads = pool->size();
+  facts.cpu_path = cpu::name_of(machine.path);
+  facts.has_template = file->find("tokenizer.chat_template") != nullptr;
+  facts.notes = std::move(plan->notes);
+  if (facts.n_context > hp.n_context_train)
+    facts.notes.push_back(
+        fmt::format("context of {} tokens, as configured, is beyond the {} that "
+                    "the model was trained for",
+                    facts.n_context, hp.n_context_train));
+  append_notes(facts, tokenizer->notes());
+  append_notes(facts, chat_template->notes());
+  if (auto unused = model->unused_tensors(); !unused.empty())
+    facts.notes.push_back(fmt::format("{} tensors of the file are not used, the first is {}",
+                                      unused.size(), unused.front()));
+
+  Sampling sampling = hearth::sampling_defaults(*file);
+  std::vector<Token> end_tokens = end_tokens_of(*tokenizer);
+  const uint32_t n_vocab = facts.n_vocab;
+  return std::unique_ptr<LoadedModel>(new LoadedModel{.name = request.model,
+                                                      .settings = request.settings,
+                                                      .file = std::move(*file),
+                                                      .tokenizer = std::move(*tokenizer),
+                                                      .chat_template = std::move(*chat_template),
+                                                      .pool = std::move(pool),
+                                                      .model = std::move(*model),
+                                                      .cache = std::move(*cache),
+                                                      .facts = std::move(facts),
+                                                      .sampling_defaults = std::move(sampling),
+                                                      .end_tokens = std::move(end_tokens),
+                                                      .n_vocab = n_vocab});
+}
+
+}  // namespace hearth::engine

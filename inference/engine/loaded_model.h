@@ -1,0 +1,44 @@
+// Everything that one loaded model needs to answer: file, tokenizer, template, weights, KV pool.
+//
+// Lives on the engine thread, on the heap (parts borrow from each other); owned by the Engine.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cache/kv_cache.h"
+#include "chat/chat_template.h"
+#include "engine/prefix_cache.h"
+#include "gguf/reader.h"
+#include "graph/model.h"
+#include "inference/engine_messages.h"
+#include "tokenizer/tokenizer.h"
+
+namespace hearth::engine {
+
+inline constexpr uint32_t kStepRows = 256;   // tokens computed in one forward pass, at most
+inline constexpr uint32_t kMaxRunning = 64;  // sequences in one forward pass, at most
+
+struct LoadedModel {
+  // Checks, plans the memory and reserves it; nothing is left behind on an error.
+  static Result<std::unique_ptr<LoadedModel>> load(const Load& request);
+
+  std::string name;
+  ModelSettings settings;
+
+  gguf::File file;
+  Tokenizer tokenizer;
+  ChatTemplate chat_template;
+  std::unique_ptr<cpu::ThreadPool> pool;
+  Model model;
+  KvCache cache;
+  PrefixCache prefixes{cache};
+
+  ModelFacts facts;
+  Sampling sampling_defaults;
+  std::vector<Token> end_tokens;  // what ignoreEos has to exclude
+  uint32_t n_vocab = 0;           // tokens that have a text; rows of logits may be padded past it
+};
+
+}  // namespace hearth::engine

@@ -1,0 +1,296 @@
+// What happens in a step, and why.
+//
+// Problem: several requests share one pool of KV pages and one device that computes 200 rows nearly
+// as fast as one (decoding is bound by reading the weights), yet a long prompt must not freeze the
+// answers of others.
+//
+// Idea: every step is one forward pass over a ragged batch.
+//   admit   Oldest waiting first, as long as its whole prompt finds pages (less what the prefix
+//           cache already has). What does not fit waits; nobody is refused.
+//   grow    A decoding sequence that filled its last page gets another. When there is none, the
+//           youngest running sequence goes back to the queue; its finished pages stay in the prefix
+//           cache, so that little is computed twice. The oldest always advances.
+//   plan    One row for every decoding sequence, then prompts, oldest first, up to kStepRows rows.
+//           Beside decoding, prompts get only as many rows as take about as long as the decoding
+//           itself: the gap between two tokens of others at most doubles.
+//   deliver The token of each row that wanted logits is picked and its text goes out.
+// Results do not depend on any of this: the forward pass computes each row from its own sequence
+// only, bit for bit, however the work is cut.
+//
+// Cost: planning is linear in running sequences and pages, microseconds beside a forward pass.
+//
+// Source: iteration-level scheduling of Orca (Yu et al., 2022), preemption by recomputation of vLLM
+// (Kwon et al., 2023), chunked prefill of Sarathi (Agrawal et al., 2023).
+#include "engine/scheduler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace hearth::engine {
+
+namespace {
+
+constexpr auto kProgressInterval = std::chrono::milliseconds(500);
+constexpr uint32_t kLeastPrefillRows = 16;       // fewer waste the weights that a pass reads
+constexpr uint32_t kPrefillRowsUnmeasured = 32;  // beside decoding, before speeds are known
+
+uint32_t pages_for(size_t n_tokens) {
+  return static_cast<uint32_t>((n_tokens + cpu::kPageTokens - 1) / cpu::kPageTokens);
+}
+
+}  // namespace
+
+Scheduler::Scheduler(LoadedModel& model, Clock clock, Emit emit)
+    : model_(model), clock_(std::move(clock)), emit_(std::move(emit)) {}
+
+void Scheduler::submit(std::unique_ptr<Sequence> sequence) {
+  waiting_.push_back(std::move(sequence));
+}
+
+bool Scheduler::cancel(uint64_t request) {
+  auto is_it = [&](const auto& sequence) { return sequence->request == request; };
+  if (auto at = std::ranges::find_if(running_, is_it); at != running_.end()) {
+    finish(**at, FinishReason::cancelled);
+    return true;
+  }
+  auto at = std::ranges::find_if(waiting_, is_it);
+  if (at == waiting_.end()) return false;
+  finish(**at, FinishReason::cancelled);
+  return true;
+}
+
+void Scheduler::fail_all(const Error& error) {
+  while (!running_.empty()) fail(*running_.front(), error, true);
+  while (!waiting_.empty()) fail(*waiting_.front(), error, true);
+}
+
+void Scheduler::step() {
+  admit();
+  grow_decoding();
+  // Beyond this point the batch is fixed.
+  const std::vector<Share> shares = plan();
+  if (shares.empty()) return;
+  const TimePoint begun = clock_();
+  const Result<> computed = forward(shares);
+  uint32_t n_prefill = 0, n_decode = 0;
+  for (const Share& share : shares)
+    (share.sequence->is_decoding() ? n_decode : n_prefill) += share.n_rows;
+  speed_.add(n_prefill, n_decode, milliseconds_between(begun, clock_()) / 1000);
+
+  if (computed)
+    advance(shares);
+  else if (shares.size() == 1)
+    fail(*shares.front().sequence, computed.error(), false);
+  else
+    compute_alone(shares);
+}
+
+void Scheduler::admit() {
+  while (!waiting_.empty() && running_.size() < kMaxRunning) {
+    Sequence& sequence = *waiting_.front();
+    if (!reserve_prompt(sequence)) return;
+    if (!sequence.was_accepted) {
+      sequence.was_accepted = true;
+      sequence.started = sequence.last_progress = clock_();
+      sequence.usage.n_cached = sequence.n_computed;
+      emit_(Accepted{sequence.request, sequence.n_prompt, sequence.n_computed});
+    }
+    running_.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+}
+
+// Pages for all tokens of a sequence, shared ones first. At least one token is left to compute: its
+// logits are what the answer begins with.
+bool Scheduler::reserve_prompt(Sequence& sequence) {
+  const std::span<const Token> tokens = sequence.tokens;
+  sequence.pages = model_.prefixes.find(tokens.first(tokens.size() - 1));
+  const size_t n_shared = sequence.pages.size(), n_all = pages_for(tokens.size());
+
+  // Kept prefixes give way, pages of running sequences do not. A page that two of them share counts
+  // twice here, so this may wait a little longer than needed, never for ever.
+  size_t n_held = n_shared;
+  for (const auto& running : running_) n_held += running->pages.size();
+  if (n_all - n_shared + n_held <= model_.cache.n_pages() || running_.empty())
+    while (sequence.pages.size() < n_all) {
+      std::optional<PageIndex> page = model_.prefixes.acquire();
+      if (!page) break;
+      sequence.pages.push_back(*page);
+    }
+  sequence.n_computed = static_cast<uint32_t>(n_shared) * cpu::kPageTokens;
+  if (sequence.pages.size() == n_all) return true;
+  release_pages(sequence, false);
+  return false;
+}
+
+void Scheduler::grow_decoding() {
+  for (size_t i = 0; i < running_.size(); ++i) {
+    Sequence* sequence = running_[i].get();
+    while (i < running_.size() && sequence->pages.size() < pages_for(sequence->tokens.size())) {
+      if (std::optional<PageIndex> page = model_.prefixes.acquire())
+        sequence->pages.push_back(*page);
+      else
+        preempt_youngest();  // possibly this very one
+    }
+  }
+}
+
+void Scheduler::preempt_youngest() {
+  std::unique_ptr<Sequence> sequence = std::move(running_.back());
+  running_.pop_back();
+  release_pages(*sequence, true);
+  waiting_.push_front(std::move(sequence));
+}
+
+std::vector<Scheduler::Share> Scheduler::plan() const {
+  std::vector<Share> shares;
+  for (const auto& sequence : running_)
+    if (sequence->is_decoding()) shares.push_back({sequence.get(), 1});
+  uint32_t left = kStepRows - static_cast<uint32_t>(shares.size());
+  if (!shares.empty()) left = std::min(left, prefill_rows_beside_decoding());
+  for (const auto& sequence : running_) {
+    if (sequence->is_decoding() || left == 0) continue;
+    uint32_t n_rows = std::min(left, sequence->n_to_compute());
+    shares.push_back({sequence.get(), n_rows});
+    left -= n_rows;
+  }
+  return shares;
+}
+
+uint32_t Scheduler::prefill_rows_beside_decoding() const {
+  double rows = speed_.prefill_tokens_per_s() * speed_.decode_step_s();
+  if (rows <= 0) return kPrefillRowsUnmeasured;
+  return static_cast<uint32_t>(std::clamp<double>(rows, kLeastPrefillRows, kStepRows));
+}
+
+Result<> Scheduler::forward(std::span<const Share> shares) {
+  rows_.clear();
+  tables_.resize(shares.size());
+  for (uint32_t s = 0; s < shares.size(); ++s) {
+    const Sequence& sequence = *shares[s].sequence;
+    tables_[s] = sequence.pages;
+    for (uint32_t i = 0; i < shares[s].n_rows; ++i) {
+      uint32_t position = sequence.n_computed + i;
+      bool is_last = position + 1 == sequence.tokens.size();
+      rows_.push_back({sequence.tokens[position], position, s, is_last});
+    }
+  }
+  return model_.model.forward({rows_, tables_}, model_.cache, logits_);
+}
+
+// One request's numbers went wrong: the others are computed again without it, to the same bits.
+void Scheduler::compute_alone(std::span<const Share> shares) {
+  for (const Share& share : shares) {
+    if (auto computed = forward({&share, 1}); computed)
+      advance({&share, 1});
+    else
+      fail(*share.sequence, computed.error(), false);
+  }
+}
+
+void Scheduler::advance(std::span<const Share> shares) {
+  const size_t row_size = model_.model.hparams().n_vocab;
+  std::span<float> logits = logits_;
+  for (const auto& [sequence, n_rows] : shares) {
+    sequence->n_computed += n_rows;
+    if (sequence->n_to_compute() > 0) {
+      report_progress(*sequence);
+      continue;
+    }
+    if (!sequence->is_prompt_remembered) {
+      sequence->is_prompt_remembered = true;
+      model_.prefixes.insert(std::span(sequence->tokens).first(sequence->n_computed),
+                             sequence->pages);
+    }
+    take_token(*sequence, logits.first(model_.n_vocab));
+    logits = logits.subspan(row_size);
+  }
+}
+
+void Scheduler::take_token(Sequence& sequence, std::span<float> logits) {
+  const Token token = sequence.sampler.sample(logits);
+  if (sequence.first_token == TimePoint{}) sequence.first_token = clock_();
+  if (token < 0)
+    return fail(sequence, {Errc::invalid, "no token is left to choose: logit biases exclude all"},
+                true);
+  if (model_.tokenizer.is_end(token)) return finish(sequence, FinishReason::stop);
+
+  sequence.tokens.push_back(token);
+  sequence.sampler.accept(token);
+  ++sequence.usage.n_completion;
+  bool was_reasoning = sequence.stream.is_reasoning();
+  show(sequence, sequence.stream.push(token));
+  if (was_reasoning || sequence.stream.is_reasoning()) ++sequence.usage.n_reasoning;
+
+  if (sequence.stream.stop_string()) return finish(sequence, FinishReason::stop);
+  if (sequence.usage.n_completion >= sequence.n_max_answer)
+    return finish(sequence, FinishReason::length);
+}
+
+void Scheduler::show(Sequence& sequence, std::vector<TextStream::Piece> pieces) {
+  for (TextStream::Piece& piece : pieces)
+    emit_(Delta{sequence.request, piece.is_reasoning, std::move(piece.text),
+                std::move(piece.tokens)});
+}
+
+void Scheduler::report_progress(Sequence& sequence) {
+  TimePoint now = clock_();
+  if (now - sequence.last_progress < kProgressInterval) return;
+  sequence.last_progress = now;
+  emit_(Progress{sequence.request, std::min(sequence.n_computed, sequence.n_prompt),
+                 sequence.n_prompt});
+}
+
+void Scheduler::finish(Sequence& sequence, FinishReason reason) {
+  show(sequence, sequence.stream.finish());
+  Done done;
+  done.request = sequence.request;
+  done.finish_reason = reason;
+  done.stop_string = sequence.stream.stop_string();
+  done.usage = sequence.usage;
+  done.timings = sequence.timings(clock_());
+  done.seed = sequence.sampler.seed();
+  emit_(done);
+  release_pages(sequence, true);
+  remove(sequence);
+}
+
+// Pages of a sequence whose numbers went wrong are not to be used again.
+void Scheduler::fail(Sequence& sequence, const Error& error, bool keeps_pages) {
+  emit_(Failed{sequence.request, error, 0, 0});
+  release_pages(sequence, keeps_pages);
+  remove(sequence);
+}
+
+void Scheduler::release_pages(Sequence& sequence, bool remembers) {
+  if (remembers)
+    model_.prefixes.insert(std::span(sequence.tokens).first(sequence.n_computed), sequence.pages);
+  for (PageIndex page : sequence.pages) model_.cache.release(page);
+  sequence.pages.clear();
+  sequence.n_computed = 0;
+}
+
+void Scheduler::remove(Sequence& sequence) {
+  auto is_it = [&](const auto& other) { return other.get() == &sequence; };
+  std::erase_if(running_, is_it);
+  std::erase_if(waiting_, is_it);
+}
+
+void Scheduler::add_to(SnapshotData& data) const {
+  data.n_steps += speed_.n_steps();
+  data.n_running += static_cast<uint32_t>(running_.size());
+  data.n_queued += static_cast<uint32_t>(waiting_.size());
+  for (const auto& sequence : running_)
+    if (!sequence->is_decoding()) data.n_prefill_left += sequence->n_to_compute();
+  for (const auto& sequence : waiting_) data.n_prefill_left += sequence->tokens.size();
+  data.n_pages_total += model_.cache.n_pages();
+  data.n_pages_used += model_.cache.n_pages() - model_.cache.n_free();
+  data.n_prefill_tokens += speed_.n_prefill_tokens();
+  data.n_decode_tokens += speed_.n_decode_tokens();
+  if (speed_.prefill_tokens_per_s() > 0) data.prefill_tokens_per_s = speed_.prefill_tokens_per_s();
+  if (speed_.decode_tokens_per_s() > 0) data.decode_tokens_per_s = speed_.decode_tokens_per_s();
+}
+
+}  // namespace hearth::engine

@@ -1,0 +1,79 @@
+// Continuous batching for one model: requests join and leave between any two forward passes.
+//
+// Lives on the engine thread; owned by the Engine beside the LoadedModel that it borrows. What it
+// decides in each step, and why, is in scheduler.cc.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/clock.h"
+#include "engine/loaded_model.h"
+#include "engine/sequence.h"
+#include "engine/speed.h"
+#include "inference/engine_messages.h"
+#include "inference/engine_snapshot.h"
+
+namespace hearth::engine {
+
+using Emit = std::function<void(const FromEngine&)>;
+
+class Scheduler {
+ public:
+  Scheduler(LoadedModel& model, Clock clock, Emit emit);
+
+  // Queues; nothing is refused for want of room.
+  void submit(std::unique_ptr<Sequence> sequence);
+  // Ends a request with Done(cancelled). False when there is none of that id.
+  bool cancel(uint64_t request);
+  void fail_all(const Error& error);
+
+  bool has_work() const { return !running_.empty() || !waiting_.empty(); }
+  size_t n_requests() const { return running_.size() + waiting_.size(); }
+  // One forward pass: admit, plan, compute, sample, deliver.
+  void step();
+
+  // Adds this model's numbers.
+  void add_to(SnapshotData& data) const;
+
+ private:
+  using Running = std::vector<std::unique_ptr<Sequence>>;
+  struct Share {  // of one sequence in a step
+    Sequence* sequence;
+    uint32_t n_rows;
+  };
+
+  void admit();
+  bool reserve_prompt(Sequence& sequence);
+  void grow_decoding();
+  void preempt_youngest();
+  std::vector<Share> plan() const;
+  Result<> forward(std::span<const Share> shares);
+  void compute_alone(std::span<const Share> shares);
+  void advance(std::span<const Share> shares);
+  void take_token(Sequence& sequence, std::span<float> logits);
+  void show(Sequence& sequence, std::vector<TextStream::Piece> pieces);
+  void report_progress(Sequence& sequence);
+  void finish(Sequence& sequence, FinishReason reason);
+  void fail(Sequence& sequence, const Error& error, bool keeps_pages);
+  void release_pages(Sequence& sequence, bool remembers);
+  void remove(Sequence& sequence);
+  uint32_t prefill_rows_beside_decoding() const;
+
+  LoadedModel& model_;
+  Clock clock_;
+  Emit emit_;
+  Running running_;                                // oldest first
+  std::deque<std::unique_ptr<Sequence>> waiting_;  // oldest first
+
+  std::vector<BatchRow> rows_;  // of the step, kept for their memory
+  std::vector<std::vector<PageIndex>> tables_;
+  std::vector<float> logits_;
+  Speed speed_;
+};
+
+}  // namespace hearth::engine

@@ -1,0 +1,105 @@
+#include "engine/sequence.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace hearth::engine {
+
+namespace {
+
+constexpr size_t kMaxStopStrings = 64;
+constexpr size_t kMaxStopBytes = 1024;  // of one: text is held back for that long
+
+Result<> check_stop_strings(const std::vector<std::string>& stop) {
+  if (stop.size() > kMaxStopStrings)
+    return Error{Errc::invalid, fmt::format("stop: {} strings, expected at most {}", stop.size(),
+                                            kMaxStopStrings)};
+  for (const std::string& text : stop)
+    if (text.size() > kMaxStopBytes)
+      return Error{Errc::invalid, fmt::format("stop: a string of {} bytes, expected at most {}",
+                                              text.size(), kMaxStopBytes)};
+  return {};
+}
+
+// A bare prompt is the caller's own template: control tokens written in it are meant as such. No
+// end-of-sequence is put behind it, whatever the file says: the text is to be continued.
+std::vector<Token> tokens_of_prompt(const Tokenizer& tokenizer, std::string_view prompt) {
+  std::vector<Token> tokens = tokenizer.encode(prompt, true, false);
+  bool has_bos = !tokens.empty() && tokens.front() == tokenizer.bos();
+  if (tokenizer.adds_bos() && tokenizer.bos() >= 0 && !has_bos)
+    tokens.insert(tokens.begin(), tokenizer.bos());
+  return tokens;
+}
+
+Result<std::vector<Token>> tokens_of(const CompletionRequest& body, const LoadedModel& model,
+                                     int64_t unix_time_s) {
+  if (body.prompt) return tokens_of_prompt(model.tokenizer, *body.prompt);
+  bool offers_tools = body.tool_choice.text != "\"none\"";
+  return model.chat_template.render(body.messages,
+                                    offers_tools ? body.tools : std::vector<ToolSpec>{},
+                                    body.template_variables, unix_time_s);
+}
+
+Result<SamplerSettings> sampler_settings(const CompletionRequest& body, const LoadedModel& model) {
+  auto settings = resolve(body.sampling, model.sampling_defaults, model.n_vocab);
+  if (settings && body.ignore_eos)
+    for (Token token : model.end_tokens)
+      settings->logit_bias.push_back({token, -std::numeric_limits<float>::infinity()});
+  return settings;
+}
+
+}  // namespace
+
+Timings Sequence::timings(TimePoint now) const {
+  Timings out;
+  bool has_started = started != TimePoint{}, has_answered = first_token != TimePoint{};
+  out.queue_ms = milliseconds_between(arrived, has_started ? started : now);
+  if (has_started) out.prefill_ms = milliseconds_between(started, has_answered ? first_token : now);
+  if (has_answered) out.decode_ms = milliseconds_between(first_token, now);
+  return out;
+}
+
+std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedModel& model,
+                                        TimePoint now, int64_t unix_time_s, Refusal& refusal) {
+  const CompletionRequest& body = request.body;
+  auto refuse = [&](Error error) {
+    refusal.error = std::move(error);
+    return nullptr;
+  };
+  if (auto checked = check_stop_strings(body.stop); !checked) return refuse(checked.error());
+  auto settings = sampler_settings(body, model);
+  if (!settings) return refuse(settings.error());
+  auto tokens = tokens_of(body, model, unix_time_s);
+  if (!tokens) return refuse(tokens.error());
+  if (tokens->empty()) return refuse({Errc::invalid, "the prompt is empty"});
+
+  const uint32_t n_context = model.facts.n_context;
+  if (tokens->size() >= n_context) {
+    refusal.n_prompt = static_cast<uint32_t>(tokens->size());
+    refusal.n_context = n_context;
+    return refuse(
+        {Errc::context_exceeded,
+         fmt::format("the prompt has {} tokens, which leaves no room for an answer in the "
+                     "context of {} tokens of {}",
+                     tokens->size(), n_context, model.name)});
+  }
+
+  const uint32_t n_prompt = static_cast<uint32_t>(tokens->size());
+  const uint32_t n_room = n_context - n_prompt;
+  auto markers = body.prompt ? std::nullopt : model.chat_template.reasoning();
+  std::unique_ptr<Sequence> sequence(
+      new Sequence{.request = request.request,
+                   .tokens = std::move(*tokens),
+                   .n_prompt = n_prompt,
+                   .n_max_answer = body.max_tokens ? std::min(body.max_tokens, n_room) : n_room,
+                   .sampler = Sampler(std::move(*settings)),
+                   .stream = TextStream(model.tokenizer, std::move(markers), body.stop),
+                   .arrived = now});
+  sequence->usage.n_prompt = n_prompt;
+  for (Token token : sequence->tokens) sequence->sampler.accept(token);
+  return sequence;
+}
+
+}  // namespace hearth::engine

@@ -1,0 +1,56 @@
+// One request's state in the engine: its tokens, the pages they lie in, how the next one is picked
+// and what of the text has been shown.
+//
+// Lives on the engine thread; owned by the Scheduler of its model.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "cache/kv_cache.h"
+#include "engine/clock.h"
+#include "engine/loaded_model.h"
+#include "engine/text_stream.h"
+#include "inference/engine_messages.h"
+#include "sampler/sampler.h"
+
+namespace hearth::engine {
+
+struct Sequence {
+  uint64_t request = 0;
+  std::vector<Token> tokens;  // prompt, then answer
+  uint32_t n_prompt = 0;
+  uint32_t n_max_answer = 0;  // what max_tokens and the context leave
+
+  uint32_t n_computed = 0;       // tokens whose keys and values are in `pages`
+  std::vector<PageIndex> pages{};  // each with a reference of ours
+
+  Sampler sampler;
+  TextStream stream;
+
+  Usage usage{};
+  bool was_accepted = false;          // Accepted has been sent
+  bool is_prompt_remembered = false;  // by the prefix cache
+  TimePoint arrived{}, started{}, first_token{}, last_progress{};
+
+  uint32_t n_to_compute() const { return static_cast<uint32_t>(tokens.size()) - n_computed; }
+  // Decoding: only the newest token is left. All else is reading (a prompt, or what was preempted).
+  bool is_decoding() const { return n_to_compute() == 1; }
+  Timings timings(TimePoint now) const;
+};
+
+// Why a request cannot even start; the numbers are set on context_exceeded.
+struct Refusal {
+  Error error;
+  uint32_t n_prompt = 0;
+  uint32_t n_context = 0;
+};
+
+// Renders, tokenizes and checks a request. Null with `refusal` filled when it cannot be answered.
+// The prompt is never shortened: one that leaves no room for an answer is context_exceeded.
+std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedModel& model,
+                                        TimePoint now, int64_t unix_time_s, Refusal& refusal);
+
+}  // namespace hearth::engine

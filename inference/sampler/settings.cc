@@ -1,0 +1,99 @@
+#include "sampler/settings.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <random>
+
+namespace hearth {
+
+namespace {
+
+struct Range {
+  float low, high;
+};
+constexpr float kLargest = 1e9f;  // of values that have no natural upper end
+constexpr Range kTemperature{0, kLargest};
+constexpr Range kProbability{0, 1};
+constexpr Range kRepeatPenalty{1e-3f, kLargest};
+constexpr Range kAdditivePenalty{-kLargest, kLargest};
+
+bool contains(Range range, float value) { return value >= range.low && value <= range.high; }
+
+// The request's value, else the model's, else what `out` already holds.
+Result<> choose(std::string_view name, std::optional<float> request, std::optional<float> model,
+                Range range, float& out) {
+  if (request && !contains(range, *request))
+    return Error{Errc::invalid, fmt::format("sampling.{} is {}, expected a number from {} to {}",
+                                            name, *request, range.low, range.high)};
+  if (model && contains(range, *model)) out = *model;
+  if (request) out = *request;
+  return {};
+}
+
+uint64_t random_seed() {
+  std::random_device device;
+  return uint64_t{device()} << 32 | device();
+}
+
+std::optional<float> number(const gguf::File& file, std::string_view key, Range range) {
+  const gguf::Value* value = file.find(key);
+  if (!value) return std::nullopt;
+  std::optional<double> read = value->as_float();
+  if (!read || !contains(range, static_cast<float>(*read))) return std::nullopt;
+  return static_cast<float>(*read);
+}
+
+}  // namespace
+
+Result<SamplerSettings> resolve(const Sampling& request, const Sampling& model, uint32_t n_vocab) {
+  SamplerSettings out;
+  struct Choice {
+    std::string_view name;
+    std::optional<float> request, model;
+    Range range;
+    float& out;
+  };
+  const Choice choices[] = {
+      {"temperature", request.temperature, model.temperature, kTemperature, out.temperature},
+      {"topP", request.top_p, model.top_p, kProbability, out.top_p},
+      {"minP", request.min_p, model.min_p, kProbability, out.min_p},
+      {"repeatPenalty", request.repeat_penalty, model.repeat_penalty, kRepeatPenalty,
+       out.repeat_penalty},
+      {"presencePenalty", request.presence_penalty, model.presence_penalty, kAdditivePenalty,
+       out.presence_penalty},
+      {"frequencyPenalty", request.frequency_penalty, model.frequency_penalty, kAdditivePenalty,
+       out.frequency_penalty},
+  };
+  for (const Choice& c : choices)
+    if (auto done = choose(c.name, c.request, c.model, c.range, c.out); !done) return done.error();
+
+  out.top_k = request.top_k.value_or(model.top_k.value_or(out.top_k));
+  out.seed = request.seed ? *request.seed : random_seed();
+  for (const LogitBias& entry : request.logit_bias) {
+    if (entry.token < 0 || static_cast<uint32_t>(entry.token) >= n_vocab)
+      return Error{Errc::invalid,
+                   fmt::format("sampling.logitBias: token {} is not in the vocabulary of {} tokens",
+                               entry.token, n_vocab)};
+    if (std::isnan(entry.bias))
+      return Error{Errc::invalid, fmt::format("sampling.logitBias: the bias of token {} is not a "
+                                              "number",
+                                              entry.token)};
+  }
+  out.logit_bias = request.logit_bias;
+  return out;
+}
+
+Sampling sampling_defaults(const gguf::File& file) {
+  Sampling out;
+  out.temperature = number(file, "general.sampling.temp", kTemperature);
+  out.top_p = number(file, "general.sampling.top_p", kProbability);
+  out.min_p = number(file, "general.sampling.min_p", kProbability);
+  out.repeat_penalty = number(file, "general.sampling.penalty_repeat", kRepeatPenalty);
+  const gguf::Value* top_k = file.find("general.sampling.top_k");
+  if (std::optional<uint64_t> k = top_k ? top_k->as_uint() : std::nullopt; k && *k <= UINT32_MAX)
+    out.top_k = static_cast<uint32_t>(*k);
+  return out;
+}
+
+}  // namespace hearth
