@@ -35,8 +35,9 @@ class Tokenizer {
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
 
-  // Bytes are taken as they are; invalid UTF-8 encodes as byte tokens or U+FFFD as the kind demands.
-  // Adjacent pieces are joined before merging where neither side is special, as one string would be.
+  // Bytes are taken as they are; invalid UTF-8 encodes as byte tokens or U+FFFD as the kind
+  // demands. Adjacent pieces are joined before merging where neither side is special, as one string
+  // would be.
   std::vector<Token> encode(std::span<const TextPiece> pieces, bool add_bos_eos) const;
   std::vector<Token> encode(std::string_view text, bool parse_special, bool add_bos_eos) const;
 
@@ -53,10 +54,10 @@ class Tokenizer {
   Token bos() const;  // -1 when there is none
   Token eos() const;  // -1 when there is none
   bool adds_bos() const;
-  std::string_view text(Token token) const;         // as in the vocabulary ("<|im_end|>", "Ġthe")
-  Token find(std::string_view token_text) const;    // -1 when not in the vocabulary
-  std::string_view pre() const;                     // name of the pre-tokenizer in use
-  std::span<const std::string> notes() const;       // "no tokenizer.ggml.pre: default used ..."
+  std::string_view text(Token token) const;       // as in the vocabulary ("<|im_end|>", "Ġthe")
+  Token find(std::string_view token_text) const;  // -1 when not in the vocabulary
+  std::string_view pre() const;                   // name of the pre-tokenizer in use
+  std::span<const std::string> notes() const;     // "no tokenizer.ggml.pre: default used ..."
 
  private:
   struct State;
