@@ -197,12 +197,15 @@ void q6_k(Bytes block, float* out) {
   Bytes ql = block, qh = block + 128, scales = block + 192;
   const float d = load_f16(block + 208);
   for (int half = 0; half < 2; ++half, ql += 64, qh += 32)
-    for (int quarter = 0; quarter < 4; ++quarter, out += 32)
-      for (int l = 0; l < 32; ++l) {
-        const uint8_t low = ql[l + 32 * (quarter % 2)];
-        const int q = (quarter < 2 ? lo(low) : hi(low)) | (qh[l] >> (2 * quarter) & 3) << 4;
-        const int scale = static_cast<int8_t>(scales[8 * half + 2 * quarter + l / 16]);
-        out[l] = d * static_cast<float>(scale) * static_cast<float>(q - 32);
+    for (int quarter = 0; quarter < 4; ++quarter)
+      for (int sixteen = 0; sixteen < 32; sixteen += 16, ++scales, out += 16) {
+        const float scale = d * static_cast<float>(static_cast<int8_t>(*scales));
+        Bytes low = ql + 32 * (quarter % 2) + sixteen, high = qh + sixteen;
+        for (int l = 0; l < 16; ++l) {
+          const int nibble = quarter < 2 ? lo(low[l]) : hi(low[l]);
+          const int q = nibble | (high[l] >> (2 * quarter) & 3) << 4;
+          out[l] = scale * static_cast<float>(q - 32);
+        }
       }
 }
 
