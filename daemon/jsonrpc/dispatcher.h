@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/protocol/schema.h"
 #include "session/event_sink.h"
@@ -52,6 +53,8 @@ class Dispatcher {
   // The result is JSON text. Errc::unsupported with "unknown method" when there is none.
   Task<Result<std::string>> call(Call call, std::string_view method, json::Element params) const;
   bool has(std::string_view method) const { return methods_.find(method) != methods_.end(); }
+
+  std::vector<std::string> methods() const;
 
   // {"methods": {"turn/start": {"params": ..., "result": ...}}}
   json::Object describe() const;

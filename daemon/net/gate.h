@@ -18,11 +18,6 @@
 
 namespace hearth::transport {
 
-struct Refusal {
-  int status = 403;
-  std::string message;
-};
-
 struct GateOptions {
   std::vector<std::string> allowed_origins;  // exact, for example "https://app.example"
   int free_mistakes = 10;                    // wrong tokens per second that are answered at once

@@ -58,6 +58,13 @@ class HttpResponder {
 
 using HttpHandler = std::function<Task<>(HttpRequest, HttpResponder&)>;
 
+// Why a request is not served; becomes an error_body().
+struct Refusal {
+  int status = 400;
+  std::string message;
+  Headers headers = {};
+};
+
 // {"error": {"message", "type", "param": null, "code"}}, the shape OpenAI's clients understand.
 std::string error_body(int status, std::string_view message);
 

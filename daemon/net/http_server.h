@@ -17,6 +17,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,7 +52,7 @@ class HttpServer {
   HttpServer(net::any_io_executor executor, Gate& gate, HttpOptions options);
   ~HttpServer();
 
-  // Routes are exact paths, set before serve().
+  // Routes are exact paths, set before serve(). /healthz is there from the start.
   void route(std::string method, std::string path, HttpHandler handler);
   void websocket(std::string path, WebSocketHandler handler);
 
@@ -80,7 +81,7 @@ class HttpServer {
 
   Task<> accept_from(Listener::Acceptor& acceptor, uint16_t tcp_port);
   Task<> run(Socket socket, Peer peer);
-  void turn_away(Listener::Acceptor& acceptor);
+  void turn_away_next(Listener::Acceptor& acceptor);
   const Route* find(std::string_view path) const;
 
   net::any_io_executor executor_;

@@ -32,7 +32,6 @@ class Listener {
   // address that is not loopback or a folder that others may write.
   static Result<Listener> open(net::any_io_executor executor, ListenOptions options);
   Listener(Listener&&) = default;
-  Listener& operator=(Listener&&) = default;
   ~Listener();  // stops accepting and removes the socket file
 
   uint16_t port() const { return port_; }
@@ -44,6 +43,7 @@ class Listener {
 
   // Who connected; on the Unix socket Errc::denied unless it is our own uid (or root).
   static Result<Peer> peer_of(Socket& socket, uint16_t tcp_port);
+  static Result<> admit_uid(uid_t peer, uid_t own);
 
  private:
   Listener(file::Descriptor lock, Acceptor unix_acceptor, Acceptor tcp_acceptor)

@@ -26,9 +26,6 @@ class WebSocket {
 
   // Says goodbye with a close code; receive() then ends. Idempotent, never waits.
   virtual void close(uint16_t code, std::string reason) = 0;
-
-  // A counter of the bytes that the peer has taken: a sender that sees it stand still is stuck.
-  virtual uint64_t sent_bytes() const = 0;
 };
 
 // RFC 6455 section 7.4.1, those we send.

@@ -4,8 +4,8 @@
 // Back-pressure: two queues. Control (answers) is never dropped and goes first; a client that does
 // not read its answers is not read from either. Stream (events, EventSink::send) is watched by the
 // sessions through queued_bytes(): they merge, then fall to snapshots; a stream that grows past
-// max_stream_bytes in spite of that, or a client that takes nothing for stall_deadline, is closed.
-// Lives on the loop thread.
+// max_stream_bytes in spite of that is closed, and so is, by the WebSocket below, a client that
+// takes nothing for HttpOptions::write_deadline. Lives on the loop thread.
 #pragma once
 
 #include <chrono>
@@ -33,7 +33,6 @@ struct RpcOptions {
 
   size_t max_in_flight = 64;  // requests running or answered but not yet sent; -32001 above
   size_t max_stream_bytes = 16u << 20;
-  std::chrono::milliseconds stall_deadline{30'000};
   std::chrono::milliseconds retry_after{250};  // told with -32001
 
   // The client has introduced itself; its answer is queued. The place to resume subscriptions.

@@ -45,6 +45,13 @@ void TaskGroup::cancel(net::cancellation_type type) {
   for (auto it = children_.begin(); it != children_.end();) (it++)->signal.emit(type);
 }
 
+void TaskGroup::cancel_named(std::string_view name) {
+  for (auto it = children_.begin(); it != children_.end();) {
+    Child& child = *it++;  // as above
+    if (child.name == name) child.signal.emit(net::cancellation_type::terminal);
+  }
+}
+
 Task<> TaskGroup::join() {
   closing_ = true;
   while (!children_.empty()) {

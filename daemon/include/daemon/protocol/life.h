@@ -37,7 +37,7 @@ struct Resume {
 struct Initialize {
   Program client;
   int64_t protocol = kNewestProtocol;
-  std::optional<RawJson> capabilities;
+  RawJson capabilities;
   std::vector<std::string> opt_out;  // event kinds that the client does not want
   std::optional<Resume> resume;
   static void fields(auto& self, auto&& field) {
@@ -74,12 +74,6 @@ struct Ping {
 
 struct Pong {
   static void fields(auto&, auto&&) {}
-};
-
-// The parameters of the notification $/cancelRequest.
-struct CancelRequest {
-  RawJson id;
-  static void fields(auto& self, auto&& field) { field("id", self.id); }
 };
 
 }  // namespace hearth::protocol

@@ -7,6 +7,7 @@
 
 #include <list>
 #include <string>
+#include <string_view>
 
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -27,6 +28,8 @@ class TaskGroup {
 
   // Polite: total cancellation. Terminal: for after the deadline.
   void cancel(net::cancellation_type type = net::cancellation_type::terminal);
+  // Asks the tasks of that name to stop; the group stays open.
+  void cancel_named(std::string_view name);
   Task<> join();
 
   size_t size() const { return children_.size(); }

@@ -1,0 +1,91 @@
+#include "net/http_message.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "support/json.h"
+
+namespace hearth::transport {
+
+namespace {
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+
+std::string_view reason_of(int status) {
+  switch (status) {
+    case 200: return "OK";
+    case 202: return "Accepted";
+    case 204: return "No Content";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 413: return "Content Too Large";
+    case 421: return "Misdirected Request";
+    case 426: return "Upgrade Required";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    default: return status < 400 ? "OK" : "Error";
+  }
+}
+
+std::string_view error_type_of(int status) {
+  switch (status) {
+    case 401: return "authentication_error";
+    case 403:
+    case 421: return "permission_error";
+    case 404: return "not_found_error";
+    case 429: return "rate_limit_error";
+    default: return status < 500 ? "invalid_request_error" : "server_error";
+  }
+}
+
+}  // namespace
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, {}, lower, lower);
+}
+
+std::optional<std::string_view> HttpRequest::header(std::string_view name) const {
+  for (const Header& header : headers)
+    if (equal_ignoring_case(header.name, name)) return header.value;
+  return std::nullopt;
+}
+
+size_t HttpRequest::count(std::string_view name) const {
+  return static_cast<size_t>(std::ranges::count_if(
+      headers, [&](const Header& header) { return equal_ignoring_case(header.name, name); }));
+}
+
+std::string error_body(int status, std::string_view message) {
+  json::Object error{
+      {"message", message}, {"type", error_type_of(status)}, {"param", nullptr}, {"code", nullptr}};
+  return boost::json::serialize(json::Object{{"error", error}});
+}
+
+std::string response_head(int status, std::string_view content_type, const Headers& extra) {
+  std::string head = fmt::format("HTTP/1.1 {} {}\r\n", status, reason_of(status));
+  auto add = [&](std::string_view name, std::string_view value) {
+    head += name;
+    head += ": ";
+    // A line break in a value would start a header of its own.
+    for (char c : value) head += c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
+    head += "\r\n";
+  };
+  if (!content_type.empty()) add("Content-Type", content_type);
+  for (const Header& header : extra) add(header.name, header.value);
+  add("X-Content-Type-Options", "nosniff");
+  head += "\r\n";
+  return head;
+}
+
+}  // namespace hearth::transport
