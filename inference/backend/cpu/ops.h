@@ -87,8 +87,8 @@ size_t kv_row_bytes(KvElement element, size_t head_dim);
 struct AttentionShape {
   uint32_t n_heads, n_kv_heads, head_dim;  // head_dim of K and V
   float scale;
-  uint32_t window = 0;   // 0: full; else position p1 sees p0 iff p1 - p0 < window
-  float softcap = 0;     // 0: off
+  uint32_t window = 0;  // 0: full; else position p1 sees p0 iff p1 - p0 < window
+  float softcap = 0;    // 0: off
   KvElement element = KvElement::f16;
 };
 
@@ -99,8 +99,8 @@ struct AttentionRow {
 };
 
 // Writes k and v (n_tokens rows of n_kv_heads * head_dim) into the pages at each row's position.
-void kv_store(const Machine& machine, const AttentionShape& shape, std::span<const AttentionRow> rows,
-              const float* k, const float* v, size_t kv_stride);
+void kv_store(const Machine& machine, const AttentionShape& shape,
+              std::span<const AttentionRow> rows, const float* k, const float* v, size_t kv_stride);
 
 // Causal attention of each row over positions 0..position of its own sequence. Flash style over
 // tiles of one page, merged in order of absolute position.

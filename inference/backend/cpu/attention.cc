@@ -1,0 +1,168 @@
+// Causal attention over the paged KV cache, flash style.
+//
+// Problem: scores of a long context do not fit in cache, and a request must give the same bits
+// alone, in a batch, and whether its prompt came in one piece or many. Idea: an online softmax that
+// visits the sequence page by page in order of absolute position; within a page, what a query
+// computes depends only on its own position and window. So rows may be grouped freely for speed:
+// queries of neighbouring tokens and of all heads that share a KV head form one block, which reads
+// and converts each page once.
+//
+// Cost: 4 * head_dim operations per query, head and visible position; a page of K and V in float32
+// (32 KB at head_dim 64) stays in the second-level cache while the block uses it.
+// Source: Dao et al., FlashAttention (2022).
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "backend/cpu/kernels.h"
+#include "backend/cpu/kv_page.h"
+#include "backend/cpu/scratch.h"
+#include "gguf/quant.h"
+
+namespace hearth::cpu {
+namespace {
+
+// Queries (tokens times heads) of one block: their scores and sums stay in cache.
+constexpr size_t kBlockQueries = 32;
+
+// Consecutive tokens of one sequence.
+struct RowBlock {
+  size_t first, end;
+};
+
+// Positions that a row sees: [first, end).
+struct Visible {
+  size_t first, end;
+};
+
+Visible visible_to(const AttentionRow& row, const AttentionShape& shape) {
+  const size_t end = size_t{row.position} + 1;
+  const size_t first = shape.window != 0 && end > shape.window ? end - shape.window : 0;
+  return {first, end};
+}
+
+// The part of it in one page, relative to the page's start. Empty: first >= end.
+Visible within_page(const Visible& all, size_t page_start) {
+  const size_t first = std::max(all.first, page_start);
+  const size_t end = std::min(all.end, page_start + kPageTokens);
+  return end > first ? Visible{first - page_start, end - page_start} : Visible{0, 0};
+}
+
+std::vector<RowBlock> blocks_of(std::span<const AttentionRow> rows, size_t max_rows) {
+  std::vector<RowBlock> blocks;
+  for (size_t i = 0; i < rows.size(); i++) {
+    const bool continues = i > 0 && rows[i].pages.data() == rows[i - 1].pages.data() &&
+                           rows[i].position == rows[i - 1].position + 1 &&
+                           i - blocks.back().first < max_rows;
+    if (!continues) blocks.push_back({i, i});
+    blocks.back().end = i + 1;
+  }
+  return blocks;
+}
+
+// n cached elements as float32: in place, or converted into `room`.
+const float* as_floats(const Kernels& kernels, KvElement element, const std::byte* from, size_t n,
+                       float* room) {
+  switch (element) {
+    case KvElement::f32: return reinterpret_cast<const float*>(from);
+    case KvElement::f16:
+      kernels.f16_to_f32(reinterpret_cast<const uint8_t*>(from), n, room);
+      return room;
+    case KvElement::q8_0: gguf::dequantize_row(gguf::Type::q8_0, from, n, room); break;
+  }
+  return room;
+}
+
+// One call's arguments.
+struct Call {
+  const Kernels& kernels;
+  const AttentionShape& shape;
+  std::span<const AttentionRow> rows;
+  const float* q;
+  size_t q_stride;
+  float* out;
+  size_t out_stride;
+
+  size_t group() const { return shape.n_heads / shape.n_kv_heads; }
+};
+
+// All queries of a block's tokens that read one KV head.
+void attend(const Call& call, const RowBlock& block, size_t kv_head) {
+  thread_local Scratch scratch;
+  const AttentionShape& shape = call.shape;
+  const size_t dim = shape.head_dim, group = call.group();
+  const size_t n_rows = block.end - block.first, n_queries = n_rows * group;
+  const size_t first_head = kv_head * group;
+
+  float* queries =
+      scratch.reserve<float>(n_queries * (2 * dim + kPageTokens + 1) + 2 * kPageTokens * dim);
+  float* sums = queries + n_queries * dim;                // (n_queries, dim): weighted values
+  float* scores = sums + n_queries * dim;                 // (n_queries, kPageTokens)
+  float* corrections = scores + n_queries * kPageTokens;  // (n_queries)
+  float* key_room = corrections + n_queries;              // (kPageTokens, dim)
+  float* value_room = key_room + kPageTokens * dim;
+  std::fill_n(sums, n_queries * dim, 0.0f);
+  std::vector<SoftmaxState> states(n_queries, SoftmaxState{-INFINITY, 0});
+  for (size_t i = 0; i < n_rows; i++) {
+    const float* from = call.q + (block.first + i) * call.q_stride + first_head * dim;
+    std::copy_n(from, group * dim, queries + i * group * dim);
+  }
+
+  // Positions ascend within a block: its rows together see from the first's first to the last's
+  // end.
+  const std::span<const AttentionRow> rows = call.rows.subspan(block.first, n_rows);
+  const Visible all{visible_to(rows.front(), shape).first, visible_to(rows.back(), shape).end};
+  const size_t row_bytes = kv_row_bytes(shape.element, dim);
+  for (size_t page = all.first / kPageTokens; page * kPageTokens < all.end; page++) {
+    const size_t start = page * kPageTokens;
+    const Visible seen = within_page(all, start);
+    const size_t n_seen = seen.end - seen.first;
+    const std::byte* data = rows.back().pages[page];
+    const float* keys = as_floats(call.kernels, shape.element,
+                                  data + key_offset(kv_head, start + seen.first, row_bytes),
+                                  n_seen * dim, key_room);
+    const float* values = as_floats(call.kernels, shape.element,
+                                    data + value_offset(kv_head, start + seen.first, row_bytes),
+                                    n_seen * dim, value_room);
+    call.kernels.dot_f32(reinterpret_cast<const uint8_t*>(keys), dim * sizeof(float), n_seen, dim,
+                         queries, dim, n_queries, scores + seen.first, kPageTokens);
+    for (size_t i = 0; i < n_rows; i++) {
+      const Visible own = within_page(visible_to(rows[i], shape), start);
+      if (own.first >= own.end) continue;
+      const size_t n_own = own.end - own.first, first_query = i * group;
+      for (size_t j = first_query; j < first_query + group; j++) {
+        corrections[j] = call.kernels.softmax_tile(scores + j * kPageTokens + own.first, n_own,
+                                                   shape.scale, shape.softcap, states[j]);
+      }
+      call.kernels.weighted_sum(scores + first_query * kPageTokens + own.first, kPageTokens, group,
+                                corrections + first_query, values + (own.first - seen.first) * dim,
+                                n_own, dim, sums + first_query * dim);
+    }
+  }
+
+  for (size_t i = 0; i < n_rows; i++) {
+    float* to = call.out + (block.first + i) * call.out_stride + first_head * dim;
+    for (size_t j = 0; j < group * dim; j++) {
+      to[j] = sums[i * group * dim + j] / states[i * group + j / dim].sum;
+    }
+  }
+}
+
+}  // namespace
+
+void attention(const Machine& machine, const AttentionShape& shape,
+               std::span<const AttentionRow> rows, const float* q, size_t q_stride, float* out,
+               size_t out_stride) {
+  if (rows.empty()) return;
+  const Call call{kernels_of(machine.path), shape, rows, q, q_stride, out, out_stride};
+  // Large blocks read the cache less often, but every worker should have a few.
+  const size_t for_all = rows.size() * shape.n_kv_heads / (4 * machine.pool.size());
+  const size_t max_rows =
+      std::clamp<size_t>(for_all, 1, std::max<size_t>(1, kBlockQueries / call.group()));
+  const std::vector<RowBlock> blocks = blocks_of(rows, max_rows);
+  machine.pool.run(static_cast<uint32_t>(blocks.size() * shape.n_kv_heads), [&](uint32_t i) {
+    attend(call, blocks[i / shape.n_kv_heads], i % shape.n_kv_heads);
+  });
+}
+
+}  // namespace hearth::cpu

@@ -1,0 +1,129 @@
+// Float32 dot products of float weights: lanes are K modulo eight, tiles of four rows and up to
+// three columns share their loads. A pair (row, column) is computed alike in every tile.
+#include "backend/cpu/avx2/avx2.h"
+#include "backend/cpu/avx2/vector.h"
+
+namespace hearth::cpu::avx2 {
+namespace {
+
+// How eight (or the first n) elements at index i of a row become float32.
+
+struct F32 {
+  static constexpr size_t kBytes = 4;
+  static __m256 load(const uint8_t* row, size_t i) {
+    return _mm256_loadu_ps(reinterpret_cast<const float*>(row) + i);
+  }
+};
+
+struct F16 {
+  static constexpr size_t kBytes = 2;
+  static __m256 load(const uint8_t* row, size_t i) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(row + 2 * i)));
+  }
+};
+
+struct BF16 {
+  static constexpr size_t kBytes = 2;
+  static __m256 load(const uint8_t* row, size_t i) {
+    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row + 2 * i));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+  }
+};
+
+template <class Element>
+__m256 load_tail(const uint8_t* row, size_t i, size_t n) {
+  uint8_t copy[kLanes * 4] = {};
+  __builtin_memcpy(copy, row + i * Element::kBytes, n * Element::kBytes);
+  return Element::load(copy, 0);
+}
+
+template <class Element, int n_rows, int n_columns>
+void tile(const uint8_t* w, size_t w_stride, size_t k, const float* x, size_t x_stride, float* y,
+          size_t y_stride) {
+  __m256 acc[n_rows][n_columns];
+  for (auto& row : acc) {
+    for (__m256& a : row) a = _mm256_setzero_ps();
+  }
+  size_t i = 0;
+  for (; i + kLanes <= k; i += kLanes) {
+    __m256 column[n_columns];
+    for (int c = 0; c < n_columns; c++) column[c] = _mm256_loadu_ps(x + c * x_stride + i);
+    for (int r = 0; r < n_rows; r++) {
+      const __m256 row = Element::load(w + r * w_stride, i);
+      for (int c = 0; c < n_columns; c++) acc[r][c] = _mm256_fmadd_ps(row, column[c], acc[r][c]);
+    }
+  }
+  if (i < k) {
+    for (int r = 0; r < n_rows; r++) {
+      const __m256 row = load_tail<Element>(w + r * w_stride, i, k - i);
+      for (int c = 0; c < n_columns; c++) {
+        acc[r][c] = _mm256_fmadd_ps(row, load_first(x + c * x_stride + i, k - i), acc[r][c]);
+      }
+    }
+  }
+  for (int c = 0; c < n_columns; c++) {
+    for (int r = 0; r < n_rows; r++) y[c * y_stride + r] = sum_of(acc[r][c]);
+  }
+}
+
+template <class Element, int n_rows>
+void tiles_of_rows(const uint8_t* w, size_t w_stride, size_t k, const float* x, size_t x_stride,
+                   size_t n_columns, float* y, size_t y_stride) {
+  size_t c = 0;
+  for (; c + 3 <= n_columns; c += 3) {
+    tile<Element, n_rows, 3>(w, w_stride, k, x + c * x_stride, x_stride, y + c * y_stride,
+                             y_stride);
+  }
+  for (; c < n_columns; c++) {
+    tile<Element, n_rows, 1>(w, w_stride, k, x + c * x_stride, x_stride, y + c * y_stride,
+                             y_stride);
+  }
+}
+
+template <class Element>
+void dot(const uint8_t* w, size_t w_stride, size_t n_rows, size_t k, const float* x,
+         size_t x_stride, size_t n_columns, float* y, size_t y_stride) {
+  size_t r = 0;
+  for (; r + 4 <= n_rows; r += 4) {
+    tiles_of_rows<Element, 4>(w + r * w_stride, w_stride, k, x, x_stride, n_columns, y + r,
+                              y_stride);
+  }
+  for (; r < n_rows; r++) {
+    tiles_of_rows<Element, 1>(w + r * w_stride, w_stride, k, x, x_stride, n_columns, y + r,
+                              y_stride);
+  }
+}
+
+}  // namespace
+
+void dot_f32(const uint8_t* w, size_t w_stride, size_t n_rows, size_t k, const float* x,
+             size_t x_stride, size_t n_columns, float* y, size_t y_stride) {
+  dot<F32>(w, w_stride, n_rows, k, x, x_stride, n_columns, y, y_stride);
+}
+void dot_f16(const uint8_t* w, size_t w_stride, size_t n_rows, size_t k, const float* x,
+             size_t x_stride, size_t n_columns, float* y, size_t y_stride) {
+  dot<F16>(w, w_stride, n_rows, k, x, x_stride, n_columns, y, y_stride);
+}
+void dot_bf16(const uint8_t* w, size_t w_stride, size_t n_rows, size_t k, const float* x,
+              size_t x_stride, size_t n_columns, float* y, size_t y_stride) {
+  dot<BF16>(w, w_stride, n_rows, k, x, x_stride, n_columns, y, y_stride);
+}
+
+void f16_to_f32(const uint8_t* in, size_t n, float* out) {
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) _mm256_storeu_ps(out + i, F16::load(in, i));
+  if (i < n) store_first(out + i, load_tail<F16>(in, i, n - i), n - i);
+}
+
+void f32_to_f16(const float* in, size_t n, uint8_t* out) {
+  for (size_t i = 0; i < n; i += kLanes) {
+    const size_t count = n - i < kLanes ? n - i : kLanes;
+    const __m128i halves =
+        _mm256_cvtps_ph(load_first(in + i, count), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    uint8_t bytes[16];
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(bytes), halves);
+    __builtin_memcpy(out + 2 * i, bytes, 2 * count);
+  }
+}
+
+}  // namespace hearth::cpu::avx2

@@ -1,0 +1,118 @@
+// What has an exponential in it, and attention's weighted sum of values.
+#include "backend/cpu/avx2/avx2.h"
+#include "backend/cpu/avx2/vector.h"
+
+namespace hearth::cpu::avx2 {
+namespace {
+
+// tanh within about 3e-7 relative: its series near zero, where (e^2x - 1) / (e^2x + 1) cancels.
+__m256 tanh_of(__m256 x) {
+  const __m256 one = _mm256_set1_ps(1.0f);
+  const __m256 x2 = _mm256_mul_ps(x, x);
+  __m256 series = _mm256_set1_ps(62.0f / 2835);
+  series = _mm256_fmadd_ps(series, x2, _mm256_set1_ps(-17.0f / 315));
+  series = _mm256_fmadd_ps(series, x2, _mm256_set1_ps(2.0f / 15));
+  series = _mm256_fmadd_ps(series, x2, _mm256_set1_ps(-1.0f / 3));
+  series = _mm256_fmadd_ps(_mm256_mul_ps(series, x2), x, x);
+  const __m256 e = exp_of(_mm256_add_ps(x, x));
+  const __m256 far = _mm256_sub_ps(one, _mm256_div_ps(_mm256_set1_ps(2.0f), _mm256_add_ps(e, one)));
+  const __m256 is_near = _mm256_cmp_ps(x2, _mm256_set1_ps(0.25f * 0.25f), _CMP_LT_OQ);
+  return _mm256_blendv_ps(far, series, is_near);
+}
+
+}  // namespace
+
+void silu_mul(const float* gate, const float* up, size_t n, float* act) {
+  const __m256 one = _mm256_set1_ps(1.0f);
+  for (size_t i = 0; i < n; i += kLanes) {
+    const __m256 g = load_first(gate + i, n - i);
+    const __m256 e = exp_of(_mm256_sub_ps(_mm256_setzero_ps(), g));
+    const __m256 silu = _mm256_div_ps(g, _mm256_add_ps(one, e));
+    store_first(act + i, _mm256_mul_ps(silu, load_first(up + i, n - i)), n - i);
+  }
+}
+
+float softmax_tile(float* scores, size_t n, float scale, float softcap, SoftmaxState& state) {
+  const __m256 factor = _mm256_set1_ps(scale);
+  const __m256 cap = _mm256_set1_ps(softcap);
+  __m256 max = _mm256_set1_ps(state.max);
+  for (size_t j = 0; j < n; j += kLanes) {
+    __m256 s = _mm256_mul_ps(load_first(scores + j, n - j), factor);
+    if (softcap != 0) s = _mm256_mul_ps(cap, tanh_of(_mm256_div_ps(s, cap)));
+    store_first(scores + j, s, n - j);
+    if (n - j < kLanes) {  // lanes beyond the end must not count
+      s = _mm256_blendv_ps(max, s, _mm256_castsi256_ps(first_lanes(n - j)));
+    }
+    max = _mm256_max_ps(max, s);
+  }
+  const float new_max = max_of(max);
+  const __m256 shift = _mm256_set1_ps(new_max);
+  const __m256 correction = exp_of(_mm256_sub_ps(_mm256_set1_ps(state.max), shift));
+  __m256 sum = _mm256_setzero_ps();
+  for (size_t j = 0; j < n; j += kLanes) {
+    __m256 p = exp_of(_mm256_sub_ps(load_first(scores + j, n - j), shift));
+    store_first(scores + j, p, n - j);
+    if (n - j < kLanes) p = _mm256_and_ps(p, _mm256_castsi256_ps(first_lanes(n - j)));
+    sum = _mm256_add_ps(sum, p);
+  }
+  const float old = _mm256_cvtss_f32(correction);
+  state = {new_max, state.sum * old + sum_of(sum)};
+  return old;
+}
+
+namespace {
+
+// Up to four queries and two vectors of d at a time.
+template <int n_queries, int n_vectors>
+void weighted_sum_tile(const float* p, size_t p_stride, const float* correction, const float* v,
+                       size_t n, size_t head_dim, size_t width, float* acc) {
+  __m256 sum[n_queries][n_vectors];
+  const auto part = [&](int i) { return width - kLanes * static_cast<size_t>(i); };
+  for (int q = 0; q < n_queries; q++) {
+    for (int i = 0; i < n_vectors; i++) {
+      sum[q][i] = _mm256_mul_ps(load_first(acc + q * head_dim + 8 * i, part(i)),
+                                _mm256_set1_ps(correction[q]));
+    }
+  }
+  for (size_t j = 0; j < n; j++) {
+    __m256 value[n_vectors];
+    for (int i = 0; i < n_vectors; i++) value[i] = load_first(v + j * head_dim + 8 * i, part(i));
+    for (int q = 0; q < n_queries; q++) {
+      const __m256 weight = _mm256_set1_ps(p[q * p_stride + j]);
+      for (int i = 0; i < n_vectors; i++) sum[q][i] = _mm256_fmadd_ps(weight, value[i], sum[q][i]);
+    }
+  }
+  for (int q = 0; q < n_queries; q++) {
+    for (int i = 0; i < n_vectors; i++) store_first(acc + q * head_dim + 8 * i, sum[q][i], part(i));
+  }
+}
+
+template <int n_queries>
+void weighted_sum_of(const float* p, size_t p_stride, const float* correction, const float* v,
+                     size_t n, size_t head_dim, float* acc) {
+  size_t d = 0;
+  for (; d + 16 <= head_dim; d += 16) {
+    weighted_sum_tile<n_queries, 2>(p, p_stride, correction, v + d, n, head_dim, 16, acc + d);
+  }
+  for (; d < head_dim; d += kLanes) {
+    const size_t width = head_dim - d < kLanes ? head_dim - d : kLanes;
+    weighted_sum_tile<n_queries, 1>(p, p_stride, correction, v + d, n, head_dim, width, acc + d);
+  }
+}
+
+}  // namespace
+
+void weighted_sum(const float* p, size_t p_stride, size_t n_queries, const float* correction,
+                  const float* v, size_t n, size_t head_dim, float* acc) {
+  size_t q = 0;
+  for (; q + 4 <= n_queries; q += 4) {
+    weighted_sum_of<4>(p + q * p_stride, p_stride, correction + q, v, n, head_dim,
+                       acc + q * head_dim);
+  }
+  for (; q < n_queries; q++) {
+    weighted_sum_of<1>(p + q * p_stride, p_stride, correction + q, v, n, head_dim,
+                       acc + q * head_dim);
+  }
+}
+
+}  // namespace hearth::cpu::avx2

@@ -1,0 +1,62 @@
+#include "backend/cpu/kernels.h"
+
+#include "backend/cpu/avx2/avx2.h"
+#include "backend/cpu/avx512/avx512.h"
+#include "backend/cpu/scalar/scalar.h"
+
+namespace hearth::cpu {
+namespace {
+
+// Which formats `quantized` knows is in the switch at the end of each path's quantized.cc.
+constexpr Kernels kScalar = {
+    .strip_rows = 0,
+    .quantize_32 = scalar::quantize_32,
+    .quantize_256 = scalar::quantize_256,
+    .quantized = scalar::quantized,
+    .dot_f32 = scalar::dot_f32,
+    .dot_f16 = scalar::dot_f16,
+    .dot_bf16 = scalar::dot_bf16,
+    .silu_mul = scalar::silu_mul,
+    .softmax_tile = scalar::softmax_tile,
+    .weighted_sum = scalar::weighted_sum,
+    .f16_to_f32 = scalar::f16_to_f32,
+    .f32_to_f16 = scalar::f32_to_f16,
+};
+
+#if defined(__x86_64__)
+constexpr Kernels kAvx2 = {
+    .strip_rows = 8,
+    .quantize_32 = avx2::quantize_32,
+    .quantize_256 = avx2::quantize_256,
+    .quantized = avx2::quantized,
+    .dot_f32 = avx2::dot_f32,
+    .dot_f16 = avx2::dot_f16,
+    .dot_bf16 = avx2::dot_bf16,
+    .silu_mul = avx2::silu_mul,
+    .softmax_tile = avx2::softmax_tile,
+    .weighted_sum = avx2::weighted_sum,
+    .f16_to_f32 = avx2::f16_to_f32,
+    .f32_to_f16 = avx2::f32_to_f16,
+};
+
+constexpr Kernels with_avx512(Kernels kernels) {
+  kernels.strip_rows = 16;
+  kernels.quantized = avx512::quantized;
+  return kernels;
+}
+constexpr Kernels kAvx512 = with_avx512(kAvx2);
+#endif
+
+}  // namespace
+
+const Kernels& kernels_of(Path path) {
+  switch (path) {
+#if defined(__x86_64__)
+    case Path::avx2: return kAvx2;
+    case Path::avx512: return kAvx512;
+#endif
+    default: return kScalar;
+  }
+}
+
+}  // namespace hearth::cpu

@@ -1,0 +1,91 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "backend/cpu/scalar/scalar.h"
+#include "gguf/half.h"
+
+namespace hearth::cpu::scalar {
+namespace {
+
+float load_f32(const uint8_t* from) {
+  float value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+float load_half(const uint8_t* from) { return gguf::load_f16(from); }
+float load_brain(const uint8_t* from) { return gguf::bf16_to_f32(gguf::load_u16(from)); }
+
+// Eight partial sums, as the vector paths have: less rounding than one chain.
+template <float load(const uint8_t*), size_t element_bytes>
+void dot(const uint8_t* w, size_t w_stride, size_t n_rows, size_t k, const float* x,
+         size_t x_stride, size_t n_columns, float* y, size_t y_stride) {
+  for (size_t c = 0; c < n_columns; c++) {
+    for (size_t r = 0; r < n_rows; r++) {
+      float lanes[8] = {};
+      for (size_t i = 0; i < k; i++) {
+        lanes[i % 8] += load(w + r * w_stride + i * element_bytes) * x[c * x_stride + i];
+      }
+      y[c * y_stride + r] = ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
+                            ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+    }
+  }
+}
+
+}  // namespace
+
+void dot_f32(const uint8_t* w, size_t w_stride, size_t n_rows, size_t k, const float* x,
+             size_t x_stride, size_t n_columns, float* y, size_t y_stride) {
+  dot<load_f32, 4>(w, w_stride, n_rows, k, x, x_stride, n_columns, y, y_stride);
+}
+void dot_f16(const uint8_t* w, size_t w_stride, size_t n_rows, size_t k, const float* x,
+             size_t x_stride, size_t n_columns, float* y, size_t y_stride) {
+  dot<load_half, 2>(w, w_stride, n_rows, k, x, x_stride, n_columns, y, y_stride);
+}
+void dot_bf16(const uint8_t* w, size_t w_stride, size_t n_rows, size_t k, const float* x,
+              size_t x_stride, size_t n_columns, float* y, size_t y_stride) {
+  dot<load_brain, 2>(w, w_stride, n_rows, k, x, x_stride, n_columns, y, y_stride);
+}
+
+void silu_mul(const float* gate, const float* up, size_t n, float* act) {
+  for (size_t i = 0; i < n; i++) act[i] = gate[i] / (1.0f + std::exp(-gate[i])) * up[i];
+}
+
+float softmax_tile(float* scores, size_t n, float scale, float softcap, SoftmaxState& state) {
+  float max = state.max;
+  for (size_t j = 0; j < n; j++) {
+    scores[j] *= scale;
+    if (softcap != 0) scores[j] = softcap * std::tanh(scores[j] / softcap);
+    max = std::max(max, scores[j]);
+  }
+  const float correction = std::exp(state.max - max);
+  float sum = 0;
+  for (size_t j = 0; j < n; j++) {
+    scores[j] = std::exp(scores[j] - max);
+    sum += scores[j];
+  }
+  state = {max, state.sum * correction + sum};
+  return correction;
+}
+
+void weighted_sum(const float* p, size_t p_stride, size_t n_queries, const float* correction,
+                  const float* v, size_t n, size_t head_dim, float* acc) {
+  for (size_t q = 0; q < n_queries; q++) {
+    float* out = acc + q * head_dim;
+    for (size_t d = 0; d < head_dim; d++) out[d] *= correction[q];
+    for (size_t j = 0; j < n; j++) {
+      const float weight = p[q * p_stride + j];
+      for (size_t d = 0; d < head_dim; d++) out[d] += weight * v[j * head_dim + d];
+    }
+  }
+}
+
+void f16_to_f32(const uint8_t* in, size_t n, float* out) {
+  for (size_t i = 0; i < n; i++) out[i] = gguf::load_f16(in + 2 * i);
+}
+
+void f32_to_f16(const float* in, size_t n, uint8_t* out) {
+  for (size_t i = 0; i < n; i++) gguf::store_u16(out + 2 * i, gguf::f32_to_f16(in[i]));
+}
+
+}  // namespace hearth::cpu::scalar

@@ -1,0 +1,28 @@
+// The scalar path: the reference for the others, and what runs on CPUs without AVX2.
+#pragma once
+
+#include "backend/cpu/kernels.h"
+
+namespace hearth::cpu::scalar {
+
+void quantize_32(const float* x, size_t k, const QuantizedColumn& out);
+void quantize_256(const float* x, size_t k, const QuantizedColumn& out);
+
+const QuantKernels* quantized(gguf::Type type);
+
+void dot_f32(const uint8_t* w, size_t w_stride, size_t n_rows, size_t k, const float* x,
+             size_t x_stride, size_t n_columns, float* y, size_t y_stride);
+void dot_f16(const uint8_t* w, size_t w_stride, size_t n_rows, size_t k, const float* x,
+             size_t x_stride, size_t n_columns, float* y, size_t y_stride);
+void dot_bf16(const uint8_t* w, size_t w_stride, size_t n_rows, size_t k, const float* x,
+              size_t x_stride, size_t n_columns, float* y, size_t y_stride);
+
+void silu_mul(const float* gate, const float* up, size_t n, float* act);
+float softmax_tile(float* scores, size_t n, float scale, float softcap, SoftmaxState& state);
+void weighted_sum(const float* p, size_t p_stride, size_t n_queries, const float* correction,
+                  const float* v, size_t n, size_t head_dim, float* acc);
+
+void f16_to_f32(const uint8_t* in, size_t n, float* out);
+void f32_to_f16(const float* in, size_t n, uint8_t* out);
+
+}  // namespace hearth::cpu::scalar
