@@ -1,0 +1,160 @@
+#include "inference/engine_client.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "engine_client_state.h"
+
+namespace hearth::engine {
+
+namespace {
+
+// The engine is untrusted: a rate that is no number is no rate.
+double sane(double rate) { return std::isfinite(rate) && rate > 0 ? rate : 0; }
+
+}  // namespace
+
+Task<Result<Completion>> EngineClient::State::complete(ModelSpec spec, CompletionRequest request,
+                                                       DeltaSink sink, Refusal* refusal) {
+  std::shared_ptr<State> self = shared_from_this();
+  auto facts = co_await ensure_loaded(spec);
+  if (!facts) co_return facts.error();
+
+  const uint64_t id = ++last_request;
+  ToEngine message = Generate{id, spec.model, std::move(request)};
+  if (auto sent = connection->send(message); !sent) co_return sent.error();
+  Model& model = models.at(spec.model);
+  ++model.n_running;
+  model.idle.cancel();
+  auto mine = std::make_shared<Running>(executor);
+  mine->model = spec.model;
+  mine->sink = std::move(sink);
+  mine->completion.message.role = Role::assistant;
+  mine->completion.message.model = spec.model;
+  running[id] = mine;
+
+  Result<> waited;
+  while (waited && !mine->outcome) waited = co_await wait(mine->changed);
+
+  if (!mine->outcome) {  // the caller withdrew
+    finish(id, waited);
+    if (connection) (void)connection->send(Cancel{id});  // too full a queue: it runs to its end
+    co_return waited.error();
+  }
+  if (refusal) *refusal = mine->refusal;
+  if (!*mine->outcome) co_return mine->outcome->error();
+  co_return std::move(mine->completion);
+}
+
+void EngineClient::State::finish(uint64_t request, Result<> outcome) {
+  auto at = running.find(request);
+  if (at == running.end()) return;
+  std::shared_ptr<Running> ended = std::move(at->second);
+  running.erase(at);
+  Model& model = models.at(ended->model);
+  --model.n_running;
+  if (model.phase == Model::Phase::loaded) keep_alive(model);
+  ended->outcome = std::move(outcome);
+  ended->changed.cancel();
+}
+
+void EngineClient::State::fail_running(const Error& error) {
+  while (!running.empty()) finish(running.begin()->first, error);
+}
+
+// Events of requests that nobody waits for any more are passed over.
+
+void EngineClient::State::on(const Accepted& event) {
+  on(Progress{event.request, event.n_cached, event.n_prompt});
+}
+
+void EngineClient::State::on(const Progress& event) {
+  auto at = running.find(event.request);
+  if (at == running.end()) return;
+  StreamDelta delta;
+  delta.kind = StreamDelta::Kind::progress;
+  delta.n_done = event.n_done;
+  delta.n_prompt = event.n_prompt;
+  std::shared_ptr<Running> request = at->second;  // the sink may end it
+  if (request->sink) request->sink(delta);
+}
+
+void EngineClient::State::on(Delta& event) {
+  auto at = running.find(event.request);
+  if (at == running.end()) return;
+  std::shared_ptr<Running> request = at->second;  // the sink may end it
+  StreamDelta delta;
+  delta.kind = event.is_reasoning ? StreamDelta::Kind::reasoning : StreamDelta::Kind::text;
+  delta.text = std::move(event.text);
+  delta.tokens = std::move(event.tokens);
+  append(request->completion.message, delta);
+  if (request->sink) request->sink(delta);
+}
+
+void EngineClient::State::on(const Done& event) {
+  auto at = running.find(event.request);
+  if (at == running.end()) return;
+  models.at(at->second->model).n_crashes = 0;
+  Completion& completion = at->second->completion;
+  completion.finish_reason = event.finish_reason;
+  completion.stop_string = event.stop_string;
+  completion.usage = event.usage;
+  completion.timings = event.timings;
+  completion.seed = event.seed;
+  finish(event.request, {});
+}
+
+void EngineClient::State::on(const Failed& event) {
+  auto at = running.find(event.request);
+  if (at == running.end()) return;
+  at->second->refusal = {event.n_prompt, event.n_context};
+  finish(event.request, event.error);
+}
+
+EngineClient::EngineClient(net::any_io_executor executor, Options options)
+    : state_(std::make_shared<State>(executor, std::move(options))) {}
+
+EngineClient::~EngineClient() {
+  state_->stop(std::chrono::milliseconds(0));
+  if (state_->connection) state_->connection->kill();
+}
+
+Task<Result<ModelFacts>> EngineClient::load(ModelSpec spec) {
+  auto at = state_->models.find(spec.model);
+  if (at != state_->models.end()) at->second.n_crashes = 0;
+  return state_->ensure_loaded(std::move(spec));
+}
+
+Task<Result<>> EngineClient::unload(std::string model) { return state_->unload(std::move(model)); }
+
+Task<Result<Completion>> EngineClient::complete(ModelSpec spec, CompletionRequest request,
+                                                DeltaSink sink, Refusal* refusal) {
+  return state_->complete(std::move(spec), std::move(request), std::move(sink), refusal);
+}
+
+std::vector<EngineClient::LoadedModel> EngineClient::loaded() const {
+  std::vector<LoadedModel> out;
+  for (const auto& [name, model] : state_->models)
+    if (model.phase == State::Model::Phase::loaded)
+      out.push_back({name, model.facts, model.n_running});
+  return out;
+}
+
+SnapshotData EngineClient::snapshot() const {
+  if (!state_->connection) return {};
+  SnapshotData data = state_->connection->snapshot();
+  data.prefill_tokens_per_s = sane(data.prefill_tokens_per_s);
+  data.decode_tokens_per_s = sane(data.decode_tokens_per_s);
+  return data;
+}
+
+int EngineClient::pid() const { return state_->connection ? state_->connection->pid() : -1; }
+
+uint64_t EngineClient::n_crashes() const { return state_->n_crashes; }
+
+void EngineClient::stop(std::chrono::milliseconds grace) { state_->stop(grace); }
+
+Task<> EngineClient::join() { return state_->tasks.join(); }
+
+}  // namespace hearth::engine

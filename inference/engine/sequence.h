@@ -24,7 +24,7 @@ struct Sequence {
   uint32_t n_prompt = 0;
   uint32_t n_max_answer = 0;  // what max_tokens and the context leave
 
-  uint32_t n_computed = 0;       // tokens whose keys and values are in `pages`
+  uint32_t n_computed = 0;         // tokens whose keys and values are in `pages`
   std::vector<PageIndex> pages{};  // each with a reference of ours
 
   Sampler sampler;

@@ -33,6 +33,7 @@ class EngineClient {
   struct Options {
     std::string executable = "/proc/self/exe";
     std::string log_path;  // the child's stderr is appended here; empty: inherited
+    std::chrono::milliseconds backoff{100};  // before the second restart in a row; doubles
   };
 
   EngineClient(net::any_io_executor executor, Options options);

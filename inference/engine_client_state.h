@@ -1,0 +1,102 @@
+// What EngineClient knows: the child if one runs, the models it holds, the requests under way.
+//
+// Lives on the loop thread. Coroutines keep it alive by shared_ptr until they end.
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine_connection.h"
+#include "inference/engine_client.h"
+#include "support/task_group.h"
+
+namespace hearth::engine {
+
+struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
+  // A model that somebody has asked for, loaded or not.
+  struct Model {
+    explicit Model(net::any_io_executor executor) : idle(executor) {}
+    enum class Phase : uint8_t { absent, loading, loaded, unloading };
+    Phase phase = Phase::absent;
+    ModelSpec spec;
+    ModelFacts facts;                                    // while loaded
+    std::shared_ptr<std::optional<Error>> load_failure;  // of the load under way, for who waits
+    uint32_t n_running = 0;
+    uint32_t n_crashes = 0;  // in a row, without a served request between them
+    std::string last_crash;
+    net::steady_timer idle;  // unloads after keep_alive
+  };
+
+  // A request that the engine is working on; complete() waits for the outcome.
+  struct Running {
+    explicit Running(net::any_io_executor executor)
+        : changed(executor, net::steady_timer::time_point::max()) {}
+    std::string model;
+    DeltaSink sink;
+    Completion completion;
+    Refusal refusal;
+    std::optional<Result<>> outcome;
+    net::steady_timer changed;  // never expires; cancelled when the outcome is there
+  };
+
+  State(net::any_io_executor executor, Options options);
+
+  // --- engine_client_state.cc: the child and its models ---
+
+  // Loads a model unless it is there; starts the child first when there is none. Waits for what
+  // is under way: a load, an unload, a restart.
+  Task<Result<ModelFacts>> ensure_loaded(ModelSpec spec);
+  Task<Result<>> unload(std::string name);
+  void keep_alive(Model& model);  // starts the idle timer when nothing runs
+  void stop(std::chrono::milliseconds grace);
+
+  // Until the timer expires or is cancelled, or the awaiting task is: then Errc::cancelled.
+  static Task<Result<>> wait(net::steady_timer& timer);
+
+  // --- engine_client.cc: requests ---
+
+  Task<Result<Completion>> complete(ModelSpec spec, CompletionRequest request, DeltaSink sink,
+                                    Refusal* refusal);
+  void finish(uint64_t request, Result<> outcome);
+  void fail_running(const Error& error);
+
+  void on(const Accepted& event);
+  void on(const Progress& event);
+  void on(Delta& event);
+  void on(const Done& event);
+  void on(const Failed& event);
+
+  net::any_io_executor executor;
+  Options options;
+  std::shared_ptr<EngineConnection> connection;  // null while no child runs
+  bool is_retiring = false;                      // the child exits: it holds no model any more
+  bool is_stopping = false;
+  uint64_t n_crashes = 0;
+  uint64_t last_request = 0;
+  std::map<std::string, Model> models;
+  std::map<uint64_t, std::shared_ptr<Running>> running;
+  TaskGroup tasks;
+
+ private:
+  Result<> start_loading(Model& model, ModelSpec spec);
+  Result<> start_unloading(Model& model);
+  Result<> start_child();
+  Task<> attend(std::shared_ptr<EngineConnection> child);
+  static Task<> write(std::shared_ptr<EngineConnection> child);
+  void on_end(const std::string& how);
+  bool is_any(Model::Phase phase) const;
+
+  void on(Loaded& event);
+  void on(const LoadFailed& event);
+  void on(const Unloaded& event);
+
+  net::steady_timer changed_;  // never expires; cancelled when a model or the child changes
+  net::steady_timer restart_;  // expires when a child may be started again
+  net::steady_timer grace_;    // of stop()
+};
+
+}  // namespace hearth::engine
