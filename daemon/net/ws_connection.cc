@@ -158,7 +158,9 @@ void RpcConnection::initialize(const jsonrpc::Message& message) {
       "client connected",
       {{"client", client_id_}, {"name", params->client.name}, {"version", params->client.version}});
   answer(jsonrpc::result_text(message.id, json::encode(reply)));
-  if (options_.on_initialized) options_.on_initialized(*this, *params);
+  if (!options_.on_initialized) return;
+  Task<> task = options_.on_initialized(*this, std::move(*params));
+  tasks_.spawn("initialized", std::move(task));
 }
 
 // Idempotent: a request that has ended, or never was, is not there to be cancelled. Only this

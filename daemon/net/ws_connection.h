@@ -35,8 +35,9 @@ struct RpcOptions {
   size_t max_stream_bytes = 16u << 20;
   std::chrono::milliseconds retry_after{250};  // told with -32001
 
-  // The client has introduced itself; its answer is queued. The place to resume subscriptions.
-  std::function<void(EventSink&, const protocol::Initialize&)> on_initialized;
+  // The client has introduced itself; its answer is queued. The place to resume subscriptions: a
+  // task of the connection, which joins it before the sink dies.
+  std::function<Task<>(EventSink&, protocol::Initialize)> on_initialized;
   // The client is gone and its requests have ended: forget the sink.
   std::function<void(uint64_t client_id)> on_client_gone;
 };

@@ -1,0 +1,154 @@
+#include "cli/rpc_client.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/beast/core/buffers_to_string.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/websocket/stream.hpp>
+
+#include "daemon/protocol/life.h"
+#include "daemon/version.h"
+
+namespace hearth::cli {
+
+namespace net = boost::asio;
+namespace beast = boost::beast;
+using Stream = beast::websocket::stream<net::local::stream_protocol::socket, false>;
+
+struct RpcClient::State {
+  net::io_context loop;
+  Stream stream{loop};
+  net::signal_set signals{loop};
+  std::function<bool()> interrupted;
+  bool is_interrupted = false;
+  std::deque<std::string> notifications;
+  uint64_t next_id = 1;
+  std::string daemon_version;
+
+  void watch_signals() {
+    signals.async_wait([this](boost::system::error_code failed, int) {
+      if (failed) return;
+      if (interrupted && !interrupted()) {
+        is_interrupted = true;
+        return;
+      }
+      watch_signals();
+    });
+  }
+
+  Result<std::string> receive() {
+    beast::flat_buffer buffer;
+    boost::system::error_code failed;
+    bool is_done = false;
+    stream.async_read(buffer, [&](boost::system::error_code error, size_t) {
+      failed = error;
+      is_done = true;
+    });
+    while (!is_done && !is_interrupted) loop.run_one();
+    if (!is_done) {
+      beast::get_lowest_layer(stream).cancel();
+      while (!is_done) loop.run_one();
+      is_interrupted = false;
+      return Error{Errc::cancelled, "interrupted"};
+    }
+    if (failed == beast::websocket::error::closed)
+      return Error{Errc::upstream, fmt::format("the daemon closed the connection ({})",
+                                               std::string(stream.reason().reason.data(), stream.reason().reason.size()))};
+    if (failed) return Error{Errc::upstream, fmt::format("the connection to the daemon broke: {}", failed.message())};
+    return beast::buffers_to_string(buffer.data());
+  }
+
+  Result<> write(const json::Object& message) {
+    boost::system::error_code failed;
+    std::string text = boost::json::serialize(message);
+    stream.write(net::buffer(text), failed);
+    if (failed) return Error{Errc::upstream, fmt::format("the connection to the daemon broke: {}", failed.message())};
+    return {};
+  }
+};
+
+RpcClient::RpcClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
+RpcClient::RpcClient(RpcClient&&) noexcept = default;
+RpcClient& RpcClient::operator=(RpcClient&&) noexcept = default;
+RpcClient::~RpcClient() = default;
+
+Result<RpcClient> RpcClient::connect(const transport::Discovery& daemon) {
+  auto state = std::make_unique<State>();
+  boost::system::error_code failed;
+  auto& socket = beast::get_lowest_layer(state->stream);
+  socket.connect(net::local::stream_protocol::endpoint(daemon.socket), failed);
+  if (failed)
+    return Error{Errc::not_found, fmt::format("no daemon answers at {} ({}); start one with `hearth serve --detach`",
+                                              daemon.socket, failed.message())};
+  state->stream.set_option(beast::websocket::stream_base::decorator([&](beast::websocket::request_type& request) {
+    request.set(beast::http::field::authorization, "Bearer " + daemon.token);
+  }));
+  state->stream.read_message_max(64u << 20);  // a snapshot of a long session
+  beast::websocket::response_type response;
+  state->stream.handshake(response, "localhost", "/hearth", failed);
+  if (failed)
+    return Error{Errc::upstream, fmt::format("the daemon refused the connection: {} ({})", failed.message(),
+                                             response.result_int())};
+  RpcClient client(std::move(state));
+  protocol::Initialize hello;
+  hello.client = {"hearth-cli", HEARTH_VERSION};
+  auto welcome = client.call<protocol::Initialized>("initialize", hello);
+  if (!welcome) return welcome.error();
+  client.state_->daemon_version = welcome->server.version;
+  return client;
+}
+
+Result<json::Document> RpcClient::call(std::string_view method, const json::Value& params) {
+  uint64_t id = state_->next_id++;
+  json::Object request{{"jsonrpc", "2.0"}, {"id", id}, {"method", method}, {"params", params}};
+  if (auto sent = state_->write(request); !sent) return sent.error();
+  for (;;) {
+    auto text = state_->receive();
+    if (!text) return text.error();
+    auto message = json::Document::parse(*text);
+    if (!message) return message.error();
+    json::Element root = message->root();
+    uint64_t reply_to = 0;
+    if (root["id"].get_uint64().get(reply_to)) {
+      state_->notifications.push_back(std::move(*text));
+      continue;
+    }
+    if (reply_to != id) continue;  // of a send()
+    std::string_view error;
+    if (!root["error"]["message"].get_string().get(error)) return Error{Errc::upstream, std::string(error)};
+    return message;
+  }
+}
+
+Result<> RpcClient::send(std::string_view method, const json::Value& params) {
+  json::Object request{{"jsonrpc", "2.0"}, {"id", state_->next_id++}, {"method", method}, {"params", params}};
+  return state_->write(request);
+}
+
+Result<std::string> RpcClient::next() {
+  while (state_->notifications.empty()) {
+    auto text = state_->receive();
+    if (!text) return text.error();
+    auto message = json::Document::parse(*text);
+    if (!message) return message.error();
+    if (message->root()["id"].error()) state_->notifications.push_back(std::move(*text));
+  }
+  std::string text = std::move(state_->notifications.front());
+  state_->notifications.pop_front();
+  return text;
+}
+
+void RpcClient::on_interrupt(std::function<bool()> interrupted) {
+  bool is_first = !state_->interrupted;
+  state_->interrupted = std::move(interrupted);
+  if (!is_first) return;
+  state_->signals.add(SIGINT);
+  state_->watch_signals();
+}
+
+const std::string& RpcClient::daemon_version() const { return state_->daemon_version; }
+
+}  // namespace hearth::cli

@@ -1,0 +1,149 @@
+// hearth: one binary. `serve` is the daemon; `engine` is its child process; `dev` is for people who
+// work on models; everything else is a client of the daemon or works on files.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/terminal.h"
+#include "daemon/version.h"
+#include "inference/entry_points.h"
+#include "support/path.h"
+
+namespace {
+
+using namespace hearth;
+
+std::string version_text() {
+  return fmt::format("hearth {}\ncommit: {}\nbackends: cpu (scalar, avx2, avx512, chosen at run time)\nbuild: {}",
+                     HEARTH_VERSION, HEARTH_COMMIT, HEARTH_BUILD);
+}
+
+// Every subcommand with its options; each leaves its call in `chosen`.
+void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
+  auto command = [&](const char* name, const char* summary, std::function<int()> run) {
+    CLI::App* sub = app.add_subcommand(name, summary);
+    sub->callback([&chosen, run = std::move(run)] { chosen = run; });
+    sub->add_option("--config", common.config_path, "Configuration file");
+    return sub;
+  };
+  auto json = [&](CLI::App* sub) { return sub->add_flag("--json", common.json, "Machine-readable output"); };
+
+  static cli::ServeOptions serve;
+  CLI::App* sub = command("serve", "Run the daemon in the foreground", [&] { return cli::serve(common, serve); });
+  sub->add_option("--port", serve.port, "Loopback TCP port (default 48620; 0: any free one)");
+  sub->add_flag("--detach", serve.detach, "Start it in the background and return when it is ready");
+
+  static cli::ChatOptions chat;
+  sub = command("chat", "Ask something; without a prompt a conversation", [&] { return cli::chat(common, chat); });
+  sub->add_option("prompt", chat.prompt, "What to say; text piped in is added");
+  sub->add_option("-m,--model", chat.model, "auto, local, a target or a model (default: the router chooses)");
+  sub->add_option("--session", chat.session, "Continue this session");
+  sub->add_option("--temperature", chat.temperature, "0 is greedy");
+  sub->add_option("--seed", chat.seed, "Makes the answer repeatable");
+  sub->add_option("-n,--max-tokens", chat.max_tokens, "Longest answer");
+  sub->add_flag("--stats", chat.stats, "Print route and speed on stderr");
+  json(sub);
+
+  static cli::CompleteOptions complete;
+  sub = command("complete", "Continue a text (no chat template)", [&] { return cli::complete(common, complete); });
+  sub->add_option("prompt", complete.prompt, "The text; default: stdin");
+  sub->add_option("-m,--model", complete.model, "auto, local, a target or a model");
+  sub->add_option("-n,--max-tokens", complete.max_tokens, "Longest continuation");
+  sub->add_option("--temperature", complete.temperature, "0 is greedy");
+  sub->add_option("--seed", complete.seed, "Makes the answer repeatable");
+  sub->add_option("--stop", complete.stop, "Ends the text; may be given several times");
+  json(sub);
+
+  json(command("status", "Is the daemon running, and how is it", [&] { return cli::status(common); }));
+
+  static bool drain = false;
+  sub = command("stop", "Stop the daemon", [&] { return cli::stop(common, drain); });
+  sub->add_flag("--drain", drain, "Let running answers end first");
+
+  static cli::PullOptions pull;
+  sub = command("pull", "Get a model (needs no daemon)", [&] { return cli::pull(common, pull); });
+  sub->add_option("model", pull.reference,
+                  "hf:ORG/REPO[:QUANT], hf:ORG/REPO/FILE or a path to a GGUF; default: the demonstration model");
+  sub->add_option("--name", pull.name, "Store it under this name");
+
+  sub = command("models", "List models, or remove one", [&] { return cli::list_models(common); });
+  json(sub);
+  static std::string removed;
+  CLI::App* remove = sub->add_subcommand("rm", "Remove a model from the disk");
+  remove->add_option("name", removed)->required();
+  remove->callback([&] { chosen = [&] { return cli::remove_model(common, removed); }; });
+
+  sub = command("config", "Work on the configuration", [] { return 0; });
+  sub->require_subcommand(1);
+  CLI::App* check = sub->add_subcommand("check", "Check hearth.toml and print what is in force");
+  check->add_option("--config", common.config_path, "Configuration file");
+  check->callback([&] { chosen = [&] { return cli::config_check(common); }; });
+
+  json(command("doctor", "Check this machine and installation", [&] { return cli::doctor(common); }));
+
+  static bool follow = false;
+  static uint32_t n_lines = 50;
+  sub = command("logs", "Show the daemon's log", [&] { return cli::logs(common, follow, n_lines); });
+  sub->add_flag("-f,--follow", follow, "Wait for more");
+  sub->add_option("-n,--lines", n_lines, "How many lines");
+
+  static uint32_t older_than_days = 30;
+  static bool dry_run = false;
+  sub = command("gc", "Free disk space: old sessions, unfinished downloads, old logs",
+                [&] { return cli::garbage_collect(common, older_than_days, dry_run); });
+  sub->add_option("--older-than", older_than_days, "Sessions untouched for so many days");
+  sub->add_flag("--dry-run", dry_run, "Say what would go, remove nothing");
+
+  sub = command("token", "Work on the access token", [] { return 0; });
+  sub->require_subcommand(1);
+  sub->add_subcommand("rotate", "Replace it; clients must read daemon.json again")->callback([&] {
+    chosen = [&] { return cli::rotate_token(common); };
+  });
+
+  static std::string shell;
+  sub = command("completion", "Print a shell completion script", [&] { return cli::shell_completion(shell); });
+  sub->add_option("shell", shell, "bash, zsh or fish")->required();
+
+  app.add_subcommand("dev", "For people who work on models: logits, tokenize, detokenize, template, inspect");
+}
+
+// `hearth dev COMMAND MODEL ...`: a stored model's name may stand for its path.
+int run_dev(const cli::Common& common, std::vector<std::string> arguments) {
+  if (arguments.size() > 1 && !arguments[1].starts_with("-") && arguments[0] != "template")
+    arguments[1] = cli::model_path(common, arguments[1]);
+  return engine::dev_main(arguments);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (!arguments.empty() && arguments[0] == "engine")
+    return engine::engine_main(std::span(arguments).subspan(1));
+
+  cli::Common common;
+  auto folders = path::folders();
+  if (!folders) return cli::fail(folders.error());
+  common.folders = std::move(*folders);
+  if (!arguments.empty() && arguments[0] == "dev")
+    return run_dev(common, {arguments.begin() + 1, arguments.end()});
+
+  std::function<int()> chosen;
+  CLI::App app("One background service for everything an editor asks of a language model");
+  app.set_version_flag("--version", version_text());
+  app.require_subcommand(1);
+  declare(app, common, chosen);
+  common.config_path = path::join(common.folders.config, "hearth.toml");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    int status = app.exit(error);
+    return status == 0 ? 0 : cli::kUsage;
+  }
+  return chosen();
+}

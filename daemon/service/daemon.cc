@@ -1,0 +1,290 @@
+#include "service/daemon.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+
+#include "daemon/version.h"
+#include "jsonrpc/dispatcher.h"
+#include "net/auth.h"
+#include "net/discovery.h"
+#include "net/gate.h"
+#include "net/http_server.h"
+#include "net/listener.h"
+#include "net/ws_connection.h"
+#include "router/providers.h"
+#include "router/router.h"
+#include "service/metrics.h"
+#include "service/model_catalog.h"
+#include "service/openai_handlers.h"
+#include "service/system_methods.h"
+#include "session/session_methods.h"
+#include "session/sessions.h"
+#include "session/store.h"
+#include "support/log.h"
+
+namespace hearth {
+
+namespace {
+
+// How long a polite stop waits for running answers before it interrupts them.
+constexpr std::chrono::seconds kStopGrace{2}, kDrainGrace{120};
+
+// Everything that lives as long as the daemon serves. Members stand in order of dependence.
+class Daemon {
+ public:
+  Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<const Config> config,
+         transport::Token token, transport::Listener listener, std::unique_ptr<session::Store> store);
+
+  Task<> run();
+
+ private:
+  static transport::HttpOptions http_options(const Config& config);
+  void bind_http();
+  void bind_rpc();
+  Task<> resume(EventSink& client, protocol::Initialize hello);
+  Task<> answer_health(transport::HttpRequest request, transport::HttpResponder& responder);
+  Task<> answer_metrics(transport::HttpRequest request, transport::HttpResponder& responder);
+  Task<> watch_signals();
+  Result<> reload_config();
+  Result<std::string> rotate_token();
+  Result<> announce() const;
+  void ask_to_stop(bool drain);
+
+  net::io_context& loop_;
+  const DaemonOptions options_;
+  std::shared_ptr<const Config> config_;
+  const std::string epoch_;
+  const std::string url_, socket_path_;
+
+  std::unique_ptr<session::Store> store_;
+  engine::EngineClient engine_;
+  std::unique_ptr<router::Provider> remote_;
+  ModelCatalog catalog_;
+  Metrics metrics_;
+  router::Router router_;
+  session::Sessions sessions_;
+  session::SessionMethods session_methods_;
+  OpenAiHandlers openai_;
+  SystemMethods system_methods_;
+  jsonrpc::Dispatcher dispatcher_;
+  transport::RpcOptions rpc_;
+  transport::Token token_;
+  transport::Gate gate_;
+  transport::HttpServer server_;
+  std::optional<transport::Listener> listener_;
+  TaskGroup tasks_;
+  net::steady_timer stop_;  // cancelled when the daemon is to stop
+  bool is_stopping_ = false;
+  bool drain_ = false;
+};
+
+transport::HttpOptions Daemon::http_options(const Config& config) {
+  transport::HttpOptions options;
+  options.max_body_bytes = config.server.max_body_bytes;
+  options.max_message_bytes = config.server.max_message_bytes;
+  options.max_connections = config.server.max_connections;
+  return options;
+}
+
+Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<const Config> config,
+               transport::Token token, transport::Listener listener, std::unique_ptr<session::Store> store)
+    : loop_(loop),
+      options_(std::move(options)),
+      config_(std::move(config)),
+      epoch_(std::to_string(store->epoch())),
+      url_(listener.url()),
+      socket_path_(listener.socket_path()),
+      store_(std::move(store)),
+      engine_(loop.get_executor(), {"/proc/self/exe", path::join(options_.folders.state, "engine.log")}),
+      remote_(router::make_remote_provider(loop.get_executor())),
+      catalog_(models::Store(path::join(options_.folders.data, "models")), config_),
+      router_({engine_, *remote_, [this] { return catalog_.policy(); },
+               [this](const std::string& model) { return catalog_.spec(model); }}),
+      sessions_(loop.get_executor(), *store_, router_),
+      session_methods_(sessions_, *store_),
+      openai_(router_, catalog_, engine_, metrics_),
+      system_methods_({catalog_, engine_, metrics_, [this] { return config_; },
+                       [this] { return reload_config(); }, [this] { return rotate_token(); },
+                       [this](bool drain) { ask_to_stop(drain); },
+                       [this] { return server_.n_connections(); }, HEARTH_VERSION, url_, socket_path_}),
+      token_(std::move(token)),
+      gate_(token_, {.allowed_origins = config_->server.allowed_origins}),
+      server_(loop.get_executor(), gate_, http_options(*config_)),
+      listener_(std::move(listener)),
+      tasks_(loop.get_executor()),
+      stop_(loop.get_executor(), net::steady_timer::time_point::max()) {
+  bind_http();
+  bind_rpc();
+}
+
+void Daemon::bind_http() {
+  server_.route("GET", "/healthz", [this](transport::HttpRequest request, transport::HttpResponder& responder) {
+    return answer_health(std::move(request), responder);
+  });
+  server_.route("GET", "/metrics", [this](transport::HttpRequest request, transport::HttpResponder& responder) {
+    return answer_metrics(std::move(request), responder);
+  });
+  openai_.bind(server_);
+  server_.websocket("/hearth", [this](transport::HttpRequest request, transport::WebSocket& socket) {
+    return transport::serve_rpc(dispatcher_, rpc_, std::move(request), socket);
+  });
+}
+
+void Daemon::bind_rpc() {
+  transport::bind_life_methods(dispatcher_);
+  session::bind_methods(dispatcher_, session_methods_);
+  system_methods_.bind(dispatcher_);
+  rpc_.server_version = HEARTH_VERSION;
+  rpc_.epoch = epoch_;
+  rpc_.max_message_bytes = config_->server.max_message_bytes;
+  rpc_.on_initialized = [this](EventSink& client, protocol::Initialize hello) {
+    return resume(client, std::move(hello));
+  };
+  rpc_.on_client_gone = [this](uint64_t client_id) { sessions_.forget_client(client_id); };
+}
+
+// A client that comes back names its cursors: it gets what it missed as if it had subscribed anew.
+Task<> Daemon::resume(EventSink& client, protocol::Initialize hello) {
+  if (!hello.resume) co_return;
+  for (auto& [session, seq] : hello.resume->cursors) {
+    protocol::SessionSubscribe request;
+    request.session = session;
+    request.since = seq;
+    request.epoch = std::strtoull(hello.resume->epoch.c_str(), nullptr, 10);
+    jsonrpc::Call call{client};
+    auto done = co_await session_methods_.subscribe(call, std::move(request));
+    if (!done) log::info("not resumed", {{"session", session}, {"error", done.error().message}});
+  }
+}
+
+Task<> Daemon::answer_health(transport::HttpRequest request, transport::HttpResponder& responder) {
+  json::Object body{{"status", "ok"}, {"version", HEARTH_VERSION}};
+  // A client may make sure that it talks to the daemon that it means before it sends the token.
+  if (auto challenge = request.header("x-hearth-challenge")) body["proof"] = token_.proof(*challenge);
+  std::string text = boost::json::serialize(body);
+  (void)co_await responder.respond(200, "application/json", std::move(text));
+}
+
+Task<> Daemon::answer_metrics(transport::HttpRequest, transport::HttpResponder& responder) {
+  std::string text = metrics_.prometheus({server_.n_connections(), &engine_});
+  (void)co_await responder.respond(200, "text/plain; version=0.0.4; charset=utf-8", std::move(text));
+}
+
+Result<> Daemon::announce() const {
+  transport::Discovery discovery{url_, socket_path_, token_.text(), ::getpid(), epoch_, HEARTH_VERSION};
+  return transport::write_discovery(transport::discovery_path(options_.folders.runtime), discovery);
+}
+
+Result<> Daemon::reload_config() {
+  auto config = load_config(options_.config_path);
+  if (!config) {
+    log::error("configuration kept, the new one is wrong", {{"error", config.error().message}});
+    return config.error();
+  }
+  config_ = std::make_shared<const Config>(std::move(*config));
+  catalog_.set_config(config_);
+  log::set_level(config_->log.level);
+  log::info("configuration loaded", {{"file", config_->path.empty() ? "(defaults)" : config_->path}});
+  return {};
+}
+
+Result<std::string> Daemon::rotate_token() {
+  if (auto done = token_.rotate(); !done) return done.error();
+  if (auto done = announce(); !done) return done.error();
+  server_.drop_clients();
+  log::info("token rotated");
+  return token_.text();
+}
+
+void Daemon::ask_to_stop(bool drain) {
+  drain_ = drain && !is_stopping_;
+  is_stopping_ = true;
+  stop_.cancel();
+}
+
+Task<> Daemon::watch_signals() {
+  net::signal_set signals(loop_, SIGINT, SIGTERM, SIGHUP);
+  for (;;) {
+    auto [error, number] = co_await signals.async_wait(as_result);
+    if (error) co_return;
+    if (number == SIGHUP)
+      (void)reload_config();
+    else
+      ask_to_stop(false);
+  }
+}
+
+Task<> Daemon::run() {
+  if (auto done = co_await sessions_.recover(); !done)
+    log::error("sessions could not be recovered", {{"error", done.error().message}});
+  server_.serve(std::move(*listener_));
+  if (auto done = announce(); !done) log::error("no discovery file", {{"error", done.error().message}});
+  Task<> signals = watch_signals();
+  tasks_.spawn("signals", std::move(signals));
+  log::info("ready", {{"url", url_}, {"socket", socket_path_}, {"pid", ::getpid()}, {"version", HEARTH_VERSION}});
+  if (options_.on_ready) options_.on_ready();
+
+  while (!is_stopping_) {
+    auto [error] = co_await stop_.async_wait(as_result);
+    (void)error;
+  }
+  // Beyond this point nothing new is accepted.
+  log::info("stopping", {{"drain", drain_ ? "yes" : "no"}});
+  transport::remove_discovery(transport::discovery_path(options_.folders.runtime));
+  if (!drain_) sessions_.stop();
+  co_await server_.stop(drain_ ? kDrainGrace : kStopGrace);
+  sessions_.stop();
+  co_await sessions_.join();
+  tasks_.cancel();
+  co_await tasks_.join();
+  engine_.stop();
+  co_await engine_.join();
+  (void)co_await store_->flush();
+  log::info("stopped");
+}
+
+}  // namespace
+
+Result<> run_daemon(DaemonOptions options) {
+  const path::Folders& folders = options.folders;
+  for (const std::string& folder : {folders.state, folders.runtime})
+    if (auto made = path::make_private_dir(folder); !made) return made.error();
+  auto loaded = load_config(options.config_path);
+  if (!loaded) return loaded.error();
+  auto config = std::make_shared<const Config>(std::move(*loaded));
+
+  net::io_context loop(1);
+  transport::ListenOptions listen;
+  listen.runtime_folder = folders.runtime;
+  listen.port = options.port.value_or(config->server.port);
+  auto listener = transport::Listener::open(loop.get_executor(), listen);
+  if (!listener) return listener.error();
+  auto token = transport::Token::open(path::join(folders.state, "token"));
+  if (!token) return token.error();
+  log::set_level(config->log.level);
+  if (auto opened = log::open_file(path::join(folders.state, "hearth.log"), config->log.max_bytes,
+                                   static_cast<int>(config->log.keep));
+      !opened)
+    return opened.error();
+  session::Store::Options store_options;
+  store_options.folder = path::join(folders.state, "sessions");
+  store_options.quota_bytes = config->sessions.quota_bytes;
+  auto store = session::Store::open(loop.get_executor(), std::move(store_options));
+  if (!store) return store.error();
+
+  Daemon daemon(loop, std::move(options), std::move(config), std::move(*token), std::move(*listener),
+                std::move(*store));
+  std::exception_ptr failure;
+  net::co_spawn(loop, daemon.run(), [&](std::exception_ptr error) { failure = error; });
+  loop.run();
+  if (failure) std::rethrow_exception(failure);
+  return {};
+}
+
+}  // namespace hearth
