@@ -1,0 +1,140 @@
+// The `openai` package from npm drives a running daemon.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Daemon, require } from './daemon.mjs';
+
+const OpenAI = require('openai').default;
+let daemon, openai;
+
+before(async () => {
+  daemon = await Daemon.start();
+  openai = new OpenAI({ baseURL: daemon.discovery.url + '/v1', apiKey: daemon.discovery.token, maxRetries: 0 });
+});
+after(async () => assert.equal((await daemon.stop()).code, 0));
+
+const question = [{ role: 'user', content: 'What is the capital of France?' }];
+const greedy = { model: 'auto', messages: question, temperature: 0, max_tokens: 24 };
+
+test('models are listed with their context length', async () => {
+  const ids = [];
+  for await (const model of openai.models.list()) ids.push(model);
+  assert.deepEqual(ids.map((model) => model.id).slice(0, 3), ['auto', 'local', 'smollm2']);
+  assert.equal(ids[1].context_length, 8192);
+});
+
+test('chat answers', async () => {
+  const answer = await openai.chat.completions.create(greedy);
+  assert.match(answer.choices[0].message.content, /Paris/);
+  assert.equal(answer.object, 'chat.completion');
+  assert.equal(answer.usage.total_tokens, answer.usage.prompt_tokens + answer.usage.completion_tokens);
+});
+
+test('chat streams the same text, with usage when asked', async () => {
+  const whole = await openai.chat.completions.create(greedy);
+  const stream = await openai.chat.completions.create({ ...greedy, stream: true, stream_options: { include_usage: true } });
+  let text = '', usage, reason, chunks = 0;
+  for await (const chunk of stream) {
+    text += chunk.choices[0]?.delta?.content ?? '';
+    reason = chunk.choices[0]?.finish_reason ?? reason;
+    usage = chunk.usage ?? usage;
+    ++chunks;
+  }
+  assert.equal(text, whole.choices[0].message.content);
+  assert.equal(reason, whole.choices[0].finish_reason);
+  assert.equal(usage.completion_tokens, whole.usage.completion_tokens);
+  assert.ok(chunks > 4, 'it came in pieces');
+});
+
+test('max_tokens ends with length, stop strings end with stop', async () => {
+  const cut = await openai.chat.completions.create({ ...greedy, max_tokens: 3 });
+  assert.equal(cut.choices[0].finish_reason, 'length');
+  assert.equal(cut.usage.completion_tokens, 3);
+  const stopped = await openai.chat.completions.create({ ...greedy, stop: ['Paris'] });
+  assert.equal(stopped.choices[0].finish_reason, 'stop');
+  assert.doesNotMatch(stopped.choices[0].message.content, /Paris/);
+});
+
+test('the same seed gives the same answer', async () => {
+  const request = { ...greedy, temperature: 1.2, seed: 7, max_tokens: 16 };
+  const [one, two] = [await openai.chat.completions.create(request), await openai.chat.completions.create(request)];
+  assert.equal(one.choices[0].message.content, two.choices[0].message.content);
+});
+
+test('completions continue a text, streamed and not', async () => {
+  const request = { model: 'local', prompt: 'The capital of France is', temperature: 0, max_tokens: 8 };
+  const whole = await openai.completions.create(request);
+  let text = '';
+  for await (const chunk of await openai.completions.create({ ...request, stream: true })) text += chunk.choices[0]?.text ?? '';
+  assert.equal(text, whole.choices[0].text);
+  assert.match(text, /Paris/);
+});
+
+test('eight requests at once are all answered, each as if alone', async () => {
+  const alone = await openai.chat.completions.create({ ...greedy, max_tokens: 12 });
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, () => openai.chat.completions.create({ ...greedy, max_tokens: 12 })));
+  for (const answer of answers) assert.equal(answer.choices[0].message.content, alone.choices[0].message.content);
+});
+
+test('an unknown model is a 404 that says what is known', async () => {
+  await assert.rejects(openai.chat.completions.create({ ...greedy, model: 'gpt-9' }), (error) => {
+    assert.equal(error.status, 404);
+    assert.equal(error.code, 'model_not_found');
+    assert.match(error.message, /smollm2/);
+    return true;
+  });
+});
+
+test('a prompt over the context is refused with both numbers', async () => {
+  const long = [{ role: 'user', content: 'word '.repeat(9000) }];
+  for (const stream of [false, true])
+    await assert.rejects(openai.chat.completions.create({ ...greedy, messages: long, stream }), (error) => {
+      assert.equal(error.status, 400);
+      assert.equal(error.code, 'context_length_exceeded');
+      assert.match(error.message, /8192 tokens.*90\d\d tokens/);
+      return true;
+    });
+});
+
+test('every answer names its request, target and reason', async () => {
+  const { response } = await openai.chat.completions.create({ ...greedy, max_tokens: 1 }).withResponse();
+  assert.match(response.headers.get('x-request-id'), /^req-/);
+  assert.equal(response.headers.get('x-hearth-target'), 'local');
+  assert.ok(response.headers.get('x-hearth-reason'));
+});
+
+test('a client that goes away stops the decoding', async () => {
+  const metrics = async () => (await daemon.fetch('/metrics')).text();
+  const running = (text) => Number(/hearth_requests_running (\d+)/.exec(text)[1]);
+  const controller = new AbortController();
+  const stream = await openai.chat.completions.create(
+    { ...greedy, max_tokens: 4000, stream: true, ignore_eos: true }, { signal: controller.signal });
+  for await (const chunk of stream) {
+    if (chunk.choices[0]?.delta?.content) break;
+  }
+  controller.abort();
+  let text;
+  do text = await metrics(); while (running(text) > 0);
+  assert.match(text, /outcome="cancelled"} 1\n/);
+});
+
+test('the engine process may die: the next request is answered', async () => {
+  const pid = JSON.parse(daemon.run('status', '--json')).engine.pid;
+  assert.ok(pid > 0);
+  const failing = openai.chat.completions.create({ ...greedy, max_tokens: 2000, ignore_eos: true, stream: true });
+  for await (const chunk of await failing) {
+    if (chunk.choices[0]?.delta?.content) break;
+  }
+  process.kill(pid, 'SIGKILL');
+  const answer = await openai.chat.completions.create(greedy);
+  assert.match(answer.choices[0].message.content, /Paris/);
+});
+
+test('a wrong token, a strange origin and a strange host are refused', async () => {
+  const url = daemon.discovery.url + '/v1/models';
+  assert.equal((await fetch(url)).status, 401);
+  assert.equal((await fetch(url, { headers: { authorization: 'Bearer nonsense' } })).status, 401);
+  assert.equal((await daemon.fetch('/v1/models', { headers: { origin: 'https://evil.test' } })).status, 403);
+  assert.equal((await fetch(daemon.discovery.url + '/healthz')).status, 200);
+  assert.equal((await fetch(daemon.discovery.url + '/healthz', { headers: { origin: 'https://evil.test' } })).status, 403);
+});

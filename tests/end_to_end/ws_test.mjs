@@ -1,0 +1,118 @@
+// The `ws` package from npm speaks the native protocol: two clients on one session, resuming after a
+// dropped connection, and after a killed daemon, with nothing lost and nothing doubled.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Daemon, RpcClient, fold } from './daemon.mjs';
+
+let daemon;
+before(async () => { daemon = await Daemon.start(); });
+after(async () => assert.equal((await daemon.stop()).code, 0));
+
+const ask = (client, session, text, key, options = {}) =>
+  client.call('turn/start', { session, idempotencyKey: key, input: [{ type: 'text', text }], maxTokens: 40, temperature: 0, ...options });
+
+function assertInOrder(events, session) {
+  const seqs = events.filter((e) => e.session === session && !['sync.live', 'sync.gap', 'turn.progress'].includes(e.kind)).map((e) => e.seq);
+  for (let i = 1; i < seqs.length; ++i) assert.ok(seqs[i] > seqs[i - 1], `seq ${seqs[i]} after ${seqs[i - 1]}`);
+}
+
+test('a turn streams to both clients of a session alike', async () => {
+  const [a, b] = [await RpcClient.connect(daemon.discovery), await RpcClient.connect(daemon.discovery)];
+  const { id: session } = await a.call('session/create', { title: 'two windows' });
+  await a.call('session/subscribe', { session, since: 0 });
+  await b.call('session/subscribe', { session, since: 0 });
+  const { turn } = await ask(a, session, 'What is the capital of France?', 'k1');
+  await Promise.all([a.idle(turn), b.idle(turn)]);
+  assert.deepEqual(fold(a.events), fold(b.events));
+  assert.match(fold(a.events)[1][1], /Paris/);
+  assert.equal(a.events.find((e) => e.kind === 'route').data.decision.target, 'local');
+  for (const client of [a, b]) assertInOrder(client.events, session);
+  await a.drop();
+  await b.drop();
+});
+
+test('a client that drops in the middle resumes from its cursor', async () => {
+  const watcher = await RpcClient.connect(daemon.discovery);
+  const { id: session } = await watcher.call('session/create', {});
+  await watcher.call('session/subscribe', { session, since: 0 });
+  let unlucky = await RpcClient.connect(daemon.discovery);
+  await unlucky.call('session/subscribe', { session, since: 0 });
+  const { turn } = await ask(watcher, session, 'Tell me a story about a bear.', 'k2', { maxTokens: 80, ignoreEos: true });
+  await unlucky.wait((e) => e.kind === 'message.delta' && e.session === session);
+  const seen = [...unlucky.events];
+  await unlucky.drop();
+  const cursor = Math.max(...seen.map((e) => e.seq));
+  const { welcome } = unlucky;
+  unlucky = await RpcClient.connect(daemon.discovery, { resume: { epoch: welcome.epoch, cursors: { [session]: cursor } } });
+  await Promise.all([watcher.idle(turn), unlucky.idle(turn)]);
+  assert.deepEqual(fold([...seen, ...unlucky.events]), fold(watcher.events));
+  await watcher.drop();
+  await unlucky.drop();
+});
+
+test('a resent prompt is not answered twice', async () => {
+  const client = await RpcClient.connect(daemon.discovery);
+  const { id: session } = await client.call('session/create', {});
+  await client.call('session/subscribe', { session, since: 0 });
+  const first = await ask(client, session, 'Hi', 'same', { maxTokens: 4 });
+  await client.idle(first.turn);
+  const second = await ask(client, session, 'Hi', 'same', { maxTokens: 4 });
+  assert.deepEqual(second, first);
+  const { messages } = await client.call('session/snapshot', { session });
+  assert.equal(messages.length, 2);
+  await client.drop();
+});
+
+test('an interrupted turn keeps what was said', async () => {
+  const client = await RpcClient.connect(daemon.discovery);
+  const { id: session } = await client.call('session/create', {});
+  await client.call('session/subscribe', { session, since: 0 });
+  const { turn } = await ask(client, session, 'Count to a thousand.', 'k3', { maxTokens: 2000 });
+  await client.wait((e) => e.kind === 'message.delta' && e.session === session);
+  await client.call('turn/interrupt', { session });
+  const end = await client.idle(turn);
+  assert.equal(end.data.reason, 'interrupted');
+  const { messages } = await client.call('session/snapshot', { session });
+  assert.ok(messages[1].message.blocks[0].text.length > 0);
+  await client.drop();
+});
+
+test('a killed daemon loses nothing that it acknowledged', async () => {
+  let client = await RpcClient.connect(daemon.discovery);
+  const { id: session } = await client.call('session/create', { title: 'survivor' });
+  await client.call('session/subscribe', { session, since: 0 });
+  const { turn, message } = await ask(client, session, 'Tell me about rivers.', 'k4', { maxTokens: 400 });
+  await client.wait((e) => e.kind === 'message.delta' && e.session === session);
+  await daemon.kill();
+  await daemon.serve();
+  client = await RpcClient.connect(daemon.discovery);
+  const snapshot = await client.call('session/snapshot', { session });
+  assert.equal(snapshot.info.title, 'survivor');
+  assert.equal(snapshot.messages[0].message.id, message);
+  assert.equal(snapshot.info.state, 'idle');
+  assert.equal(snapshot.reason, 'interrupted');
+  assert.equal(snapshot.turn, turn);
+  const again = await ask(client, session, 'Tell me about rivers.', 'k4');
+  assert.equal(again.turn, turn, 'the resent prompt finds its first result');
+  await client.drop();
+});
+
+test('errors of the protocol name what is wrong and keep the connection', async () => {
+  const client = await RpcClient.connect(daemon.discovery);
+  await assert.rejects(client.call('no/such'), { code: -32601 });
+  await assert.rejects(client.call('session/get', {}), (e) => e.code === -32602 && /params\.session: missing/.test(e.message));
+  await assert.rejects(client.call('session/get', { session: 'nope' }), /nope/);
+  assert.deepEqual(await client.call('ping'), {});
+  await client.drop();
+});
+
+test('health and metrics describe the daemon', async () => {
+  const client = await RpcClient.connect(daemon.discovery);
+  const health = await client.call('ops/health');
+  assert.equal(health.status, 'ok');
+  assert.equal(health.pid, daemon.discovery.pid);
+  assert.match((await client.call('ops/metrics')).text, /hearth_requests_total/);
+  const { models } = await client.call('model/list');
+  assert.ok(models.some((model) => model.id === 'smollm2' && model.targets.includes('local')));
+  await client.drop();
+});
