@@ -95,7 +95,6 @@ Result<File> File::open(const std::string& path) {
       tensors.insert(tensors.end(), shard->tensors.begin(), shard->tensors.end());
     }
   }
-  if (auto done = check_split_total(path, state->content); !done) return done.error();
   return assemble(std::move(state));
 }
 
@@ -111,6 +110,7 @@ Result<File> File::parse(std::string_view name, std::span<const std::byte> bytes
 }
 
 Result<File> File::assemble(std::unique_ptr<State> state) {
+  if (auto done = check_split_total(state->path, state->content); !done) return done.error();
   state->keys = NameIndex(state->content.metadata, &Entry::key);
   state->tensor_names = NameIndex(state->content.tensors, &Tensor::name);
   if (auto i = state->tensor_names.duplicate())

@@ -85,6 +85,7 @@ class GgufWriter {
   GgufWriter& add(Tensor tensor);
 
   template <class T>
+    requires std::is_arithmetic_v<T>
   static std::string encoded(T value) {
     std::string bytes(sizeof value, '\0');
     std::memcpy(bytes.data(), &value, sizeof value);

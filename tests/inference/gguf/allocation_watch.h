@@ -1,0 +1,12 @@
+// Linked into a test, watches every allocation by operator new: a hostile count must not become a
+// large one. For tests of one thread.
+#pragma once
+
+#include <cstddef>
+
+namespace hearth::testing {
+
+void forget_allocations();
+size_t largest_allocation();  // in bytes, since then
+
+}  // namespace hearth::testing
