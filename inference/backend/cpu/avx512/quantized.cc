@@ -3,15 +3,14 @@
 // Signed weights become unsigned by adding 128, which the sums of x take back. Eight tokens share
 // the loads of the weights.
 //
-// Tests compile this file a second time on SIMDe, which computes the same on any x86-64.
+// Tests compile this file a second time with an emulation of the instructions.
 #include "backend/cpu/avx512/avx512.h"
 
 #include "backend/cpu/avx2/quant_dot.h"
 #include "backend/cpu/avx2/quant_pack.h"
 
-#if defined(HEARTH_EMULATE_AVX512)
-#define SIMDE_ENABLE_NATIVE_ALIASES
-#include <simde/x86/avx512.h>
+#if defined(HEARTH_EMULATED_AVX512)
+#include HEARTH_EMULATED_AVX512
 #endif
 
 namespace hearth::cpu::avx512 {
@@ -92,7 +91,7 @@ void gemm_tile_256(const PackedStrip& strip, size_t k, const QuantizedColumn* x,
       for (int c = 0; c < n_columns; c++) {
         const int16_t* sums_of_x = Format::kPerScale == 32 ? x[c].sum_32 : x[c].sum_16;
         const __m512i pair = broadcast_4(sums_of_x + b * kScales + 2 * j);
-        min_sum[c] = _mm512_add_epi32(min_sum[c], _mm512_madd_epi16(mins, pair));
+        min_sum[c] = _mm512_dpwssd_epi32(min_sum[c], mins, pair);
       }
     }
     const __m512 d = _mm512_loadu_ps(strip.d + 16 * b);
