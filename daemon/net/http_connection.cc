@@ -145,7 +145,7 @@ Task<> Connection::refuse(Refusal refusal) {
             {{"remote", peer_.description}, {"status", refusal.status}, {"why", refusal.message}});
   Responder responder(*this, false, false);
   std::string body = error_body(refusal.status, refusal.message);
-  co_await responder.respond(refusal.status, "application/json", std::move(body),
+  (void)co_await responder.respond(refusal.status, "application/json", std::move(body),
                              std::move(refusal.headers));
 }
 
@@ -168,7 +168,7 @@ Task<bool> Connection::answer(const HttpHandler& handler, RequestParser& parser)
   co_await (std::move(handling) || std::move(watching));
   if (!responder.has_started() && !is_gone_) {
     std::string body = error_body(500, "the handler gave no answer");
-    co_await responder.respond(500, "application/json", std::move(body));
+    (void)co_await responder.respond(500, "application/json", std::move(body));
   }
   if (!responder.is_complete()) cut();  // a broken stream, not a short one
   co_return responder.is_complete() && keep_alive && !is_gone_;

@@ -50,7 +50,7 @@ Task<> answer_health(const Token& token, HttpRequest request, HttpResponder& res
   auto challenge = request.header("X-Hearth-Challenge");
   if (challenge && challenge->size() <= kMaxChallengeBytes)
     extra.push_back({"X-Hearth-Proof", token.proof(*challenge)});
-  co_await responder.respond(200, "application/json", R"({"status":"ok"})", std::move(extra));
+  (void)co_await responder.respond(200, "application/json", R"({"status":"ok"})", std::move(extra));
 }
 
 }  // namespace

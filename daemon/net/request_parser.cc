@@ -3,6 +3,7 @@
 //   Content-Length beside Transfer-Encoding, in any order; either of them twice
 //   any transfer coding but a single "chunked" ("identity" means: until the connection closes)
 //   line ends that are not CR LF, folded header lines
+//   a length that is more than digits ("5, 5")
 //   trailers as headers: request() is filled before the body, so they are dropped
 //   chunk extensions and trailers without an end: bounded like the head
 #include "net/request_parser.h"
@@ -95,6 +96,9 @@ std::optional<Refusal> RequestParser::check_head() {
 
   if (message.version() != 11 && message.version() != 10)
     return Refusal{400, "malformed request: expected HTTP/1.1"};
+  auto length = request_.header("Content-Length");
+  if (length && (length->empty() || length->find_first_not_of("0123456789") != std::string::npos))
+    return Refusal{400, "malformed request: expected a number as Content-Length"};
   size_t n_codings = request_.count("Transfer-Encoding");
   size_t n_lengths = request_.count("Content-Length");
   if (n_codings + n_lengths > 1)
@@ -119,6 +123,9 @@ std::optional<Refusal> RequestParser::feed_body(std::string& input) {
     if (n_used == 0) break;
   }
   if (!parser.is_done()) {
+    // What is left over is the unfinished header of a chunk, or trailers.
+    if (find_bad_line_end(input, 0) != std::string_view::npos)
+      return Refusal{400, "malformed request: a line of a chunk does not end in CR LF"};
     if (input.size() > max_head_bytes_)
       return Refusal{400, "malformed request: a chunk's header or the trailers have no end"};
     return std::nullopt;

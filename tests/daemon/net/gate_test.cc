@@ -1,0 +1,222 @@
+// Who is let in: reliability.md, rows N1 to N3, A1, A5, A6.
+#include "net/gate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "daemon/net/test_server.h"
+
+namespace hearth::transport {
+namespace {
+
+using ::testing::HasSubstr;
+
+Task<> say_yes(HttpRequest, HttpResponder& responder) {
+  (void)co_await responder.respond(200, "text/plain", "yes");
+}
+
+Task<> hold_socket(HttpRequest, WebSocket& socket) {
+  for (;;) {
+    auto text = co_await socket.receive();
+    if (!text) co_return;
+  }
+}
+
+void add_routes(HttpServer& server) {
+  server.route("GET", "/yes", say_yes);
+  server.websocket("/socket", hold_socket);
+}
+
+GateOptions one_page_is_welcome() {
+  GateOptions options;
+  options.allowed_origins = {"https://app.example"};
+  options.penalty = std::chrono::milliseconds(1);
+  return options;
+}
+
+class GateTest : public ::testing::Test {
+ protected:
+  int status_of(const std::string& headers, const std::string& path = "/yes") {
+    return server_.exchange("GET " + path + " HTTP/1.1\r\n" + headers + "\r\n").status;
+  }
+  std::string host() const { return "Host: " + server_.host() + "\r\n"; }
+  int upgrade_status(const std::string& headers) {
+    RawClient client = server_.connect();
+    return client.upgrade("/socket", server_.host(), headers).status;
+  }
+
+  TestServer server_{add_routes, {}, one_page_is_welcome()};
+};
+
+TEST_F(GateTest, LetsTheTokenIn) {
+  EXPECT_EQ(status_of(host() + server_.bearer()), 200);
+  EXPECT_EQ(status_of(host() + "authorization: bearer  " + server_.token().text() + "\r\n"), 200);
+  EXPECT_EQ(status_of(host() + "x-api-key: " + server_.token().text() + "\r\n"), 200);
+}
+
+TEST_F(GateTest, RefusesWrongTokens) {
+  std::string token = server_.token().text();
+  for (std::string wrong : {std::string(), std::string("x"), token.substr(1), token + "0",
+                            std::string(64, '0'), std::string(5000, 'a')})
+    EXPECT_EQ(status_of(host() + "Authorization: Bearer " + wrong + "\r\n"), 401) << wrong;
+  EXPECT_EQ(status_of(host()), 401);
+  EXPECT_EQ(status_of(host() + "Authorization: Basic " + token + "\r\n"), 401);
+  EXPECT_EQ(status_of(host() + "Authorization: " + token + "\r\n"), 401);
+}
+
+TEST_F(GateTest, RefusesTheTokenInTheUrl) {
+  std::string token = server_.token().text();
+  for (const char* key : {"token", "access_token", "api_key", "Token"}) {
+    std::string path = "/yes?" + std::string(key) + "=" + token;
+    EXPECT_EQ(status_of(host(), path), 401) << key;
+    EXPECT_EQ(status_of(host() + server_.bearer(), path), 401) << "even beside the right header";
+  }
+}
+
+TEST_F(GateTest, DoesNotSayWhichPathsExistToStrangers) {
+  EXPECT_EQ(status_of(host(), "/nowhere"), 401);
+  EXPECT_EQ(status_of(host(), "/yes"), 401);
+}
+
+TEST_F(GateTest, ChecksTheHostEvenWithTheRightToken) {
+  std::string port = std::to_string(server_.port());
+  std::vector<std::string> foreign{"evil.test",
+                                   "evil.test:" + port,
+                                   "127.0.0.1.evil.test:" + port,
+                                   "localhost.:" + port,
+                                   "localhost.",
+                                   "127.0.0.1",
+                                   "127.0.0.1:1",
+                                   "127.0.0.1:0" + port,
+                                   server_.host() + "0",
+                                   "[::2]:" + port,
+                                   "user@127.0.0.1:" + port,
+                                   "0.0.0.0:" + port,
+                                   ""};
+  for (const std::string& name : foreign)
+    EXPECT_EQ(status_of("Host: " + name + "\r\n" + server_.bearer()), 403) << name;
+  EXPECT_EQ(status_of(server_.bearer()), 403) << "missing";
+  EXPECT_EQ(status_of(host() + host() + server_.bearer()), 403) << "twice";
+}
+
+TEST_F(GateTest, KnowsItsOwnNames) {
+  for (const char* name : {"127.0.0.1", "localhost", "LocalHost", "[::1]"})
+    EXPECT_EQ(status_of("Host: " + std::string(name) + ":" + std::to_string(server_.port()) +
+                        "\r\n" + server_.bearer()),
+              200)
+        << name;
+}
+
+TEST_F(GateTest, RefusesWebPagesEvenWithTheRightToken) {
+  for (const char* origin : {"https://evil.test", "null", "http://localhost:3000", "",
+                             "https://app.example.evil.test", "https://APP.example"}) {
+    std::string header = "Origin: " + std::string(origin) + "\r\n";
+    EXPECT_EQ(status_of(host() + header + server_.bearer()), 403) << origin;
+    EXPECT_EQ(upgrade_status(header + server_.bearer()), 403) << origin;
+    EXPECT_EQ(status_of(host() + header, "/healthz"), 403) << origin;
+  }
+}
+
+TEST_F(GateTest, AdmitsListedPagesWithATokenOnly) {
+  std::string origin = "Origin: https://app.example\r\n";
+  EXPECT_EQ(status_of(host() + origin + server_.bearer()), 200);
+  EXPECT_EQ(status_of(host() + origin), 401);
+  EXPECT_EQ(status_of(host() + origin + origin + server_.bearer()), 403);
+}
+
+TEST_F(GateTest, HealthNeedsNoToken) {
+  EXPECT_EQ(status_of(host(), "/healthz"), 200);
+  EXPECT_EQ(status_of("Host: evil.test\r\n", "/healthz"), 403);
+}
+
+TEST_F(GateTest, HealthProvesThatItIsTheDaemon) {
+  auto response = server_.exchange("GET /healthz HTTP/1.1\r\n" + host() +
+                                   "X-Hearth-Challenge: 0123456789\r\n\r\n");
+  EXPECT_EQ(response.headers["x-hearth-proof"], server_.token().proof("0123456789"));
+}
+
+TEST_F(GateTest, UpgradesOnlyWithAToken) {
+  EXPECT_EQ(upgrade_status(""), 401);
+  EXPECT_EQ(upgrade_status("Authorization: Bearer wrong\r\n"), 401);
+  EXPECT_EQ(upgrade_status(server_.bearer()), 101);
+}
+
+TEST_F(GateTest, TakesTheTokenAsASubprotocolAndEchoesOnlyThePlainOne) {
+  RawClient client = server_.connect();
+  auto response = client.upgrade(
+      "/socket", server_.host(),
+      "Sec-WebSocket-Protocol: hearth, hearth.token." + server_.token().text() + "\r\n");
+  EXPECT_EQ(response.status, 101);
+  EXPECT_EQ(response.headers["sec-websocket-protocol"], "hearth");
+  EXPECT_EQ(upgrade_status("Sec-WebSocket-Protocol: hearth, hearth.token.wrong\r\n"), 401);
+}
+
+TEST_F(GateTest, TheUnixSocketNeedsTheTokenAndNoHost) {
+  auto status = [&](const std::string& headers) {
+    RawClient client = server_.connect_unix();
+    client.send("GET /yes HTTP/1.1\r\n" + headers + "\r\n");
+    return client.read_response().status;
+  };
+  EXPECT_EQ(status(server_.bearer()), 200);
+  EXPECT_EQ(status("Host: whatever\r\n" + server_.bearer()), 200);
+  EXPECT_EQ(status(""), 401);
+  EXPECT_EQ(status("Origin: https://evil.test\r\n" + server_.bearer()), 403);
+}
+
+TEST_F(GateTest, AFloodOfWrongTokensDoesNotKeepTheRightOneWaiting) {
+  std::vector<RawClient> flood;
+  for (int i = 0; i < 200; ++i) {
+    flood.push_back(server_.connect());
+    flood.back().send("GET /yes HTTP/1.1\r\n" + host() + "Authorization: Bearer wrong\r\n\r\n");
+  }
+  EXPECT_EQ(status_of(host() + server_.bearer()), 200);
+  for (RawClient& client : flood) {
+    int status = client.read_response().status;
+    EXPECT_TRUE(status == 401 || status == 429) << status;
+  }
+}
+
+TEST(GatePenalty, SlowsAFloodAndBoundsHowManyWait) {
+  TestFolder folder;
+  auto token = Token::open(folder.path("token"));
+  ASSERT_TRUE(token);
+  GateOptions options;
+  options.free_mistakes = 2;
+  options.max_waiting = 3;
+  options.penalty = std::chrono::milliseconds(50);
+  Gate gate(*token, options);
+  std::chrono::steady_clock::time_point now{std::chrono::hours(1)};
+  using std::chrono::milliseconds;
+  EXPECT_EQ(gate.begin_penalty(now), milliseconds(0));
+  gate.end_penalty();
+  EXPECT_EQ(gate.begin_penalty(now), milliseconds(0));
+  gate.end_penalty();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(gate.begin_penalty(now), milliseconds(50));
+  EXPECT_EQ(gate.begin_penalty(now), std::nullopt) << "the waiting room is full";
+  gate.end_penalty();
+  EXPECT_EQ(gate.begin_penalty(now), milliseconds(50));
+  now += std::chrono::seconds(2);
+  EXPECT_EQ(gate.begin_penalty(now), milliseconds(0)) << "forgiven after a quiet second";
+}
+
+TEST_F(GateTest, RotationEndsOldConnectionsAndLetsTheNewTokenIn) {
+  std::string old_token = server_.bearer();
+  RawClient http = server_.connect();
+  http.send(server_.request("GET", "/yes"));
+  EXPECT_EQ(http.read_response().status, 200);
+  RawClient socket = server_.connect();
+  EXPECT_EQ(socket.upgrade("/socket", server_.host(), old_token).status, 101);
+
+  server_.loop().call([&] {
+    EXPECT_TRUE(server_.token().rotate());
+    server_.server().drop_clients();
+  });
+
+  EXPECT_TRUE(http.is_closed_by_peer());
+  EXPECT_EQ(socket.read_close_code(), kClosePolicy);
+  EXPECT_EQ(status_of(host() + old_token), 401);
+  EXPECT_EQ(status_of(host() + server_.bearer()), 200);
+}
+
+}  // namespace
+}  // namespace hearth::transport
