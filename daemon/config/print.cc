@@ -1,0 +1,89 @@
+// The effective configuration as TOML. Keys of providers are never part of a Config, only the names
+// of the variables and files that hold them.
+#include <fmt/format.h>
+
+#include <sstream>
+
+#include "config/config.h"
+#include "config/reader.h"
+
+namespace hearth {
+
+namespace {
+
+toml::array strings(const std::vector<std::string>& list) {
+  toml::array array;
+  for (const std::string& each : list) array.push_back(each);
+  return array;
+}
+
+template <class T>
+int64_t number(T value) {
+  return static_cast<int64_t>(value);
+}
+
+toml::table target_table(const router::Target& target) {
+  bool is_api = target.kind == router::TargetKind::api;
+  toml::table table;
+  table.insert("kind", is_api ? fmt::format("api:{}", target.provider) : "engine");
+  table.insert("model", target.model);
+  if (!target.base_url.empty()) table.insert("base_url", target.base_url);
+  if (!target.key_env.empty()) table.insert("key_env", target.key_env);
+  if (!target.key_file.empty()) table.insert("key_file", target.key_file);
+  table.insert("trust", enum_name(target.trust));
+  table.insert("quality", target.quality);
+  if (target.n_context) table.insert("context", number(target.n_context));
+  table.insert("tools", target.has_tools);
+  table.insert("images", target.has_images);
+  if (is_api)
+    table.insert("price", toml::table{{"input", target.price.input},
+                                      {"cached", target.price.cached},
+                                      {"output", target.price.output}});
+  return table;
+}
+
+toml::table model_table(const ModelConfig& model) {
+  toml::table table;
+  if (!model.path.empty()) table.insert("path", model.path);
+  if (!model.aliases.empty()) table.insert("alias", strings(model.aliases));
+  table.insert("context", number(model.settings.n_context));
+  table.insert("kv_type", enum_name(model.settings.kv_type));
+  table.insert("threads", number(model.settings.n_threads));
+  table.insert("memory", number(model.settings.memory_bytes));
+  table.insert("keep_alive", number(model.keep_alive.count()));
+  return table;
+}
+
+}  // namespace
+
+std::string to_toml(const Config& config) {
+  toml::table root;
+  root.insert("server", toml::table{{"port", number(config.server.port)},
+                                    {"allowed_origins", strings(config.server.allowed_origins)},
+                                    {"max_body", number(config.server.max_body_bytes)},
+                                    {"max_message", number(config.server.max_message_bytes)},
+                                    {"max_connections", number(config.server.max_connections)}});
+  root.insert("sessions", toml::table{{"quota", number(config.sessions.quota_bytes)}});
+  root.insert("log", toml::table{{"max_size", number(config.log.max_bytes)}, {"keep", number(config.log.keep)}});
+  root.insert("policy", toml::table{{"name", config.policy.name}, {"trust_floor", enum_name(config.policy.trust_floor)}});
+  toml::table models, targets, classes;
+  for (const ModelConfig& model : config.models) models.insert(model.name, model_table(model));
+  for (const router::Target& target : config.policy.targets) targets.insert(target.name, target_table(target));
+  for (const auto& [task, rule] : config.policy.tasks) {
+    toml::table table{{"targets", strings(rule.targets)}, {"min_quality", rule.min_quality}};
+    if (rule.deadline_ms) table.insert("deadline_ms", number(*rule.deadline_ms));
+    classes.insert(enum_name(task), std::move(table));
+  }
+  if (!models.empty()) root.insert("model", std::move(models));
+  if (!targets.empty()) root.insert("target", std::move(targets));
+  if (!classes.empty()) root.insert("class", std::move(classes));
+  toml::array labels;
+  for (const router::LabelRule& label : config.policy.labels)
+    labels.push_back(toml::table{{"name", label.name}, {"match", strings(label.match)}, {"trust", enum_name(label.trust)}});
+  if (!labels.empty()) root.insert("label", std::move(labels));
+  std::ostringstream out;
+  out << root << '\n';
+  return out.str();
+}
+
+}  // namespace hearth

@@ -1,0 +1,61 @@
+// Outbound HTTP(S) for providers and model downloads: libcurl's multi interface on the loop.
+//
+// TLS is verified (system CAs, or SSL_CERT_FILE), the user's proxy variables hold, connections are
+// pooled and kept alive. Redirects are not followed unless asked for, and never with credentials to
+// another host. Lives on one executor; every transfer ends before the client dies.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "support/result.h"
+#include "support/task.h"
+
+namespace hearth {
+
+struct OutboundRequest {
+  std::string method = "GET";
+  std::string url;
+  std::vector<std::string> headers;  // "name: value"; never logged
+  std::string body;
+  bool follow_redirects = false;
+  std::chrono::milliseconds connect_timeout{10'000};
+  std::chrono::milliseconds stall_timeout{60'000};  // without a byte, the first one included
+  std::chrono::milliseconds total_timeout{0};       // 0: none
+};
+
+struct OutboundResponse {
+  long status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  std::string url;                                           // after redirects
+
+  std::optional<std::string_view> header(std::string_view name) const;
+};
+
+class HttpClient {
+ public:
+  explicit HttpClient(net::any_io_executor executor);
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  // Gets the body in pieces, after the head is complete; returning false ends the transfer with
+  // Errc::cancelled. The head that `on_body` sees is that of the final response.
+  using BodySink = std::function<bool(const OutboundResponse& head, std::string_view piece)>;
+
+  // Errors: timeout, or upstream with what failed (DNS, connect, TLS, reset) and the host.
+  // A status of 400 and above is a response, not an error. Cancelling the task ends the transfer.
+  Task<Result<OutboundResponse>> fetch(OutboundRequest request, BodySink on_body);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace hearth
