@@ -71,17 +71,19 @@ Task<bool> Connection::serve_request() {
 // The deadline starts with the first byte of a request (with the connection, for its first one);
 // before that the connection is idle, and closed without a word when it has been so for too long.
 Task<std::optional<Refusal>> Connection::read_head(RequestParser& parser) {
-  set_deadline(is_first_ ? options_.head_deadline : options_.idle_deadline);
+  bool has_begun = is_first_;
+  set_deadline(has_begun ? options_.head_deadline : options_.idle_deadline);
   std::optional<Refusal> refusal;
   while (!refusal && !parser.has_head()) {
     if (!input_.empty()) {
+      is_idle_ = false;
       refusal = parser.feed(input_);
       if (refusal || parser.has_head()) break;
-      if (is_idle_ && !is_first_) set_deadline(options_.head_deadline);
-      is_idle_ = false;
+      if (!has_begun) set_deadline(options_.head_deadline);
+      has_begun = true;
     }
     if (co_await read_more()) continue;
-    refusal = is_timed_out_ && !is_idle_ ? Refusal{408, "the head of the request took too long"}
+    refusal = is_timed_out_ && has_begun ? Refusal{408, "the head of the request took too long"}
                                          : kNobodyToAnswer;
   }
   is_idle_ = false;

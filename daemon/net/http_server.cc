@@ -121,7 +121,7 @@ void HttpServer::turn_away_next(Listener::Acceptor& acceptor) {
 }
 
 void HttpServer::adopt(Socket socket, Peer peer) {
-  if (tasks_.size() >= options_.max_connections) return turn_away(socket.native_handle());
+  if (is_stopping_ || tasks_.size() >= options_.max_connections) return turn_away(socket.native_handle());
   tasks_.spawn("connection", run(std::move(socket), std::move(peer)));
 }
 
@@ -140,12 +140,13 @@ void HttpServer::drop_clients() {
 Task<> HttpServer::stop(std::chrono::milliseconds drain) {
   using namespace net::experimental::awaitable_operators;
   co_await net::this_coro::throw_if_cancelled(false);
+  is_stopping_ = true;
+  for (Connection* connection : connections_)
+    connection->ask_to_end(kCloseRestart, "the daemon is stopping");
   acceptors_.cancel();
   co_await acceptors_.join();
   listener_.reset();
 
-  for (Connection* connection : connections_)
-    connection->ask_to_end(kCloseRestart, "the daemon is stopping");
   net::steady_timer deadline(executor_, drain);
   co_await (tasks_.join() || deadline.async_wait(net::use_awaitable));
 

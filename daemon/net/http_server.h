@@ -92,6 +92,7 @@ class HttpServer {
   file::Descriptor reserve_;  // given up for a moment to answer 503 when descriptors run out
   std::list<Connection*> connections_;
   uint64_t next_client_id_ = 1;
+  bool is_stopping_ = false;
   TaskGroup acceptors_;
   TaskGroup tasks_;
 };
