@@ -41,7 +41,20 @@ Total total_of(const File& file) {
   return total;
 }
 
-bool is_float(ValueType type) { return type == ValueType::f32 || type == ValueType::f64; }
+// A scalar that is no string, in the forms that hold it: integers in one or both of the first two.
+struct Number {
+  ValueType type;
+  std::optional<int64_t> whole;
+  std::optional<uint64_t> positive;
+  std::optional<double> real;
+};
+
+Number number_of(const Value& value) {
+  return {value.type(), value.as_int(), value.as_uint(), value.as_float()};
+}
+Number number_at(const Value& array, size_t i) {
+  return {array.element_type(), array.int_at(i), array.uint_at(i), array.float_at(i)};
+}
 
 // --- Text ---
 
@@ -66,16 +79,17 @@ double bits_per_weight(const Total& total) {
 }
 
 // A number in the fewest digits that give it back, for its own width.
-std::string number_text(ValueType type, std::optional<int64_t> whole, std::optional<double> real) {
-  if (type == ValueType::f32) return fmt::format("{}", static_cast<float>(real.value_or(0)));
-  if (type == ValueType::f64) return fmt::format("{}", real.value_or(0));
-  if (whole) return fmt::format("{}", *whole);
-  return fmt::format("{:.0f}", real.value_or(0));  // a u64 beyond i64
+std::string number_text(const Number& number) {
+  if (number.type == ValueType::boolean) return *number.whole ? "true" : "false";
+  if (number.whole) return fmt::format("{}", *number.whole);
+  if (number.positive) return fmt::format("{}", *number.positive);
+  if (number.type == ValueType::f32) return fmt::format("{}", static_cast<float>(*number.real));
+  return fmt::format("{}", *number.real);
 }
 
 std::string element_text(const Value& array, size_t i) {
   if (auto text = array.string_at(i)) return fmt::format("\"{}\"", printable(*text, 24));
-  return number_text(array.element_type(), array.int_at(i), array.float_at(i));
+  return number_text(number_at(array, i));
 }
 
 std::string value_text(const Value& value) {
@@ -83,9 +97,7 @@ std::string value_text(const Value& value) {
     std::string more = text->size() > kShownBytes ? fmt::format(" ({} bytes)", text->size()) : "";
     return printable(*text, kShownBytes) + more;
   }
-  if (value.type() == ValueType::boolean) return *value.as_bool() ? "true" : "false";
-  if (value.type() != ValueType::array)
-    return number_text(value.type(), value.as_int(), value.as_float());
+  if (value.type() != ValueType::array) return number_text(number_of(value));
   std::string out = "[";
   for (size_t i = 0; i < std::min(value.size(), kShownElements); ++i)
     out += (i > 0 ? ", " : "") + element_text(value, i);
@@ -104,27 +116,23 @@ std::string utf8(std::string_view text) {
   return printable(text, std::string_view::npos);
 }
 
-json::Value real_json(double value) {
-  return std::isfinite(value) ? json::Value(value) : json::Value(nullptr);
+json::Value number_json(const Number& number) {
+  if (number.type == ValueType::boolean) return json::Value(*number.whole != 0);
+  if (number.whole) return json::Value(*number.whole);
+  if (number.positive) return json::Value(*number.positive);
+  return std::isfinite(*number.real) ? json::Value(*number.real) : json::Value(nullptr);
 }
 
 json::Value value_json(const Value& value) {
   if (auto text = value.as_string()) return json::Value(utf8(*text));
-  if (value.type() == ValueType::boolean) return json::Value(*value.as_bool());
-  if (is_float(value.type())) return real_json(*value.as_float());
-  if (auto whole = value.as_int()) return json::Value(*whole);
-  if (auto whole = value.as_uint()) return json::Value(*whole);
+  if (value.type() != ValueType::array) return number_json(number_of(value));
   json::Array array;
   array.reserve(value.size());
   for (size_t i = 0; i < value.size(); ++i) {
     if (auto text = value.string_at(i))
       array.emplace_back(utf8(*text));
-    else if (auto whole = value.int_at(i); whole && value.element_type() == ValueType::boolean)
-      array.emplace_back(*whole != 0);
-    else if (whole)
-      array.emplace_back(*whole);
     else
-      array.emplace_back(real_json(value.float_at(i).value_or(NAN)));
+      array.push_back(number_json(number_at(value, i)));
   }
   return array;
 }

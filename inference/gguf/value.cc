@@ -102,6 +102,11 @@ std::optional<int64_t> Value::int_at(size_t i) const {
   return to_integer<int64_t>(element_type_, data_ + i * scalar_bytes(element_type_));
 }
 
+std::optional<uint64_t> Value::uint_at(size_t i) const {
+  if (type_ != ValueType::array || i >= size_) return std::nullopt;
+  return to_integer<uint64_t>(element_type_, data_ + i * scalar_bytes(element_type_));
+}
+
 std::optional<double> Value::float_at(size_t i) const {
   if (type_ != ValueType::array || i >= size_) return std::nullopt;
   return to_float(element_type_, data_ + i * scalar_bytes(element_type_));

@@ -48,6 +48,7 @@ class Value {
   // Elements of an array; nullopt also when this is no array or i is past its end. Strings of an
   // array are indexed once at open.
   std::optional<int64_t> int_at(size_t i) const;
+  std::optional<uint64_t> uint_at(size_t i) const;
   std::optional<double> float_at(size_t i) const;
   std::optional<std::string_view> string_at(size_t i) const;
 

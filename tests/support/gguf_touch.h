@@ -19,8 +19,8 @@ inline size_t touch_everything(const gguf::File& file) {
     sum += value.as_int().has_value() + value.as_uint().has_value() + value.as_float().has_value() +
            value.as_bool().has_value() + value.as_string().value_or("").size();
     for (size_t i = 0; i <= value.size(); ++i)  // one past the end too
-      sum += value.int_at(i).has_value() + value.float_at(i).has_value() +
-             value.string_at(i).value_or("").size();
+      sum += value.int_at(i).has_value() + value.uint_at(i).has_value() +
+             value.float_at(i).has_value() + value.string_at(i).value_or("").size();
     sum += file.get_uint(key).operator bool() + file.float_or(key, 0).operator bool() +
            file.bool_or(key, false).operator bool() + file.get_string(key).operator bool();
   }
