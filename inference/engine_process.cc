@@ -5,8 +5,8 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -116,7 +116,8 @@ Result<EngineProcess> EngineProcess::spawn(const std::string& executable,
   if (!pid) return pid.error();
   process.pid_ = *pid;
   process.socket_ = std::move(sockets->ours);
-  process.pidfd_.reset(::pidfd_open(*pid, 0));
+  // By number: the C library's header declares pidfd_open() for C only.
+  process.pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, *pid, 0)));
   if (!process.pidfd_) return failed("pidfd_open");
   return process;
 }

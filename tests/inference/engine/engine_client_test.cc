@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -60,6 +60,7 @@ class EngineClientTest : public ::testing::Test {
   template <class T>
   std::shared_ptr<Pending<T>> start(Task<T> task) {
     auto pending = std::make_shared<Pending<T>>();
+    kept.push_back(pending);
     net::co_spawn(io, keep(std::move(task), pending),
                   net::bind_cancellation_slot(pending->cancel.slot(), [](std::exception_ptr) {}));
     return pending;
@@ -88,6 +89,7 @@ class EngineClientTest : public ::testing::Test {
   // One that never ends by itself within the time of a test.
   static CompletionRequest endless() { return greedy("hello", 60000); }
 
+  std::vector<std::shared_ptr<void>> kept;  // signals outlive what listens to them
   net::io_context io;
   testing::TemporaryFolder folder;
   std::optional<EngineClient> client;
@@ -286,7 +288,7 @@ TEST_F(EngineClientTest, TheChildDiesWithItsParent) {
   int status = 0;
   ASSERT_EQ(::waitpid(parent, &status, 0), parent);
   EXPECT_TRUE(WIFSIGNALED(status));
-  int pidfd = ::pidfd_open(engine, 0);
+  int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, engine, 0));
   if (pidfd < 0) {
     EXPECT_EQ(errno, ESRCH);
   } else {
