@@ -19,10 +19,10 @@
 namespace hearth::jinja {
 
 struct Limits {
-  uint64_t max_steps = 20'000'000;       // expression and statement evaluations
+  uint64_t max_steps = 20'000'000;  // evaluations, and 64 bytes walked count as one
   size_t max_output_bytes = 256u << 20;
-  size_t max_value_bytes = 256u << 20;   // all live values together, approximately
-  uint32_t max_depth = 200;              // nesting of parse, of macros and of values
+  size_t max_value_bytes = 256u << 20;  // all live values together, approximately
+  uint32_t max_depth = 200;             // nesting of parse, of macros and of values
 };
 
 // Output of a render. Ranges mark text that came out of variables rather than out of the template
@@ -55,5 +55,9 @@ class Template {
   explicit Template(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// A template of a file against a JSON object whose keys become its variables.
+Result<std::string> render_file_template(std::string_view source, std::string_view variables_json,
+                                         int64_t now_unix_s);
 
 }  // namespace hearth::jinja

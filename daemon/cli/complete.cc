@@ -1,0 +1,76 @@
+// `hearth complete`: continues a text through /v1/completions.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cstdio>
+#include <iostream>
+#include <iterator>
+
+#include "cli/commands.h"
+#include "cli/terminal.h"
+#include "net/discovery.h"
+#include "router/http_client.h"
+#include "support/json.h"
+
+namespace hearth::cli {
+
+namespace {
+
+std::string request_body(const CompleteOptions& options, const std::string& prompt) {
+  json::Object body{{"model", options.model}, {"prompt", prompt}, {"max_tokens", options.max_tokens}};
+  if (options.temperature) body["temperature"] = *options.temperature;
+  if (options.seed) body["seed"] = *options.seed;
+  if (!options.stop.empty()) body["stop"] = json::Array(options.stop.begin(), options.stop.end());
+  return boost::json::serialize(body);
+}
+
+Task<> fetch_into(std::optional<Result<OutboundResponse>>& response, std::string& body, HttpClient& http,
+                  OutboundRequest request) {
+  HttpClient::BodySink keep = [&body](const OutboundResponse&, std::string_view piece) {
+    body += piece;
+    return true;
+  };
+  response.emplace(co_await http.fetch(std::move(request), std::move(keep)));
+}
+
+}  // namespace
+
+int complete(const Common& common, const CompleteOptions& options) {
+  std::string prompt = options.prompt;
+  if (prompt.empty()) prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
+  if (prompt.empty()) return fail({Errc::invalid, "nothing to continue: give a text or pipe one in"});
+  auto daemon = transport::read_discovery(transport::discovery_path(common.folders.runtime));
+  if (!daemon) return fail(daemon.error());
+
+  OutboundRequest request;
+  request.method = "POST";
+  request.url = daemon->url + "/v1/completions";
+  request.headers = {"authorization: Bearer " + daemon->token, "content-type: application/json"};
+  request.body = request_body(options, prompt);
+  request.stall_timeout = std::chrono::hours(1);
+  std::string body;
+  net::io_context loop(1);
+  HttpClient http(loop.get_executor());
+  std::optional<Result<OutboundResponse>> response;
+  net::co_spawn(loop, fetch_into(response, body, http, std::move(request)), net::detached);
+  loop.run();
+  if (!response) return fail({Errc::internal, "the request was lost"});
+  if (!*response) return fail(response->error());
+  auto document = json::Document::parse(body);
+  if (!document) return fail(document.error());
+  std::string_view text;
+  if (!document->root()["error"]["message"].get_string().get(text)) return fail({Errc::upstream, std::string(text)});
+  if (common.json) {
+    fmt::print("{}\n", body);
+    return 0;
+  }
+  if (document->root()["choices"].at(0)["text"].get_string().get(text))
+    return fail({Errc::upstream, "the daemon sent an answer that is not understood"});
+  fmt::print("{}\n", is_terminal(STDOUT_FILENO) ? printable(text) : std::string(text));
+  return 0;
+}
+
+}  // namespace hearth::cli

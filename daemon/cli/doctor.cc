@@ -1,0 +1,111 @@
+// `hearth doctor`: checks, each with its finding and the fix. Exit status 1 when one of them failed.
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/rpc_client.h"
+#include "cli/terminal.h"
+#include "config/config.h"
+#include "daemon/version.h"
+#include "models/store.h"
+
+namespace hearth::cli {
+
+namespace {
+
+enum class Verdict { good, note, bad };
+
+struct Check {
+  std::string_view name;
+  Verdict verdict;
+  std::string finding;
+};
+
+Check check_processor() {
+  bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+  if (has_avx512) return {"processor", Verdict::good, "AVX-512: the widest path is used"};
+  if (has_avx2) return {"processor", Verdict::good, "AVX2: the AVX2 path is used"};
+  return {"processor", Verdict::note, "no AVX2: local models run on the scalar path, slowly"};
+}
+
+Check check_memory() {
+  uint64_t n_bytes = static_cast<uint64_t>(::sysconf(_SC_AVPHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return {"memory", n_bytes < (512u << 20) ? Verdict::note : Verdict::good, fmt::format("{} free", size_text(n_bytes))};
+}
+
+Check check_folder(std::string_view name, const std::string& folder) {
+  if (auto made = path::make_private_dir(folder); !made) return {name, Verdict::bad, made.error().message};
+  struct statvfs info {};
+  ::statvfs(folder.c_str(), &info);
+  uint64_t n_free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+  Verdict verdict = n_free < (64u << 20) ? Verdict::bad : n_free < (1u << 30) ? Verdict::note : Verdict::good;
+  return {name, verdict, fmt::format("{} ({} free)", folder, size_text(n_free))};
+}
+
+Check check_config(const Common& common) {
+  auto config = load_config(common.config_path);
+  if (!config) return {"configuration", Verdict::bad, config.error().message};
+  return {"configuration", Verdict::good, config->path.empty() ? "defaults (no " + common.config_path + ")" : config->path};
+}
+
+Check check_models(const Common& common) {
+  auto models = models::Store(path::join(common.folders.data, "models")).list();
+  if (models.empty()) return {"models", Verdict::note, "none is pulled; get one with `hearth pull`"};
+  std::string names;
+  for (const auto& model : models) {
+    struct stat info {};
+    if (::stat(model.path.c_str(), &info) != 0)
+      return {"models", Verdict::bad, fmt::format("{}: its file {} is gone; `hearth models rm {}` or pull it again", model.name, model.path, model.name)};
+    names += (names.empty() ? "" : ", ") + model.name;
+  }
+  return {"models", Verdict::good, names};
+}
+
+Check check_daemon(const Common& common) {
+  auto daemon = transport::read_discovery(transport::discovery_path(common.folders.runtime));
+  if (!daemon && daemon.error().code == Errc::not_found)
+    return {"daemon", Verdict::note, "not running; start it with `hearth serve --detach`"};
+  if (!daemon) return {"daemon", Verdict::bad, daemon.error().message};
+  auto client = RpcClient::connect(*daemon);
+  if (!client) return {"daemon", Verdict::bad, client.error().message};
+  if (client->daemon_version() != HEARTH_VERSION)
+    return {"daemon", Verdict::note, fmt::format("version {}, this command is {}: restart it with `hearth stop` and `hearth serve --detach`",
+                                                 client->daemon_version(), HEARTH_VERSION)};
+  return {"daemon", Verdict::good, fmt::format("{} answers at {} (pid {})", client->daemon_version(), daemon->url, daemon->pid)};
+}
+
+}  // namespace
+
+int doctor(const Common& common) {
+  std::vector<Check> checks{check_processor(),
+                            check_memory(),
+                            check_folder("state", common.folders.state),
+                            check_folder("data", common.folders.data),
+                            check_folder("runtime", common.folders.runtime),
+                            check_config(common),
+                            check_models(common),
+                            check_daemon(common)};
+  static constexpr std::string_view kWords[] = {"good", "note", "bad"};
+  bool is_bad = false;
+  json::Array rows;
+  for (const Check& check : checks) {
+    std::string_view word = kWords[static_cast<size_t>(check.verdict)];
+    is_bad = is_bad || check.verdict == Verdict::bad;
+    if (common.json)
+      rows.push_back(json::Object{{"check", check.name}, {"verdict", word}, {"finding", check.finding}});
+    else
+      fmt::print("{}{:<5}{} {:<14} {}\n", check.verdict == Verdict::bad ? red(STDOUT_FILENO) : "", word,
+                 check.verdict == Verdict::bad ? reset(STDOUT_FILENO) : "", check.name, printable(check.finding));
+  }
+  if (common.json) fmt::print("{}\n", boost::json::serialize(json::Object{{"checks", std::move(rows)}, {"good", !is_bad}}));
+  return is_bad ? kFailed : 0;
+}
+
+}  // namespace hearth::cli

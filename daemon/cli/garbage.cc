@@ -1,0 +1,80 @@
+// `hearth gc`: frees disk space that nobody will miss, and says what it frees.
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+
+#include "cli/commands.h"
+#include "cli/rpc_client.h"
+#include "cli/terminal.h"
+#include "daemon/protocol/session.h"
+
+namespace hearth::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+uint64_t size_below(const fs::path& path) {
+  std::error_code failed;
+  if (fs::is_regular_file(path, failed)) return fs::file_size(path, failed);
+  uint64_t n_bytes = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(path, failed))
+    if (entry.is_regular_file(failed) && !entry.is_symlink(failed)) n_bytes += entry.file_size(failed);
+  return n_bytes;
+}
+
+// Unfinished downloads, rotated logs, databases that were set aside as damaged.
+void remove_files(const Common& common, bool dry_run) {
+  std::error_code failed;
+  auto remove = [&](const fs::path& path, std::string_view what) {
+    fmt::print("{} {}: {} ({})\n", dry_run ? "would remove" : "removed", what, path.string(), size_text(size_below(path)));
+    if (!dry_run) fs::remove_all(path, failed);
+  };
+  for (const auto& entry : fs::directory_iterator(path::join(common.folders.data, "models"), failed))
+    if (entry.path().extension() == ".part") remove(entry.path(), "unfinished download");
+  for (const auto& entry : fs::directory_iterator(common.folders.state, failed))
+    if (entry.path().filename().string().starts_with("hearth.log.")) remove(entry.path(), "old log");
+}
+
+int remove_sessions(const Common& common, uint32_t older_than_days, bool dry_run) {
+  auto daemon = transport::read_discovery(transport::discovery_path(common.folders.runtime));
+  if (!daemon) {
+    fmt::print(stderr, "sessions are left alone: no daemon is running (hearth serve --detach)\n");
+    return 0;
+  }
+  auto client = RpcClient::connect(*daemon);
+  if (!client) return fail(client.error());
+  int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                       .count();
+  int64_t limit_ms = now_ms - int64_t{older_than_days} * 86'400'000;
+  std::vector<protocol::SessionInfo> old;
+  protocol::SessionList query;
+  query.limit = 500;
+  do {
+    auto page = client->call<protocol::SessionPage>("session/list", query);
+    if (!page) return fail(page.error());
+    for (protocol::SessionInfo& session : page->sessions)
+      if (session.updated_ms < limit_ms && session.state == protocol::Activity::idle) old.push_back(std::move(session));
+    query.after = page->next;
+  } while (query.after);
+  for (const protocol::SessionInfo& session : old) {
+    fmt::print("{} session: {} \"{}\"\n", dry_run ? "would remove" : "removed", session.id, printable(session.title));
+    protocol::SessionRef which{session.id};
+    if (dry_run) continue;
+    if (auto done = client->call<protocol::SessionPurged>("session/delete", which); !done) return fail(done.error());
+  }
+  if (old.empty()) fmt::print(stderr, "no session is older than {} days\n", older_than_days);
+  return 0;
+}
+
+}  // namespace
+
+int garbage_collect(const Common& common, uint32_t older_than_days, bool dry_run) {
+  remove_files(common, dry_run);
+  return remove_sessions(common, older_than_days, dry_run);
+}
+
+}  // namespace hearth::cli

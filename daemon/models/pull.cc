@@ -1,0 +1,146 @@
+#include "models/pull.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <filesystem>
+#include <memory>
+
+#include "models/subprocess.h"
+#include "support/file.h"
+#include "support/json.h"
+#include "support/path.h"
+
+namespace hearth::models {
+
+namespace fs = std::filesystem;
+
+Result<Reference> parse_reference(std::string_view text) {
+  if (text.empty()) return Reference(DefaultModel{});
+  if (!text.starts_with("hf:")) {
+    if (text.find('/') != text.npos || text.ends_with(".gguf")) return Reference(LocalFile{std::string(text)});
+    return Error{Errc::invalid,
+                 fmt::format("\"{}\": expected hf:ORG/REPO, hf:ORG/REPO:QUANT, hf:ORG/REPO/FILE or a path to a .gguf",
+                             text)};
+  }
+  std::string_view rest = text.substr(3);
+  size_t slash = rest.find('/');
+  Error wrong{Errc::invalid, fmt::format("\"{}\": expected hf:ORG/REPO, hf:ORG/REPO:QUANT or hf:ORG/REPO/FILE", text)};
+  if (slash == rest.npos || slash == 0) return wrong;
+  size_t end = rest.find_first_of(":/", slash + 1);
+  HubModel model;
+  model.repo = rest.substr(0, end);
+  if (model.repo.ends_with('/') || model.repo.find("..") != model.repo.npos) return wrong;
+  if (end != rest.npos) {
+    std::string_view tail = rest.substr(end + 1);
+    if (tail.empty() || tail.find("..") != tail.npos) return wrong;
+    (rest[end] == ':' ? model.quant : model.file) = tail;
+  }
+  return Reference(std::move(model));
+}
+
+std::string derive_name(std::string_view file_or_repo) {
+  std::string_view stem = file_or_repo.substr(file_or_repo.rfind('/') + 1);
+  if (stem.ends_with(".gguf")) stem.remove_suffix(5);
+  // "-00001-of-00003" names a shard, not a model.
+  if (size_t of = stem.rfind("-of-"); of != stem.npos && of >= 6 && stem.size() == of + 9) stem = stem.substr(0, of - 6);
+  std::string name;
+  for (unsigned char c : stem)
+    name += std::isalnum(c) || c == '.' || c == '_' ? static_cast<char>(std::tolower(c)) : '-';
+  while (name.starts_with('-') || name.starts_with('.')) name.erase(0, 1);
+  return name.empty() ? "model" : name;
+}
+
+Result<std::string> sha256_of(const std::string& path) {
+  file::Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return file::io_error("open", path, errno);
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  std::string buffer(1 << 20, '\0');
+  for (;;) {
+    ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return file::io_error("read", path, errno);
+    if (n == 0) break;
+    EVP_DigestUpdate(context.get(), buffer.data(), static_cast<size_t>(n));
+  }
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  EVP_DigestFinal_ex(context.get(), digest, &size);
+  std::string hex;
+  for (unsigned i = 0; i < size; ++i) hex += fmt::format("{:02x}", digest[i]);
+  return hex;
+}
+
+Result<> read_facts(StoredModel& model, const std::string& folder) {
+  std::string path = path::join(folder, model.files.front().name);
+  auto output = run_program({"/proc/self/exe", "dev", "inspect", path, "--json"}, 64u << 20);
+  if (!output) return output.error();
+  if (output->status != 0) {
+    std::string reason = output->errors;
+    while (reason.ends_with('\n')) reason.pop_back();
+    if (reason.starts_with("hearth: ")) reason.erase(0, 8);
+    return Error{Errc::corrupt, reason.empty() ? path + ": not a model" : reason};
+  }
+  auto document = json::Document::parse(output->out);
+  if (!document) return Error{Errc::corrupt, path + ": cannot be described"};
+  json::Element metadata;
+  if (document->root()["metadata"].get(metadata)) return {};
+  std::string_view architecture;
+  if (!metadata["general.architecture"].get_string().get(architecture)) model.architecture = architecture;
+  uint64_t n_context = 0;
+  if (!metadata[model.architecture + ".context_length"].get_uint64().get(n_context)) model.n_context_train = n_context;
+  return {};
+}
+
+Result<StoredModel> pull_file(const Store& store, const LocalFile& file, const PullOptions& options) {
+  std::error_code failed;
+  fs::path path = fs::canonical(file.path, failed);
+  if (failed) return file::io_error("find", file.path, failed.value());
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode))
+    return Error{Errc::invalid, fmt::format("{}: expected a regular file", file.path)};
+  StoredModel model;
+  model.name = options.name.empty() ? derive_name(path.string()) : options.name;
+  model.source = "file:" + path.string();
+  model.is_linked = true;
+  // All shards of a split model are linked, under their own names: the reader finds them side by side.
+  std::vector<fs::path> shards{path};
+  std::string name = path.filename().string();
+  if (size_t of = name.rfind("-00001-of-"); of != name.npos) {
+    shards.clear();
+    for (const auto& entry : fs::directory_iterator(path.parent_path(), failed))
+      if (entry.path().filename().string().starts_with(name.substr(0, of + 1)) && entry.path().extension() == ".gguf")
+        shards.push_back(entry.path());
+    std::ranges::sort(shards);
+  }
+  auto folder = store.begin(model.name);
+  if (!folder) return folder.error();
+  for (const fs::path& shard : shards) {
+    fs::path link = fs::path(*folder) / shard.filename();
+    fs::remove(link, failed);
+    fs::create_symlink(shard, link, failed);
+    if (failed) return file::io_error("link", link.string(), failed.value());
+    model.files.push_back({shard.filename().string(), fs::file_size(shard, failed), ""});
+  }
+  if (auto read = read_facts(model, *folder); !read) {
+    fs::remove_all(*folder, failed);
+    return read.error();
+  }
+  return store.commit(std::move(model));
+}
+
+Result<StoredModel> pull(const Store& store, const Reference& reference, const PullOptions& options) {
+  if (auto made = path::make_private_dir(store.folder()); !made) return made.error();
+  if (auto* file = std::get_if<LocalFile>(&reference)) return pull_file(store, *file, options);
+  if (auto* model = std::get_if<HubModel>(&reference)) return pull_hub(store, *model, options);
+  return pull_default(store, options);
+}
+
+}  // namespace hearth::models
