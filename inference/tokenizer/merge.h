@@ -121,7 +121,7 @@ class MergeLoop {
         // The pair may have changed since it was put here.
         if (pairs_[at].priority == priority) merge_at(at, find);
       }
-      if (!places.empty()) continue;
+      if (priorities_.front() != priority) continue;
       std::pop_heap(priorities_.begin(), priorities_.end(), std::greater<>());
       priorities_.pop_back();
       buckets_.erase(priority);
@@ -162,7 +162,7 @@ class MergeLoop {
   static constexpr uint32_t kNone = UINT32_MAX;
   std::vector<Merge> pairs_;  // of symbol i with its right neighbour
   std::vector<uint32_t> left_, right_;
-  std::unordered_map<uint32_t, Places> buckets_;  // of each priority; never left empty
+  std::unordered_map<uint32_t, Places> buckets_;  // of each priority in the heap
   std::vector<uint32_t> priorities_;              // heap of those that have a bucket
 };
 

@@ -2,9 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
+#include <span>
 
 namespace hearth::tokenizer {
+
+namespace {
+
+constexpr size_t kBlock = 64;  // merges looked up together; see Vocabulary::find_plain
+
+}  // namespace
 
 Result<MergeTable> MergeTable::load(const gguf::File& file, const Vocabulary& vocabulary,
                                     std::vector<std::string>& notes) {
@@ -21,24 +30,35 @@ Result<MergeTable> MergeTable::load(const gguf::File& file, const Vocabulary& vo
                                             kMerges, gguf::name_of(merges->type()))};
   out.reserve(merges->size());
   size_t n_unknown = 0;
-  std::string joined;
-  for (size_t rank = 0; rank < merges->size(); ++rank) {
-    const auto entry = merges->string_at(rank);
-    if (!entry)
-      return Error{Errc::corrupt, fmt::format("{}: {} is array of {}, expected string", file.path(),
-                                              kMerges, gguf::name_of(merges->element_type()))};
-    const size_t space = entry->find(' ', 1);
-    const std::string_view left = entry->substr(0, space);
-    const std::string_view right =
-        space < entry->size() ? entry->substr(space + 1) : std::string_view();
-    joined.assign(left).append(right);
-    const Token result = vocabulary.find_plain(joined);
-    const Token left_token = vocabulary.find_plain(left);
-    const Token right_token = vocabulary.find_plain(right);
-    if (result < 0 || left_token < 0 || right_token < 0)
-      ++n_unknown;
-    else
-      out.add(left_token, right_token, {static_cast<uint32_t>(rank), result});
+  std::array<std::string, kBlock> joined;
+  std::array<std::string_view, 3 * kBlock> names;  // result, left, right of each merge
+  std::array<Token, 3 * kBlock> tokens;
+  for (size_t done = 0; done < merges->size(); done += kBlock) {
+    const size_t n = std::min(kBlock, merges->size() - done);
+    for (size_t i = 0; i < n; ++i) {
+      const auto entry = merges->string_at(done + i);
+      if (!entry)
+        return Error{Errc::corrupt,
+                     fmt::format("{}: {} is array of {}, expected string", file.path(), kMerges,
+                                 gguf::name_of(merges->element_type()))};
+      const size_t space = std::min(entry->find(' ', 1), entry->size());
+      const std::string_view left = entry->substr(0, space);
+      const std::string_view right = entry->substr(std::min(space + 1, entry->size()));
+      joined[i].assign(left).append(right);
+      names[3 * i] = joined[i];
+      names[3 * i + 1] = left;
+      names[3 * i + 2] = right;
+    }
+    vocabulary.find_plain(std::span(names).first(3 * n), std::span(tokens).first(3 * n));
+    for (size_t i = 0; i < n; ++i)
+      __builtin_prefetch(&out.slots_[out.slot_of(key_of(tokens[3 * i + 1], tokens[3 * i + 2]))]);
+    for (size_t i = 0; i < n; ++i) {
+      const Token* t = &tokens[3 * i];
+      if (t[0] < 0 || t[1] < 0 || t[2] < 0)
+        ++n_unknown;
+      else
+        out.add(t[1], t[2], {static_cast<uint32_t>(done + i), t[0]});
+    }
   }
   if (n_unknown > 0)
     notes.push_back(fmt::format("{}: {} of {} name what is no plain token and are left out",
@@ -47,7 +67,7 @@ Result<MergeTable> MergeTable::load(const gguf::File& file, const Vocabulary& vo
 }
 
 void MergeTable::reserve(size_t n_merges) {
-  slots_.assign(std::bit_ceil(n_merges * 2 + 1), Slot{});
+  slots_.assign(std::bit_ceil(n_merges + n_merges / 2 + 1), Slot{});
   mask_ = slots_.size() - 1;
 }
 

@@ -74,6 +74,8 @@ class SyntaxParser {
     if (accept("(?i:")) return group(true);
     if (accept("(?:")) return group(ignore_case_);
     if (accept("[")) return {.kind = Syntax::Kind::set, .set = add(char_class())};
+    if (std::string_view("(*+?").find(source_[at_]) != std::string_view::npos)
+      fail("not in the subset of expressions");
     CharSet set;
     if (!shorthand(set.categories, set.ranges)) add_literal(set, literal());
     return {.kind = Syntax::Kind::set, .set = add(std::move(set))};

@@ -1,14 +1,16 @@
 #include "special_matcher.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace hearth::tokenizer {
 
 SpecialMatcher::SpecialMatcher(std::vector<Entry> entries) : entries_(std::move(entries)) {
   std::erase_if(entries_,
                 [](const Entry& e) { return e.text.empty() || e.text.size() > kLongest; });
-  std::stable_sort(entries_.begin(), entries_.end(),
-                   [](const Entry& a, const Entry& b) { return a.text < b.text; });
+  std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.text, a.token) < std::tie(b.text, b.token);
+  });
   for (const Entry& entry : entries_) ++by_first_[static_cast<uint8_t>(entry.text[0]) + 1];
   for (size_t byte = 1; byte < by_first_.size(); ++byte) by_first_[byte] += by_first_[byte - 1];
 }

@@ -41,10 +41,10 @@ constexpr std::string_view kFimEnds[] = {
     "<|fim_pad|>",   "<fim-pad>",  "<fim_pad>", "<PAD>",      "[PAD]",       "<|fim_repo|>",
     "<|repo_name|>", "<fim-repo>", "<REPO>",    "<reponame>", "<|file_sep|>"};
 
-// Markers whose text is not in the usual brackets.
-constexpr std::string_view kOtherMarkers[] = {
-    "<start_of_turn>", "<end_of_turn>", "<bos>", "<eos>", "<s>", "</s>",
-    "<pad>",           "<mask>",        "[BOS]", "[EOS]"};
+// Markers whose text is not in the usual brackets, but cannot be taken for ordinary text either.
+constexpr std::string_view kOtherMarkers[] = {"<start_of_turn>",  "<end_of_turn>",
+                                              "<turn|>",          "<|turn>",
+                                              "<|tool_response>", "<end_of_utterance>"};
 
 // Tokens that structure an answer and must reach the parser of answers (gpt-oss).
 constexpr std::string_view kShown[] = {"<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"};
@@ -92,8 +92,14 @@ Result<> collect_ends(const gguf::File& file, const Vocabulary& vocabulary, Spec
     if (!id) return id.error();
     set(*id, out.is_end, true);
   }
-  for (const std::string_view text : kEnds) set(vocabulary.find(text), out.is_end, true);
-  for (const std::string_view text : kFimEnds) set(vocabulary.find(text), out.is_end, true);
+  const auto set_by_text = [&](std::string_view text) {
+    const Token token = vocabulary.find(text);
+    // "</s>" is ordinary text in many vocabularies, and no model ends there; "<|im_end|>" never is.
+    const bool is_text = token >= 0 && vocabulary.kind(token) == TokenKind::normal;
+    if (!is_text || reads_like_a_marker(text)) set(token, out.is_end, true);
+  };
+  for (const std::string_view text : kEnds) set_by_text(text);
+  for (const std::string_view text : kFimEnds) set_by_text(text);
 
   // gpt-oss and solar-open: <|end|> closes one message of several.
   const auto has = [&](std::string_view text) { return vocabulary.find(text) >= 0; };

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -102,31 +104,51 @@ Result<Vocabulary> Vocabulary::load(const gguf::File& file) {
 }
 
 void Vocabulary::build_index() {
-  slots_.assign(std::bit_ceil(size() * 2), 0);
+  slots_.assign(std::bit_ceil(size() * 2), Slot{});
   const size_t mask = slots_.size() - 1;
-  for (size_t id = 0; id < size(); ++id) {
-    const std::string_view own = text(static_cast<Token>(id));
+  for (size_t i = 0; i < size(); ++i) {
+    const std::string_view own = text(static_cast<Token>(i));
     const uint64_t hash = hash_text(own);
-    const uint64_t tag = hash & 0xFFFFFFFF00000000;
-    bool is_known = own.empty();
-    size_t slot = hash & mask;
-    for (; slots_[slot] && !is_known; slot = (slot + 1) & mask) {
-      is_known = (slots_[slot] & 0xFFFFFFFF00000000) == tag &&
-                 text(static_cast<Token>((slots_[slot] & 0xFFFFFFFF) - 1)) == own;
-    }
-    if (!is_known) slots_[slot] = tag | (id + 1);
+    if (own.empty() || find(own, hash) >= 0) continue;
+    size_t at = hash & mask;
+    while (slots_[at].id) at = (at + 1) & mask;
+    slots_[at] = {static_cast<uint32_t>(hash >> 32), static_cast<uint32_t>(i + 1)};
   }
 }
 
-Token Vocabulary::find(std::string_view wanted) const {
+Token Vocabulary::find(std::string_view wanted) const { return find(wanted, hash_text(wanted)); }
+
+Token Vocabulary::find(std::string_view wanted, uint64_t hash) const {
   const size_t mask = slots_.size() - 1;
-  const uint64_t hash = hash_text(wanted);
-  for (size_t slot = hash & mask; slots_[slot]; slot = (slot + 1) & mask) {
-    if ((slots_[slot] ^ hash) >> 32) continue;
-    const auto token = static_cast<Token>((slots_[slot] & 0xFFFFFFFF) - 1);
+  for (size_t at = hash & mask; slots_[at].id; at = (at + 1) & mask) {
+    if (slots_[at].tag != hash >> 32) continue;
+    const auto token = static_cast<Token>(slots_[at].id - 1);
     if (text(token) == wanted) return token;
   }
   return -1;
+}
+
+void Vocabulary::find_plain(std::span<const std::string_view> texts, std::span<Token> out) const {
+  constexpr size_t kBlock = 64;
+  const size_t mask = slots_.size() - 1;
+  std::array<uint64_t, kBlock> hashes;
+  for (size_t done = 0; done < texts.size(); done += kBlock) {
+    const size_t n = std::min(kBlock, texts.size() - done);
+    for (size_t i = 0; i < n; ++i) {
+      hashes[i] = hash_text(texts[done + i]);
+      __builtin_prefetch(&slots_[hashes[i] & mask]);
+    }
+    for (size_t i = 0; i < n; ++i)
+      if (const Slot slot = slots_[hashes[i] & mask]; slot.id)
+        __builtin_prefetch(&offsets_[slot.id - 1]);
+    for (size_t i = 0; i < n; ++i)
+      if (const Slot slot = slots_[hashes[i] & mask]; slot.id)
+        __builtin_prefetch(texts_.data() + offsets_[slot.id - 1]);
+    for (size_t i = 0; i < n; ++i) {
+      const Token token = find(texts[done + i], hashes[i]);
+      out[done + i] = token >= 0 && is_plain(token) ? token : -1;
+    }
+  }
 }
 
 int Vocabulary::byte_of(Token token) const {

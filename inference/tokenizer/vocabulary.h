@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,9 @@ class Vocabulary {
   // The token with this text, the first of several; -1 when there is none.
   Token find(std::string_view text) const;
 
+  // find_plain of each, faster: memory is asked for all before it is waited for. `out` is as long.
+  void find_plain(std::span<const std::string_view> texts, std::span<Token> out) const;
+
   // As find, but only tokens that ordinary text may become: never control, unknown or byte tokens,
   // so no user can spell a marker.
   Token find_plain(std::string_view text) const {
@@ -58,13 +62,20 @@ class Vocabulary {
   void set_kind(Token token, TokenKind kind) { kinds_[token] = kind; }
 
  private:
+  // One place of the open-addressing index; free when id is 0.
+  struct Slot {
+    uint32_t tag = 0;  // high half of the hash
+    uint32_t id = 0;   // token + 1
+  };
+
+  Token find(std::string_view text, uint64_t hash) const;
   void build_index();
 
   std::string texts_;            // of all tokens, end to end
   std::vector<size_t> offsets_;  // size() + 1
   std::vector<TokenKind> kinds_;
-  std::vector<float> scores_;    // empty when the file has none
-  std::vector<uint64_t> slots_;  // open addressing: high half of the hash, id + 1; 0 is free
+  std::vector<float> scores_;  // empty when the file has none
+  std::vector<Slot> slots_;
 };
 
 }  // namespace hearth::tokenizer
