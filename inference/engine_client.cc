@@ -17,6 +17,19 @@ double sane(double rate) { return std::isfinite(rate) && rate > 0 ? rate : 0; }
 
 Task<Result<Completion>> EngineClient::State::complete(ModelSpec spec, CompletionRequest request,
                                                        DeltaSink sink, Refusal* refusal) {
+  // A child that dies before it has taken a request up cannot have died of it, and nothing has been
+  // said yet: such a request waits for the restart, as one that came a moment later would.
+  constexpr int kMaxTries = 3;
+  for (int n_tries = 1;; ++n_tries) {
+    bool was_taken_up = true;
+    Result<Completion> outcome = co_await attempt(spec, request, sink, refusal, was_taken_up);
+    if (outcome || was_taken_up || n_tries == kMaxTries) co_return outcome;
+  }
+}
+
+Task<Result<Completion>> EngineClient::State::attempt(ModelSpec spec, CompletionRequest request,
+                                                      DeltaSink sink, Refusal* refusal,
+                                                      bool& was_taken_up) {
   std::shared_ptr<State> self = shared_from_this();
   auto facts = co_await ensure_loaded(spec);
   if (!facts) co_return facts.error();
@@ -43,6 +56,7 @@ Task<Result<Completion>> EngineClient::State::complete(ModelSpec spec, Completio
     co_return waited.error();
   }
   if (refusal) *refusal = mine->refusal;
+  was_taken_up = mine->is_taken_up || *mine->outcome || mine->outcome->error().code != Errc::upstream;
   if (!*mine->outcome) co_return mine->outcome->error();
   co_return std::move(mine->completion);
 }
@@ -66,6 +80,7 @@ void EngineClient::State::fail_running(const Error& error) {
 // Events of requests that nobody waits for any more are passed over.
 
 void EngineClient::State::on(const Accepted& event) {
+  if (auto at = running.find(event.request); at != running.end()) at->second->is_taken_up = true;
   on(Progress{event.request, event.n_cached, event.n_prompt});
 }
 

@@ -39,6 +39,7 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
     DeltaSink sink;
     Completion completion;
     Refusal refusal;
+    bool is_taken_up = false;  // the child has accepted it
     std::optional<Result<>> outcome;
     net::steady_timer changed;  // never expires; cancelled when the outcome is there
   };
@@ -61,6 +62,8 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
 
   Task<Result<Completion>> complete(ModelSpec spec, CompletionRequest request, DeltaSink sink,
                                     Refusal* refusal);
+  Task<Result<Completion>> attempt(ModelSpec spec, CompletionRequest request, DeltaSink sink,
+                                   Refusal* refusal, bool& was_taken_up);
   void finish(uint64_t request, Result<> outcome);
   void fail_running(const Error& error);
 

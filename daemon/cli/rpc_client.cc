@@ -40,6 +40,7 @@ struct RpcClient::State {
   }
 
   Result<std::string> receive() {
+    loop.restart();  // it has stopped when nothing was left to wait for
     beast::flat_buffer buffer;
     boost::system::error_code failed;
     bool is_done = false;

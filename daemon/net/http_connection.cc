@@ -15,8 +15,21 @@ namespace hearth::transport {
 
 namespace {
 
-constexpr size_t kReadBytes = 16 << 10;
+constexpr size_t kHeadReadBytes = 4 << 10;  // held by every idle connection
+constexpr size_t kBodyReadBytes = 64 << 10;
 const Refusal kNobodyToAnswer{0, ""};
+
+// A handler's mistake ends its request and nothing else; a cancelled handler has made none.
+Task<> contain(std::string path, std::function<Task<>()> handle) {
+  try {
+    co_await handle();
+  } catch (const boost::system::system_error& error) {
+    if (error.code() != net::error::operation_aborted)
+      log::error("handler failed", {{"path", path}, {"error", error.what()}});
+  } catch (const std::exception& error) {
+    log::error("handler failed", {{"path", path}, {"error", error.what()}});
+  }
+}
 
 }  // namespace
 
@@ -39,7 +52,9 @@ Task<> Connection::run() {
 }
 
 Task<> Connection::serve_requests() {
-  while (!is_ending_ && co_await serve_request()) {
+  while (!is_ending_) {
+    bool goes_on = co_await serve_request();
+    if (!goes_on) break;
     is_idle_ = true;
     is_first_ = false;
   }
@@ -82,7 +97,7 @@ Task<std::optional<Refusal>> Connection::read_head(RequestParser& parser) {
       if (!has_begun) set_deadline(options_.head_deadline);
       has_begun = true;
     }
-    if (co_await read_more()) continue;
+    if (co_await read_more(kHeadReadBytes)) continue;
     refusal = is_timed_out_ && has_begun ? Refusal{408, "the head of the request took too long"}
                                          : kNobodyToAnswer;
   }
@@ -98,7 +113,7 @@ Task<std::optional<Refusal>> Connection::read_body(RequestParser& parser) {
   set_deadline(options_.body_deadline);
   std::optional<Refusal> refusal = parser.feed(input_);
   while (!refusal && !parser.is_done()) {
-    if (co_await read_more())
+    if (co_await read_more(kBodyReadBytes))
       refusal = parser.feed(input_);
     else
       refusal =
@@ -109,10 +124,10 @@ Task<std::optional<Refusal>> Connection::read_body(RequestParser& parser) {
 }
 
 // False: no more bytes will come, or the deadline has passed.
-Task<bool> Connection::read_more() {
+Task<bool> Connection::read_more(size_t max_bytes) {
   size_t old_size = input_.size();
-  input_.resize(old_size + kReadBytes);
-  auto room = net::buffer(input_.data() + old_size, kReadBytes);
+  input_.resize(old_size + max_bytes);
+  auto room = net::buffer(input_.data() + old_size, max_bytes);
   auto [error, n_bytes] = co_await socket_.async_read_some(room, as_result);
   input_.resize(old_size + n_bytes);
   if (error && error != net::error::operation_aborted) is_gone_ = true;
@@ -148,7 +163,7 @@ Task<> Connection::refuse(Refusal refusal) {
   Responder responder(*this, false, false);
   std::string body = error_body(refusal.status, refusal.message);
   (void)co_await responder.respond(refusal.status, "application/json", std::move(body),
-                             std::move(refusal.headers));
+                                   std::move(refusal.headers));
 }
 
 // False: too many others are waiting already.
@@ -165,35 +180,25 @@ Task<bool> Connection::answer(const HttpHandler& handler, RequestParser& parser)
   using namespace net::experimental::awaitable_operators;
   bool keep_alive = parser.is_keep_alive() && !parser.is_http_1_0();
   Responder responder(*this, keep_alive, !parser.is_http_1_0());
-  Task<> handling = run_handler(handler, std::move(parser.request()), responder);
+  std::string path = parser.request().path;
+  auto handle = [&] { return handler(std::move(parser.request()), responder); };
+  Task<> handling = contain(path, handle);
   Task<> watching = watch_for_close();
   co_await (std::move(handling) || std::move(watching));
   if (!responder.has_started() && !is_gone_) {
     std::string body = error_body(500, "the handler gave no answer");
     (void)co_await responder.respond(500, "application/json", std::move(body));
   }
+  log::debug("request", {{"remote", peer_.description}, {"path", path}, {"gone", is_gone_}});
   if (!responder.is_complete()) cut();  // a broken stream, not a short one
   co_return responder.is_complete() && keep_alive && !is_gone_;
-}
-
-Task<> Connection::run_handler(const HttpHandler& handler, HttpRequest request,
-                               HttpResponder& responder) {
-  std::string path = request.path;
-  try {
-    co_await handler(std::move(request), responder);
-  } catch (const boost::system::system_error& error) {
-    if (error.code() != net::error::operation_aborted)
-      log::error("handler failed", {{"path", path}, {"error", error.what()}});
-  } catch (const std::exception& error) {
-    log::error("handler failed", {{"path", path}, {"error", error.what()}});
-  }
 }
 
 // Ends when the peer is gone, which cancels the handler. Bytes that arrive meanwhile belong to the
 // next request; with a head's worth of them in hand we stop looking.
 Task<> Connection::watch_for_close() {
   while (input_.size() < options_.max_head_bytes)
-    if (!co_await read_more()) co_return;
+    if (!co_await read_more(kHeadReadBytes)) co_return;
   net::steady_timer never(socket_.get_executor(), Clock::time_point::max());
   co_await never.async_wait(as_result);
 }
@@ -207,15 +212,13 @@ Task<> Connection::upgrade(const WebSocketHandler& handler, HttpRequest request)
   options.write_deadline = options_.write_deadline;
   options.close_deadline = options_.linger;
   websocket_ = make_websocket(std::move(socket_), options);
+  input_ = std::string();  // a WebSocket can be idle for days: keep nothing for it
   auto accepted = co_await websocket_->accept(request);
   if (accepted) {
     log::debug("websocket open", {{"path", request.path}, {"remote", peer_.description}});
     std::string path = request.path;
-    try {
-      co_await handler(std::move(request), *websocket_);
-    } catch (const std::exception& error) {
-      log::error("handler failed", {{"path", path}, {"error", error.what()}});
-    }
+    std::function<Task<>()> handle = [&] { return handler(std::move(request), *websocket_); };
+    co_await contain(std::move(path), std::move(handle));
   }
   co_await websocket_->finish();
 }
@@ -229,7 +232,7 @@ Task<> Connection::linger() {
   set_deadline(options_.linger);
   for (size_t n_heard = 0; n_heard < options_.max_body_bytes; n_heard += input_.size()) {
     input_.clear();
-    if (!co_await read_more()) co_return;
+    if (!co_await read_more(kBodyReadBytes)) co_return;
   }
 }
 

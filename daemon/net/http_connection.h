@@ -36,12 +36,11 @@ class Connection {
   Task<bool> serve_request();  // false: the connection is not to be used again
   Task<std::optional<Refusal>> read_head(RequestParser& parser);
   Task<std::optional<Refusal>> read_body(RequestParser& parser);
-  Task<bool> read_more();
+  Task<bool> read_more(size_t max_bytes);
   std::optional<Refusal> admit(const RequestParser& parser, const HttpServer::Route* route) const;
   Task<> refuse(Refusal refusal);
   Task<bool> wait_penalty();
   Task<bool> answer(const HttpHandler& handler, RequestParser& parser);
-  Task<> run_handler(const HttpHandler& handler, HttpRequest request, HttpResponder& responder);
   Task<> watch_for_close();
   Task<> upgrade(const WebSocketHandler& handler, HttpRequest request);
   Task<> linger();

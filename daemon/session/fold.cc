@@ -12,10 +12,12 @@ using namespace protocol;
 
 namespace {
 
-SessionMessage* find_message(SessionSnapshot& view, const std::string& id) {
-  auto is_it = [&id](const SessionMessage& entry) { return entry.message.id == id; };
-  auto found = std::find_if(view.messages.rbegin(), view.messages.rend(), is_it);
-  return found == view.messages.rend() ? nullptr : &*found;
+SessionMessage* find_message(SessionState& state, const std::string& id) {
+  std::vector<SessionMessage>& messages = state.view.messages;
+  for (size_t at = state.places.size(); at < messages.size(); ++at)
+    state.places.emplace(messages[at].message.id, at);
+  auto found = state.places.find(id);
+  return found == state.places.end() ? nullptr : &messages[found->second];
 }
 
 struct Fold {
@@ -38,7 +40,7 @@ struct Fold {
   }
 
   void operator()(const MessageUpsert& upsert) {
-    SessionMessage* entry = find_message(view, upsert.message.id);
+    SessionMessage* entry = find_message(state, upsert.message.id);
     if (!entry) entry = &view.messages.emplace_back();
     *entry = {upsert.message, upsert.turn, upsert.finish};
     if (!upsert.idempotency_key.empty())
@@ -68,7 +70,7 @@ struct Fold {
 
  private:
   void extend(const auto& delta, StreamDelta::Kind kind) {
-    SessionMessage* entry = find_message(view, delta.message);
+    SessionMessage* entry = find_message(state, delta.message);
     if (!entry) {
       entry = &view.messages.emplace_back();
       entry->message.id = delta.message;

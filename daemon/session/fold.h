@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "daemon/protocol/session.h"
@@ -34,6 +35,8 @@ struct SessionState {
   protocol::SessionSnapshot view;
   std::map<std::string, protocol::TurnStarted> starts;  // by idempotency key
   std::vector<LostRange> lost;
+  // Message id -> place in view.messages; filled as needed, so that a view can be set as it is.
+  std::unordered_map<std::string, size_t> places;
 };
 
 void apply(SessionState& state, const Event& event);

@@ -13,7 +13,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr uint64_t kCheckpointBytes = 4u << 20;
 constexpr auto kRetryAfter = std::chrono::seconds(1);
 
 uint64_t size_of(const std::string& path) {
@@ -22,10 +21,19 @@ uint64_t size_of(const std::string& path) {
   return failed ? 0 : size;
 }
 
+// Their message follows whole.
+void drop_deltas(Append& append) {
+  std::erase_if(append.events, [](const LoggedEvent& event) { return event.first != 0; });
+}
+
 }  // namespace
 
-LogWriter::LogWriter(Database database, std::string path, std::string vfs)
-    : path_(std::move(path)), vfs_(std::move(vfs)), database_(std::move(database)) {
+LogWriter::LogWriter(Database database, std::string path, std::string vfs,
+                     uint64_t checkpoint_bytes)
+    : path_(std::move(path)),
+      vfs_(std::move(vfs)),
+      checkpoint_bytes_(checkpoint_bytes),
+      database_(std::move(database)) {
   measure();
   thread_ = std::thread([this] { run(); });
 }
@@ -42,6 +50,7 @@ LogWriter::~LogWriter() {
 void LogWriter::queue(Write write) {
   {
     std::lock_guard lock(mutex_);
+    if (queue_.size() >= kMaxQueued && !write.done) drop_deltas(write.append);
     queue_.push_back(std::move(write));
   }
   wake_.notify_one();
@@ -99,7 +108,7 @@ void LogWriter::record(Batch batch) {
   for (Write& write : batch)
     if (write.done) write.done(outcome);
   // Nobody waits any more. A failure here loses nothing: the log keeps what it holds.
-  if (outcome && size_of(path_ + "-wal") > kCheckpointBytes)
+  if (outcome && size_of(path_ + "-wal") > checkpoint_bytes_)
     if (auto copied = database_->checkpoint(false); !copied)
       log::warn("sessions checkpoint failed", {{"reason", copied.error().message}});
 }
@@ -112,7 +121,7 @@ void LogWriter::keep(Batch& batch) {
         withdrawn_.emplace_back(write.append.session, event.seq);
       continue;
     }
-    std::erase_if(write.append.events, [](const LoggedEvent& event) { return event.first != 0; });
+    drop_deltas(write.append);
     kept_.push_back(std::move(write));
   }
   std::erase_if(batch, [](const Write& write) { return !write.done; });

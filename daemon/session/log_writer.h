@@ -16,6 +16,9 @@
 // overwrites them. That index lives as long as any connection is open, which is why the connection
 // is reopened (cold page cache) while the reader's stays.
 //
+// The queue is bounded by what running turns produce; should the disk hang, deltas beyond
+// kMaxQueued writes are left out, as on failure.
+//
 // Own synchronisation: queue() from any thread. Owned by Store.
 #pragma once
 
@@ -64,8 +67,13 @@ class LogWriter {
     bool is_purge = false;  // of append.session: rows, free pages, log file, backups
   };
 
+  // The log's file is copied into the database when it has grown beyond this.
+  static constexpr uint64_t kCheckpointBytes = 4u << 20;
+  static constexpr size_t kMaxQueued = 4096;
+
   // Takes over a connection from open_log.
-  LogWriter(Database database, std::string path, std::string vfs);
+  LogWriter(Database database, std::string path, std::string vfs,
+            uint64_t checkpoint_bytes = kCheckpointBytes);
   ~LogWriter();  // writes what is queued, then ends
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
@@ -94,6 +102,7 @@ class LogWriter {
 
   const std::string path_;
   const std::string vfs_;
+  const uint64_t checkpoint_bytes_;
 
   std::atomic<uint64_t> size_bytes_ = 0;
 

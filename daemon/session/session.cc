@@ -224,7 +224,10 @@ Task<> Session::recover() {
   }
   SessionStateChanged idle;
   idle.turn = view().turn;
-  idle.reason = EndReason::interrupted;
+  // Idle already: only the list says otherwise, since a start failed beside a rename.
+  bool was_running = view().info.state != Activity::idle;
+  idle.reason = was_running ? EndReason::interrupted : view().reason;
+  idle.error = view().error;
   idle.lost_after = lost_after;
   ending.push_back(std::move(idle));
   // Recorded without waiting for the disk if it must be: the session is usable either way.

@@ -17,7 +17,7 @@ size_t text_bytes(const Event& delta) {
 }  // namespace
 
 Subscription::Subscription(EventSink& client, const protocol::SessionSnapshot& view)
-    : client_(client), view_(view) {}
+    : client_(client), client_id_(client.client_id()), view_(view) {}
 
 void Subscription::deliver(const Event& event, const Text& text) {
   if (mode_ == Mode::behind) return;  // in the next snapshot

@@ -37,8 +37,7 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   void go_live(const std::vector<Text>& missed);
   void go_live_from_snapshot(const std::string& reason);
 
-  uint64_t client_id() const { return client_.client_id(); }
-  EventSink& client() const { return client_; }
+  uint64_t client_id() const { return client_id_; }
 
  private:
   enum class Mode { replaying, live, behind };
@@ -50,6 +49,7 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   void fall_behind();
 
   EventSink& client_;
+  const uint64_t client_id_;
   const protocol::SessionSnapshot& view_;
   Mode mode_ = Mode::replaying;
   std::vector<std::pair<Event, Text>> held_;  // replaying

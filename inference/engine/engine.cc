@@ -31,7 +31,9 @@ void Engine::on(const Load& request) {
   if (Resident* resident = find(request.model))
     return options_.emit(Loaded{request.model, resident->model->facts, resident->load_ms});
   const TimePoint begun = options_.clock();
-  auto model = LoadedModel::load(request);
+  uint64_t taken_bytes = 0;
+  for (const Resident& resident : residents_) taken_bytes += resident.model->planned_bytes;
+  auto model = LoadedModel::load(request, taken_bytes);
   if (!model) {
     log::warn("load failed", {{"model", request.model}, {"error", model.error().message}});
     return options_.emit(LoadFailed{request.model, model.error()});

@@ -31,14 +31,20 @@ uint64_t weights_bytes(const gguf::File& file) {
   return sum;
 }
 
-MemoryNeeds needs_of(const Load& request, const gguf::File& file, const Model& model,
-                     const KvShape& shape) {
+// What a model may take: the machine's memory less a margin and what others took, or less where the
+// settings say so.
+uint64_t available_bytes(const ModelSettings& settings, uint64_t taken_bytes) {
+  const uint64_t usable = cpu::usable_memory_bytes();
+  const uint64_t shared = settings.memory_bytes ? usable : usable - usable / kMachineShare;
+  const uint64_t left = shared - std::min(shared, taken_bytes);
+  return settings.memory_bytes ? std::min(left, settings.memory_bytes) : left;
+}
+
+MemoryNeeds needs_of(const Load& request, uint64_t taken_bytes, const gguf::File& file,
+                     const Model& model, const KvShape& shape) {
   const HParams& hp = model.hparams();
-  uint64_t usable = cpu::usable_memory_bytes();
-  uint64_t available = usable - usable / kMachineShare;
-  if (request.settings.memory_bytes) available = std::min(usable, request.settings.memory_bytes);
   return {.model = request.model,
-          .available_bytes = available,
+          .available_bytes = available_bytes(request.settings, taken_bytes),
           .weights_bytes = weights_bytes(file),
           .workspace_bytes =
               model.workspace_bytes(kStepRows) + uint64_t{kMaxRunning} * hp.n_vocab * sizeof(float),
@@ -61,11 +67,12 @@ void append_notes(ModelFacts& facts, std::span<const std::string> notes) {
 
 }  // namespace
 
-Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request) {
+Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request, uint64_t taken_bytes) {
   auto file = gguf::File::open(request.path);
   if (!file) return file.error();
-  auto tokenizer = Tokenizer::load(*file);
-  if (!tokenizer) return tokenizer.error();
+  auto read_tokenizer = Tokenizer::load(*file);
+  if (!read_tokenizer) return read_tokenizer.error();
+  auto tokenizer = std::make_unique<const Tokenizer>(std::move(*read_tokenizer));
   auto chat_template = ChatTemplate::load(*file, *tokenizer);
   if (!chat_template) return chat_template.error();
   auto pool = std::make_unique<cpu::ThreadPool>(request.settings.n_threads);
@@ -80,7 +87,8 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request) {
                              request.path, tokenizer->n_vocab(), hp.n_vocab)};
 
   const KvShape shape = model->kv_shape(element_of(request.settings.kv_type));
-  auto plan = plan_memory(needs_of(request, *file, *model, shape));
+  const MemoryNeeds needs = needs_of(request, taken_bytes, *file, *model, shape);
+  auto plan = plan_memory(needs);
   if (!plan) return plan.error();
   auto cache = KvCache::create(shape, plan->n_pages);
   if (!cache) return cache.error();
@@ -90,8 +98,8 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request) {
   facts.name = file->string_or("general.name", "");
   facts.n_context = plan->n_context;
   facts.n_context_train = hp.n_context_train;
-  facts.weights_bytes = weights_bytes(*file);
-  facts.kv_bytes = KvCache::page_bytes(shape) * plan->n_pages;
+  facts.weights_bytes = needs.weights_bytes;
+  facts.kv_bytes = needs.page_bytes * plan->n_pages;
   facts.n_vocab = static_cast<uint32_t>(tokenizer->n_vocab());
   facts.n_threads = pool->size();
   facts.cpu_path = cpu::name_of(machine.path);
@@ -111,10 +119,11 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request) {
   Sampling sampling = hearth::sampling_defaults(*file);
   std::vector<Token> end_tokens = end_tokens_of(*tokenizer);
   const uint32_t n_vocab = facts.n_vocab;
+  const uint64_t planned_bytes = needs.weights_bytes + needs.workspace_bytes + facts.kv_bytes;
   return std::unique_ptr<LoadedModel>(new LoadedModel{.name = request.model,
                                                       .settings = request.settings,
                                                       .file = std::move(*file),
-                                                      .tokenizer = std::move(*tokenizer),
+                                                      .tokenizer = std::move(tokenizer),
                                                       .chat_template = std::move(*chat_template),
                                                       .pool = std::move(pool),
                                                       .model = std::move(*model),
@@ -122,6 +131,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request) {
                                                       .facts = std::move(facts),
                                                       .sampling_defaults = std::move(sampling),
                                                       .end_tokens = std::move(end_tokens),
+                                                      .planned_bytes = planned_bytes,
                                                       .n_vocab = n_vocab});
 }
 

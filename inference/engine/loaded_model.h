@@ -21,14 +21,15 @@ inline constexpr uint32_t kStepRows = 256;   // tokens computed in one forward p
 inline constexpr uint32_t kMaxRunning = 64;  // sequences in one forward pass, at most
 
 struct LoadedModel {
-  // Checks, plans the memory and reserves it; nothing is left behind on an error.
-  static Result<std::unique_ptr<LoadedModel>> load(const Load& request);
+  // Checks, plans the memory and reserves it; nothing is left behind on an error. `taken_bytes` are
+  // those that other loaded models were planned with.
+  static Result<std::unique_ptr<LoadedModel>> load(const Load& request, uint64_t taken_bytes);
 
   std::string name;
   ModelSettings settings;
 
   gguf::File file;
-  Tokenizer tokenizer;
+  std::unique_ptr<const Tokenizer> tokenizer;  // the template borrows it
   ChatTemplate chat_template;
   std::unique_ptr<cpu::ThreadPool> pool;
   Model model;
@@ -38,6 +39,7 @@ struct LoadedModel {
   ModelFacts facts;
   Sampling sampling_defaults;
   std::vector<Token> end_tokens;  // what ignoreEos has to exclude
+  uint64_t planned_bytes = 0;     // weights, workspace and the whole KV pool
   uint32_t n_vocab = 0;           // tokens that have a text; rows of logits may be padded past it
 };
 

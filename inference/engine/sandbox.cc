@@ -5,6 +5,7 @@
 // Opening files stays allowed, since models are opened by path.
 #include "engine/sandbox.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -21,6 +22,8 @@
 #include <cstddef>
 #include <cstring>
 #include <vector>
+
+#include "support/file.h"
 
 namespace hearth::engine {
 
@@ -97,6 +100,13 @@ Result<> die_with_parent(int socket_fd) {
   return {};
 }
 
+// When the machine runs out of memory the kernel shall take us, not the daemon or an editor. Not
+// being able to say so is no reason to stop.
+void be_first_when_memory_runs_out() {
+  file::Descriptor score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+  if (score) (void)!::write(score.get(), "500", 3);
+}
+
 Result<> filter_system_calls() {
   auto load = [](size_t offset) {
     return sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset));
@@ -133,6 +143,7 @@ Result<> filter_system_calls() {
 Result<> enter_sandbox(int socket_fd, int snapshot_fd) {
   if (auto done = close_other_descriptors(socket_fd, snapshot_fd); !done) return done;
   if (auto done = die_with_parent(socket_fd); !done) return done;
+  be_first_when_memory_runs_out();
   const rlimit no_core{0, 0};
   if (setrlimit(RLIMIT_CORE, &no_core) != 0) return failed("setrlimit(RLIMIT_CORE)");
   return filter_system_calls();

@@ -12,7 +12,8 @@
 //           cache, so that little is computed twice. The oldest always advances.
 //   plan    One row for every decoding sequence, then prompts, oldest first, up to kStepRows rows.
 //           Beside decoding, prompts get only as many rows as take about as long as the decoding
-//           itself: the gap between two tokens of others at most doubles.
+//           itself: the gap between two tokens of others at most doubles. Without others a step
+//           ends within kLongestStepSeconds, so that a cancellation is soon seen.
 //   deliver The token of each row that wanted logits is picked and its text goes out.
 // Results do not depend on any of this: the forward pass computes each row from its own sequence
 // only, bit for bit, however the work is cut.
@@ -33,6 +34,7 @@ namespace hearth::engine {
 namespace {
 
 constexpr auto kProgressInterval = std::chrono::milliseconds(500);
+constexpr double kLongestStepSeconds = 0.25;     // how long a cancellation may have to wait
 constexpr uint32_t kLeastPrefillRows = 16;       // fewer waste the weights that a pass reads
 constexpr uint32_t kPrefillRowsUnmeasured = 32;  // beside decoding, before speeds are known
 
@@ -148,8 +150,8 @@ std::vector<Scheduler::Share> Scheduler::plan() const {
   std::vector<Share> shares;
   for (const auto& sequence : running_)
     if (sequence->is_decoding()) shares.push_back({sequence.get(), 1});
-  uint32_t left = kStepRows - static_cast<uint32_t>(shares.size());
-  if (!shares.empty()) left = std::min(left, prefill_rows_beside_decoding());
+  const uint32_t n_decoding = static_cast<uint32_t>(shares.size());
+  uint32_t left = std::min(kStepRows - n_decoding, prefill_rows(n_decoding > 0));
   for (const auto& sequence : running_) {
     if (sequence->is_decoding() || left == 0) continue;
     uint32_t n_rows = std::min(left, sequence->n_to_compute());
@@ -159,9 +161,10 @@ std::vector<Scheduler::Share> Scheduler::plan() const {
   return shares;
 }
 
-uint32_t Scheduler::prefill_rows_beside_decoding() const {
-  double rows = speed_.prefill_tokens_per_s() * speed_.decode_step_s();
-  if (rows <= 0) return kPrefillRowsUnmeasured;
+uint32_t Scheduler::prefill_rows(bool is_beside_decoding) const {
+  const double seconds = is_beside_decoding ? speed_.decode_step_s() : kLongestStepSeconds;
+  const double rows = speed_.prefill_tokens_per_s() * seconds;
+  if (rows <= 0) return is_beside_decoding ? kPrefillRowsUnmeasured : kStepRows;
   return static_cast<uint32_t>(std::clamp<double>(rows, kLeastPrefillRows, kStepRows));
 }
 
@@ -215,7 +218,7 @@ void Scheduler::take_token(Sequence& sequence, std::span<float> logits) {
   if (token < 0)
     return fail(sequence, {Errc::invalid, "no token is left to choose: logit biases exclude all"},
                 true);
-  if (model_.tokenizer.is_end(token)) return finish(sequence, FinishReason::stop);
+  if (model_.tokenizer->is_end(token)) return finish(sequence, FinishReason::stop);
 
   sequence.tokens.push_back(token);
   sequence.sampler.accept(token);

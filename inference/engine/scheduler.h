@@ -62,7 +62,7 @@ class Scheduler {
   void fail(Sequence& sequence, const Error& error, bool keeps_pages);
   void release_pages(Sequence& sequence, bool remembers);
   void remove(Sequence& sequence);
-  uint32_t prefill_rows_beside_decoding() const;
+  uint32_t prefill_rows(bool is_beside_decoding) const;
 
   LoadedModel& model_;
   Clock clock_;

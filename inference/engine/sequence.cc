@@ -35,11 +35,22 @@ std::vector<Token> tokens_of_prompt(const Tokenizer& tokenizer, std::string_view
 
 Result<std::vector<Token>> tokens_of(const CompletionRequest& body, const LoadedModel& model,
                                      int64_t unix_time_s) {
-  if (body.prompt) return tokens_of_prompt(model.tokenizer, *body.prompt);
+  if (body.prompt) return tokens_of_prompt(*model.tokenizer, *body.prompt);
   bool offers_tools = body.tool_choice.text != "\"none\"";
   return model.chat_template.render(body.messages,
                                     offers_tools ? body.tools : std::vector<ToolSpec>{},
                                     body.template_variables, unix_time_s);
+}
+
+// Whether a rendered prompt ends by opening the reasoning: template variables can switch that, so
+// the prompt itself is asked. What a user wrote never stands at its end.
+bool opens_reasoning(std::span<const Token> prompt, const Tokenizer& tokenizer,
+                     std::string_view marker) {
+  constexpr size_t kTail = 32;  // tokens; more than any marker with white space takes
+  const std::string tail =
+      tokenizer.decode(prompt.last(std::min(prompt.size(), kTail)), /*with_special=*/true);
+  const size_t end = tail.find_last_not_of(" \t\r\n") + 1;  // npos + 1: nothing but space
+  return std::string_view(tail).substr(0, end).ends_with(marker);
 }
 
 Result<SamplerSettings> sampler_settings(const CompletionRequest& body, const LoadedModel& model) {
@@ -89,13 +100,15 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
   const uint32_t n_prompt = static_cast<uint32_t>(tokens->size());
   const uint32_t n_room = n_context - n_prompt;
   auto markers = body.prompt ? std::nullopt : model.chat_template.reasoning();
+  if (markers)
+    markers->opened_by_prompt = opens_reasoning(*tokens, *model.tokenizer, markers->open);
   std::unique_ptr<Sequence> sequence(
       new Sequence{.request = request.request,
                    .tokens = std::move(*tokens),
                    .n_prompt = n_prompt,
                    .n_max_answer = body.max_tokens ? std::min(body.max_tokens, n_room) : n_room,
                    .sampler = Sampler(std::move(*settings)),
-                   .stream = TextStream(model.tokenizer, std::move(markers), body.stop),
+                   .stream = TextStream(*model.tokenizer, std::move(markers), body.stop),
                    .arrived = now});
   sequence->usage.n_prompt = n_prompt;
   for (Token token : sequence->tokens) sequence->sampler.accept(token);

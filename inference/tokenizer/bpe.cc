@@ -51,12 +51,7 @@ void Bpe::encode_bytes(const Vocabulary& vocabulary, std::string_view text,
       loop.run([&](const Symbol& left, const Symbol& right) {
         return merges_.find(left.token, right.token);
       });
-      for (const Symbol& symbol : loop.symbols) {
-        if (symbol.token >= 0)
-          out.push_back(symbol.token);
-        else
-          byte_tokens_.append(text.substr(symbol.begin, symbol.size), out);
-      }
+      byte_tokens_.append(text, loop.symbols, out);
     });
     begin = end;
   }
@@ -91,12 +86,7 @@ void Bpe::encode_characters(const Vocabulary& vocabulary, std::string_view text,
         loop.run([&](const Symbol& left, const Symbol& right) {
           return merges_.find(left.token, right.token);
         });
-        for (const Symbol& symbol : loop.symbols) {
-          if (symbol.token >= 0)
-            out.push_back(symbol.token);
-          else
-            byte_tokens_.append(text.substr(symbol.begin, symbol.size), out);
-        }
+        byte_tokens_.append(text, loop.symbols, out);
       });
       begin = word_end;
     }

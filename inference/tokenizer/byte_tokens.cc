@@ -25,6 +25,16 @@ ByteTokens ByteTokens::of_codes(const Vocabulary& vocabulary, Token unknown) {
   return out;
 }
 
+void ByteTokens::append(std::string_view text, std::span<const Symbol> symbols,
+                        std::vector<Token>& out) const {
+  for (const Symbol& symbol : symbols) {
+    if (symbol.token >= 0)
+      out.push_back(symbol.token);
+    else
+      append(text.substr(symbol.begin, symbol.size), out);
+  }
+}
+
 void ByteTokens::append(std::string_view bytes, std::vector<Token>& out) const {
   bool in_unknown = false;
   for (const char c : bytes) {

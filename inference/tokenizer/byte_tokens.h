@@ -2,10 +2,12 @@
 #pragma once
 
 #include <array>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "inference/message.h"
+#include "merge.h"
 #include "vocabulary.h"
 
 namespace hearth::tokenizer {
@@ -18,6 +20,10 @@ class ByteTokens {
   static ByteTokens of_codes(const Vocabulary& vocabulary, Token unknown);
 
   Token operator[](uint8_t byte) const { return tokens_[byte]; }  // -1 when there is none
+
+  // What remains of text[...] after merging: tokens as they are, unknown symbols in bytes.
+  void append(std::string_view text, std::span<const Symbol> symbols,
+              std::vector<Token>& out) const;
 
   // One token for each byte; bytes without one become `unknown`, a run of them one `unknown`.
   void append(std::string_view bytes, std::vector<Token>& out) const;

@@ -42,12 +42,7 @@ void Spm::encode(const Vocabulary& vocabulary, std::string_view raw,
         if (token < 0) return {kNeverMerges, -1};
         return {priority_of(vocabulary.score(token)), token};
       });
-      for (const Symbol& symbol : loop.symbols) {
-        if (symbol.token >= 0)
-          out.push_back(symbol.token);
-        else
-          byte_tokens_.append({text.data() + symbol.begin, symbol.size}, out);
-      }
+      byte_tokens_.append(text, loop.symbols, out);
     });
   }
 }

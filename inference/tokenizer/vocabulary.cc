@@ -11,7 +11,6 @@ namespace hearth::tokenizer {
 
 namespace {
 
-constexpr std::string_view kWordMark = "\xE2\x96\x81";  // U+2581
 constexpr size_t kMaxTokens = size_t{1} << 30;
 
 // An array that must say something about each token; null when the file does not have it.

@@ -16,6 +16,8 @@ namespace hearth::tokenizer {
 // Values as tokenizer.ggml.token_type has them.
 enum class TokenKind : uint8_t { normal = 1, unknown, control, user_defined, unused, byte };
 
+constexpr std::string_view kWordMark = "\xE2\x96\x81";  // U+2581, the space of SPM vocabularies
+
 uint64_t hash_text(std::string_view text);
 
 // Immutable once the special tokens are settled (special_tokens.h).

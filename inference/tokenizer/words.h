@@ -10,8 +10,6 @@
 
 namespace hearth::tokenizer {
 
-constexpr std::string_view kWordMark = "\xE2\x96\x81";  // U+2581
-
 std::string with_word_marks(std::string_view text);
 std::string with_spaces(std::string_view text);
 

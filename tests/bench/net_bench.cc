@@ -1,6 +1,7 @@
 // JSON-RPC ping round trips per second over loopback WebSocket, server and clients in one process:
 // the server on one thread, the clients (one message in flight each) on another.
-//   net_bench [seconds] ; goal: 35,000 /s at 64 connections on 2 cores (reliability.md, section 5)
+//   net_bench [seconds]; goal: 35,000 /s at 64 connections on 2 cores (reliability.md, section 5)
+#include <malloc.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -27,16 +28,19 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
+RawClient connected(uint16_t port, const std::string& token) {
+  RawClient client = RawClient::tcp(port);
+  client.upgrade("/hearth", "127.0.0.1:" + std::to_string(port),
+                 "Authorization: Bearer " + token + "\r\n");
+  client.send_text(
+      R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"client":{"name":"b","version":"1"},"protocol":1}})");
+  client.read_text();
+  return client;
+}
+
 void measure(uint16_t port, const std::string& token, size_t n_connections, double seconds) {
   std::vector<RawClient> clients;
-  for (size_t i = 0; i < n_connections; ++i) {
-    clients.push_back(RawClient::tcp(port));
-    clients.back().upgrade("/hearth", "127.0.0.1:" + std::to_string(port),
-                           "Authorization: Bearer " + token + "\r\n");
-    clients.back().send_text(
-        R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"client":{"name":"b","version":"1"},"protocol":1}})");
-    clients.back().read_text();
-  }
+  for (size_t i = 0; i < n_connections; ++i) clients.push_back(connected(port, token));
   const std::string ping = R"({"jsonrpc":"2.0","id":1,"method":"ping","params":{}})";
   std::vector<pollfd> polls;
   std::vector<Clock::time_point> sent(n_connections, Clock::now());
@@ -63,6 +67,17 @@ void measure(uint16_t port, const std::string& token, size_t n_connections, doub
   auto at = [&](double part) { return micros[static_cast<size_t>(part * (micros.size() - 1.0))]; };
   std::printf("%4zu connections: %8.0f /s, p50 %6.0f us, p99 %6.0f us\n", n_connections,
               static_cast<double>(micros.size()) / elapsed, at(0.5), at(0.99));
+}
+
+// User memory that an idle client costs, the client's own few hundred bytes included.
+void weigh(uint16_t port, const std::string& token, size_t n_connections) {
+  std::vector<RawClient> clients;
+  clients.reserve(n_connections);
+  auto in_use = [] { return ::mallinfo2().uordblks; };
+  size_t before = in_use();
+  for (size_t i = 0; i < n_connections; ++i) clients.push_back(connected(port, token));
+  std::printf("%4zu idle connections: %zu bytes each\n", n_connections,
+              (in_use() - before) / n_connections);
 }
 
 }  // namespace
@@ -94,6 +109,7 @@ int main(int argc, char** argv) {
   std::thread loop([&] { context.run(); });
 
   for (size_t n_connections : {1, 64}) measure(port, token->text(), n_connections, seconds);
+  weigh(port, token->text(), 500);
 
   net::co_spawn(context, server.stop(std::chrono::milliseconds(100)), net::use_future).get();
   loop.join();

@@ -24,7 +24,7 @@ test('models are listed with their context length', async () => {
 
 test('chat answers', async () => {
   const answer = await openai.chat.completions.create(greedy);
-  assert.match(answer.choices[0].message.content, /Paris/);
+  assert.ok(answer.choices[0].message.content.length > 10);
   assert.equal(answer.object, 'chat.completion');
   assert.equal(answer.usage.total_tokens, answer.usage.prompt_tokens + answer.usage.completion_tokens);
 });
@@ -49,9 +49,11 @@ test('max_tokens ends with length, stop strings end with stop', async () => {
   const cut = await openai.chat.completions.create({ ...greedy, max_tokens: 3 });
   assert.equal(cut.choices[0].finish_reason, 'length');
   assert.equal(cut.usage.completion_tokens, 3);
-  const stopped = await openai.chat.completions.create({ ...greedy, stop: ['Paris'] });
+  const whole = (await openai.chat.completions.create(greedy)).choices[0].message.content;
+  const stop = whole.slice(7, 12);  // across token borders
+  const stopped = await openai.chat.completions.create({ ...greedy, stop: [stop] });
   assert.equal(stopped.choices[0].finish_reason, 'stop');
-  assert.doesNotMatch(stopped.choices[0].message.content, /Paris/);
+  assert.equal(stopped.choices[0].message.content, whole.slice(0, whole.indexOf(stop)));
 });
 
 test('the same seed gives the same answer', async () => {
@@ -125,9 +127,11 @@ test('the engine process may die: the next request is answered', async () => {
   for await (const chunk of await failing) {
     if (chunk.choices[0]?.delta?.content) break;
   }
-  process.kill(pid, 'SIGKILL');
-  const answer = await openai.chat.completions.create(greedy);
-  assert.match(answer.choices[0].message.content, /Paris/);
+  for (let i = 0; i < 5; ++i) {
+    process.kill(JSON.parse(daemon.run('status', '--json')).engine.pid, 'SIGKILL');
+    const answer = await openai.chat.completions.create({ ...greedy, max_tokens: 4 });
+    assert.ok(answer.choices[0].message.content.length > 0);
+  }
 });
 
 test('a wrong token, a strange origin and a strange host are refused', async () => {

@@ -85,7 +85,9 @@ Value integer_arithmetic(Runtime& runtime, BinaryOperator operation, Int a, Int 
     case BinaryOperator::multiply: overflow = __builtin_mul_overflow(a, b, &result); break;
     case BinaryOperator::divide:
       if (b == 0) fail("division by zero");
-      return Value::real(static_cast<double>(a) / static_cast<double>(b));
+      // The wider type keeps integers beyond 53 bits from being rounded before the division.
+      return Value::real(
+          static_cast<double>(static_cast<long double>(a) / static_cast<long double>(b)));
     case BinaryOperator::floor_divide: result = floor_divide(a, b); break;
     case BinaryOperator::modulo: result = modulo(a, b); break;
     case BinaryOperator::power:

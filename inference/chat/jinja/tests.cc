@@ -58,8 +58,9 @@ Value is_case(Runtime& runtime, Arguments& arguments) {
 }
 
 template <const Native* (*kFind)(std::string_view)>
-Value is_known(Runtime&, Arguments& arguments) {
+Value is_known(Runtime& runtime, Arguments& arguments) {
   const Value& name = arguments[0];
+  if (!name.is_string()) hash(runtime, name);  // looked up, so it must be hashable
   return Value::boolean(name.is_string() && kFind(name.as<Str>().text.bytes));
 }
 

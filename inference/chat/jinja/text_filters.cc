@@ -131,17 +131,18 @@ Value indent(Runtime& runtime, Arguments& arguments) {
 }
 
 Value truncate(Runtime& runtime, Arguments& arguments) {
-  const Str& subject = string_argument(arguments[0], "truncate");
-  Int length = int_or(arguments[1], 255, "truncate");
+  Int limit = int_or(arguments[1], 255, "truncate");
   bool kill_words = arguments.has(2) && truth(runtime, arguments[2]);
   Text end = arguments.has(3) ? string_argument(arguments[3], "truncate").text : Text("...");
-  Int leeway =
-      !arguments.has(4) || arguments[4].is_none() ? 5 : int_argument(arguments[4], "truncate");
+  bool has_leeway = arguments.has(4) && !arguments[4].is_none();
+  Int leeway = has_leeway ? int_argument(arguments[4], "truncate") : 5;
   Int end_length = static_cast<Int>(unicode::count(end.bytes));
-  if (length < end_length) fail("truncate() expected length >= ", to_string(end_length));
+  if (limit < end_length) fail("truncate() expected length >= ", to_string(end_length));
   if (leeway < 0) fail("truncate() expected leeway >= 0");
-  if (static_cast<Int>(subject.length()) <= length + leeway) return arguments[0];
-  Text out = subject.text.slice(0, subject.offset(static_cast<size_t>(length - end_length)));
+  auto size = length(runtime, arguments[0]);
+  if (size && *size <= limit + leeway) return arguments[0];
+  const Str& subject = string_argument(arguments[0], "truncate");
+  Text out = subject.text.slice(0, subject.offset(static_cast<size_t>(limit - end_length)));
   size_t space = out.bytes.rfind(' ');
   if (!kill_words && space != std::string::npos) out = out.slice(0, space);
   out.append(end);

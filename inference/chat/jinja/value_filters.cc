@@ -79,10 +79,11 @@ Value round(Runtime& runtime, Arguments& arguments) {
     return value.is_int() ? Value::integer(round_int(value.as_int(), digits))
                           : Value::real(round_float(value.as_real(), digits));
   Value scale = apply(runtime, BinaryOperator::power, Value::integer(10), Value::integer(digits));
-  double scaled = apply(runtime, BinaryOperator::multiply, value, scale).as_real();
-  if (!std::isfinite(scaled)) fail("cannot convert float to integer");
-  double whole = method == "ceil" ? std::ceil(scaled) : std::floor(scaled);
-  return apply(runtime, BinaryOperator::divide, Value::real(whole), scale);
+  Value scaled = apply(runtime, BinaryOperator::multiply, value, scale);
+  if (scaled.is_int()) return apply(runtime, BinaryOperator::divide, scaled, scale);
+  if (!std::isfinite(scaled.as_real())) fail("cannot convert float to integer");
+  double whole = method == "ceil" ? std::ceil(scaled.as_real()) : std::floor(scaled.as_real());
+  return apply(runtime, BinaryOperator::divide, Value::real(whole + 0.0), scale);  // no -0.0
 }
 
 Value file_size(Runtime& runtime, Arguments& arguments) {

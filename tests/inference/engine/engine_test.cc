@@ -62,6 +62,22 @@ TEST_F(EngineTest, AnswersAConversationThroughTheTemplate) {
   EXPECT_EQ(answer.done->usage.n_prompt, 1u + 5 + 2 + 1 + 1 + 1 + 10);
 }
 
+TEST_F(EngineTest, KnowsWhetherThePromptOpenedTheReasoning) {
+  load();
+  CompletionRequest body = greedy("", 8);
+  body.prompt.reset();
+  body.messages = {text_message(Role::user, "hi <think>")};
+  Answer plain = driver.answer(body);
+  EXPECT_EQ(plain.reasoning, "");
+  EXPECT_THAT(plain.text, SizeIs(8));
+  EXPECT_EQ(plain.done->usage.n_reasoning, 0u);
+  body.template_variables.text = R"({"think": true})";
+  Answer thinking = driver.answer(body);
+  EXPECT_EQ(thinking.text, "");
+  EXPECT_THAT(thinking.reasoning, SizeIs(8));
+  EXPECT_EQ(thinking.done->usage.n_reasoning, 8u);
+}
+
 TEST_F(EngineTest, AloneAndInABatchAreTheSame) {
   load();
   std::vector<std::string> prompts;

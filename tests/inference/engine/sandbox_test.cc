@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <functional>
 
 namespace hearth::engine {
@@ -69,6 +70,14 @@ TEST(Sandbox, ForbidsCoreDumps) {
   check([](int) {
     rlimit limit{};
     return ::getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == 0;
+  });
+}
+
+TEST(Sandbox, OffersItselfFirstWhenMemoryRunsOut) {
+  check([](int) {
+    char text[8] = {};
+    int fd = ::open("/proc/self/oom_score_adj", O_RDONLY);
+    return ::read(fd, text, sizeof text - 1) > 0 && std::atoi(text) == 500;
   });
 }
 

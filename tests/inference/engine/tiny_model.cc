@@ -11,7 +11,8 @@ namespace {
 
 constexpr const char* kTemplate =
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
-    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if think %}<think>\n{% endif %}{% endif %}";
 
 std::string utf8(uint32_t code) {
   if (code < 0x80) return std::string(1, static_cast<char>(code));

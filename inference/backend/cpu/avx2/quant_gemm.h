@@ -14,12 +14,6 @@
 namespace hearth::cpu {
 namespace {
 
-inline __m256i broadcast_4(const void* from) {
-  int32_t word;
-  __builtin_memcpy(&word, from, sizeof word);
-  return _mm256_set1_epi32(word);
-}
-
 // sum[c] += products of 4 * n_groups elements at `element` with column c, each multiplied by
 // `scale` (int16, per pair).
 template <int n_columns, int n_groups>
@@ -44,7 +38,7 @@ inline void fold_signed(const uint8_t* quants, const QuantizedColumn* x, size_t 
                         __m256i (&sum)[n_columns]) {
   const __m256i w = load_32(quants);
   for (int c = 0; c < n_columns; c++) {
-    const __m256i products = multiply_signed(w, broadcast_4(x[c].q + element));
+    const __m256i products = multiply<true>(w, broadcast_4(x[c].q + element));
     sum[c] = _mm256_add_epi32(sum[c], _mm256_madd_epi16(products, _mm256_set1_epi16(1)));
   }
 }

@@ -1,4 +1,4 @@
-// What has an exponential in it, and attention's weighted sum of values.
+// What has an exponential in it.
 #include "backend/cpu/avx2/avx2.h"
 #include "backend/cpu/avx2/vector.h"
 
@@ -58,61 +58,6 @@ float softmax_tile(float* scores, size_t n, float scale, float softcap, SoftmaxS
   const float old = _mm256_cvtss_f32(correction);
   state = {new_max, state.sum * old + sum_of(sum)};
   return old;
-}
-
-namespace {
-
-// Up to four queries and two vectors of d at a time.
-template <int n_queries, int n_vectors>
-void weighted_sum_tile(const float* p, size_t p_stride, const float* correction, const float* v,
-                       size_t n, size_t head_dim, size_t width, float* acc) {
-  __m256 sum[n_queries][n_vectors];
-  const auto part = [&](int i) { return width - kLanes * static_cast<size_t>(i); };
-  for (int q = 0; q < n_queries; q++) {
-    for (int i = 0; i < n_vectors; i++) {
-      sum[q][i] = _mm256_mul_ps(load_first(acc + q * head_dim + 8 * i, part(i)),
-                                _mm256_set1_ps(correction[q]));
-    }
-  }
-  for (size_t j = 0; j < n; j++) {
-    __m256 value[n_vectors];
-    for (int i = 0; i < n_vectors; i++) value[i] = load_first(v + j * head_dim + 8 * i, part(i));
-    for (int q = 0; q < n_queries; q++) {
-      const __m256 weight = _mm256_set1_ps(p[q * p_stride + j]);
-      for (int i = 0; i < n_vectors; i++) sum[q][i] = _mm256_fmadd_ps(weight, value[i], sum[q][i]);
-    }
-  }
-  for (int q = 0; q < n_queries; q++) {
-    for (int i = 0; i < n_vectors; i++) store_first(acc + q * head_dim + 8 * i, sum[q][i], part(i));
-  }
-}
-
-template <int n_queries>
-void weighted_sum_of(const float* p, size_t p_stride, const float* correction, const float* v,
-                     size_t n, size_t head_dim, float* acc) {
-  size_t d = 0;
-  for (; d + 16 <= head_dim; d += 16) {
-    weighted_sum_tile<n_queries, 2>(p, p_stride, correction, v + d, n, head_dim, 16, acc + d);
-  }
-  for (; d < head_dim; d += kLanes) {
-    const size_t width = head_dim - d < kLanes ? head_dim - d : kLanes;
-    weighted_sum_tile<n_queries, 1>(p, p_stride, correction, v + d, n, head_dim, width, acc + d);
-  }
-}
-
-}  // namespace
-
-void weighted_sum(const float* p, size_t p_stride, size_t n_queries, const float* correction,
-                  const float* v, size_t n, size_t head_dim, float* acc) {
-  size_t q = 0;
-  for (; q + 4 <= n_queries; q += 4) {
-    weighted_sum_of<4>(p + q * p_stride, p_stride, correction + q, v, n, head_dim,
-                       acc + q * head_dim);
-  }
-  for (; q < n_queries; q++) {
-    weighted_sum_of<1>(p + q * p_stride, p_stride, correction + q, v, n, head_dim,
-                       acc + q * head_dim);
-  }
 }
 
 }  // namespace hearth::cpu::avx2
