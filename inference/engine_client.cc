@@ -17,6 +17,7 @@ double sane(double rate) { return std::isfinite(rate) && rate > 0 ? rate : 0; }
 
 Task<Result<Completion>> EngineClient::State::complete(ModelSpec spec, CompletionRequest request,
                                                        DeltaSink sink, Refusal* refusal) {
+  std::shared_ptr<State> self = shared_from_this();
   // A child that dies before it has taken a request up cannot have died of it, and nothing has been
   // said yet: such a request waits for the restart, as one that came a moment later would.
   constexpr int kMaxTries = 3;
