@@ -42,7 +42,7 @@ void add_yes(HttpServer& server) { server.route("GET", "/yes", say_yes); }
 
 TEST(Deadlines, ASlowHeadIsToldAndClosed) {
   HttpOptions options = patient();
-  options.head_deadline = kSoon;
+  options.head_deadline = milliseconds(500);  // the deadline of the honest client, too
   TestServer server(add_yes, options);
   std::vector<RawClient> slow;
   for (int i = 0; i < 200; ++i) {
@@ -59,6 +59,7 @@ TEST(Deadlines, ASlowHeadIsToldAndClosed) {
 TEST(Deadlines, AHeadThatDripsDoesNotRestartTheClock) {
   HttpOptions options = patient();
   options.head_deadline = kSoon;
+  options.max_head_bytes = 1 << 30;
   TestServer server(add_yes, options);
   RawClient client = server.connect();
   while (client.send("X")) {
