@@ -4,6 +4,10 @@
 
 #include <algorithm>
 
+#include "daemon/protocol/event.h"
+#include "daemon/protocol/schema.h"
+#include "daemon/protocol/session.h"
+
 namespace hearth {
 
 using jsonrpc::Call;
@@ -18,6 +22,7 @@ void SystemMethods::bind(jsonrpc::Dispatcher& dispatcher) {
   dispatcher.bind("config/reload", *this, &SystemMethods::reload_config);
   dispatcher.bind("ops/health", *this, &SystemMethods::get_health);
   dispatcher.bind("ops/metrics", *this, &SystemMethods::get_metrics);
+  dispatcher.bind("ops/protocol", *this, &SystemMethods::get_protocol);
   dispatcher.bind("ops/shutdown", *this, &SystemMethods::shut_down);
   dispatcher.bind("ops/rotateToken", *this, &SystemMethods::rotate_token);
 }
@@ -122,6 +127,27 @@ Task<Result<protocol::Health>> SystemMethods::get_health(Call, Empty) { co_retur
 Task<Result<protocol::MetricsText>> SystemMethods::get_metrics(Call, Empty) {
   Metrics::Gauges gauges{services_.n_connections(), &services_.engine};
   co_return protocol::MetricsText{services_.metrics.prometheus(gauges)};
+}
+
+namespace {
+
+template <class... Kinds>
+void describe_events(json::Object& events, std::variant<Kinds...>*) {
+  ((events[Kinds::kType] = schema_of<Kinds>()), ...);
+}
+
+}  // namespace
+
+// What editors/protocol.json holds; a test compares them.
+Task<Result<protocol::Protocol>> SystemMethods::get_protocol(Call, Empty) {
+  json::Object events;
+  describe_events(events, static_cast<protocol::EventData*>(nullptr));
+  using Passing = std::variant<protocol::TurnProgress, protocol::SyncLive, protocol::SyncGap, protocol::SessionDeleted>;
+  describe_events(events, static_cast<Passing*>(nullptr));
+  protocol::Protocol whole;
+  whole.methods.text = boost::json::serialize(services_.describe_methods().at("methods"));
+  whole.events.text = boost::json::serialize(events);
+  co_return whole;
 }
 
 Task<Result<Empty>> SystemMethods::shut_down(Call, protocol::Shutdown how) {

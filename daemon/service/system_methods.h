@@ -22,6 +22,7 @@ class SystemMethods {
     std::function<Result<std::string>()> rotate_token;
     std::function<void(bool drain)> shut_down;
     std::function<size_t()> n_connections;
+    std::function<json::Object()> describe_methods;
     std::string version, url, socket;
   };
 
@@ -39,6 +40,7 @@ class SystemMethods {
   Task<Result<protocol::ConfigText>> reload_config(jsonrpc::Call, protocol::Empty);
   Task<Result<protocol::Health>> get_health(jsonrpc::Call, protocol::Empty);
   Task<Result<protocol::MetricsText>> get_metrics(jsonrpc::Call, protocol::Empty);
+  Task<Result<protocol::Protocol>> get_protocol(jsonrpc::Call, protocol::Empty);
   Task<Result<protocol::Empty>> shut_down(jsonrpc::Call, protocol::Shutdown how);
   Task<Result<protocol::TokenRotated>> rotate_token(jsonrpc::Call, protocol::Empty);
 

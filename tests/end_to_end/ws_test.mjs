@@ -1,6 +1,7 @@
 // The `ws` package from npm speaks the native protocol: two clients on one session, resuming after a
 // dropped connection, and after a killed daemon, with nothing lost and nothing doubled.
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Daemon, RpcClient, fold } from './daemon.mjs';
 
@@ -103,6 +104,16 @@ test('errors of the protocol name what is wrong and keep the connection', async 
   await assert.rejects(client.call('session/get', {}), (e) => e.code === -32602 && /params\.session: missing/.test(e.message));
   await assert.rejects(client.call('session/get', { session: 'nope' }), /nope/);
   assert.deepEqual(await client.call('ping'), {});
+  await client.drop();
+});
+
+test('editors/protocol.json is what the daemon speaks', async () => {
+  const client = await RpcClient.connect(daemon.discovery);
+  const file = new URL('../../editors/protocol.json', import.meta.url);
+  const spoken = await client.call('ops/protocol');
+  if (process.env.HEARTH_WRITE_PROTOCOL) writeFileSync(file, JSON.stringify(spoken, null, 1) + '\n');
+  assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), spoken,
+    'run with HEARTH_WRITE_PROTOCOL=1 to write it anew');
   await client.drop();
 });
 

@@ -117,6 +117,15 @@ struct MetricsText {
   static void fields(auto& self, auto&& field) { field("text", self.text); }
 };
 
+struct Protocol {
+  RawJson methods;  // name -> {params, result}
+  RawJson events;   // kind -> fields of its data
+  static void fields(auto& self, auto&& field) {
+    field("methods", self.methods);
+    field("events", self.events);
+  }
+};
+
 struct Shutdown {
   bool drain = false;  // let running turns end first
   static void fields(auto& self, auto&& field) { field.or_default("drain", self.drain); }
