@@ -62,6 +62,7 @@ router::RouteRequest route_request(const SessionSnapshot& view, TurnStart start,
   request.facts.n_prompt_estimate = estimate_tokens(request.body.messages);
   request.facts.max_tokens = start.max_tokens;
   request.body.max_tokens = start.max_tokens;
+  request.body.ignore_eos = start.ignore_eos;
   request.body.sampling = std::move(start.sampling);
   request.body.stop = std::move(start.stop);
   request.body.template_variables = std::move(start.template_variables);

@@ -22,6 +22,7 @@ struct TurnStart {
   Sampling sampling;                 // its fields lie beside these: temperature, seed, ...
   std::vector<std::string> stop;
   RawJson template_variables;
+  bool ignore_eos = false;           // go on to max_tokens
   static void fields(auto& self, auto&& field) {
     field("session", self.session);
     field("idempotencyKey", self.idempotency_key);
@@ -31,6 +32,7 @@ struct TurnStart {
     std::remove_cvref_t<decltype(self.sampling)>::fields(self.sampling, field);
     field("stop", self.stop);
     field("templateVariables", self.template_variables);
+    field.or_default("ignoreEos", self.ignore_eos);
   }
 };
 
