@@ -1,0 +1,84 @@
+// Start to ready, idle memory, round trips, prefill and decode speed, recovery of the engine.
+import { execFileSync, spawn } from 'node:child_process';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '../..');
+process.env.HEARTH_BINARY ??= path.join(root, 'build/bin/hearth');
+process.env.HEARTH_CLIENTS ??= path.join(root, 'tests/clients');
+const { Daemon, RpcClient } = await import('../end_to_end/daemon.mjs');
+
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const rows = [];
+const row = (what, value, goal) => {
+  rows.push([what, value, goal]);
+  console.log(`${what.padEnd(44)} ${String(value).padStart(16)}   ${goal}`);
+};
+
+const daemon = await Daemon.start();
+const starts = [];
+for (let i = 0; i < 15; ++i) {
+  daemon.process.kill('SIGTERM');
+  await daemon.exited;
+  const begin = performance.now();
+  await daemon.serve();
+  starts.push(performance.now() - begin);
+}
+row('start to ready, process spawn included', `${median(starts).toFixed(1)} ms`, 'goal 50 ms');
+
+const client = await RpcClient.connect(daemon.discovery);
+const rss = () => client.call('ops/health').then((health) => health.residentBytes / (1 << 20));
+row('idle resident memory, no model', `${(await rss()).toFixed(1)} MiB`, 'goal 30 MB');
+
+async function pings(n, inFlight) {
+  const begin = performance.now();
+  const one = async (count) => { for (let i = 0; i < count; ++i) await client.call('ping'); };
+  await Promise.all(Array.from({ length: inFlight }, () => one(n / inFlight)));
+  return n / ((performance.now() - begin) / 1000);
+}
+await pings(2000, 1);
+row('JSON-RPC round trips, one at a time', `${(await pings(10000, 1)).toFixed(0)} /s`, 'node client, one connection');
+row('JSON-RPC round trips, 32 in flight', `${(await pings(32000, 32)).toFixed(0)} /s`, 'node client, one connection');
+
+async function completion(prompt, maxTokens) {
+  const begin = performance.now();
+  const response = await daemon.post('/v1/completions', { model: 'local', prompt, max_tokens: maxTokens, temperature: 0, ignore_eos: true });
+  const body = await response.json();
+  return { ...body, ms: performance.now() - begin };
+}
+const cold = await completion('Hello', 1);
+row('first request, engine start and load included', `${cold.ms.toFixed(0)} ms`, '');
+const prefill = [], decode = [];
+for (let i = 0; i < 5; ++i) {
+  const words = Array.from({ length: 480 }, (_, k) => `word${(k * 7919 + i * 104729) % 997}`).join(' ');
+  const { timings } = await completion(words.slice(0, 2000), 1);
+  prefill.push(timings.prompt_per_second);
+  decode.push((await completion(`Story ${i}: once upon a time`, 128)).timings.predicted_per_second);
+}
+row('prefill, SmolLM2-135M Q4_1, about 700 tokens', `${median(prefill).toFixed(0)} tok/s`, 'decent; its own issue');
+row('decode, SmolLM2-135M Q4_1, 128 tokens', `${median(decode).toFixed(0)} tok/s`, 'decent; its own issue');
+
+const recoveries = [];
+for (let i = 0; i < 100; ++i) {
+  const { engine } = await client.call('ops/health');
+  process.kill(engine.pid, 'SIGKILL');
+  const { choices, ms } = await completion('Hello', 1);
+  if (!choices) throw new Error(`request ${i} after a killed engine failed`);
+  recoveries.push(ms);
+}
+row('answer after a killed engine, 100 kills, median', `${median(recoveries).toFixed(0)} ms`, 'goal 2 s');
+row('answer after a killed engine, slowest', `${Math.max(...recoveries).toFixed(0)} ms`, 'goal 2 s');
+await client.drop();
+await daemon.stop();
+
+const commit = execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
+const cpu = os.cpus()[0].model.trim();
+const flags = readFileSync('/proc/cpuinfo', 'utf8');
+const isa = /avx512f/.test(flags) ? 'AVX-512' : /avx2/.test(flags) ? 'AVX2' : 'scalar';
+const heading = `## ${new Date().toISOString().slice(0, 10)}, commit ${commit}, ${cpu} (${isa}), ${os.cpus().length} cores, ${(os.totalmem() / 2 ** 30).toFixed(0)} GiB`;
+const table = rows.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+const file = path.join(root, 'docs/bench.md');
+if (!existsSync(file)) writeFileSync(file, '# Measured figures\n\nWritten by `./dev bench`; the newest at the end.\n');
+appendFileSync(file, `\n${heading}\n\n| what | measured | goal |\n| --- | --- | --- |\n${table}\n`);
+console.log(`\nappended to docs/bench.md\n${heading}`);
