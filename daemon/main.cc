@@ -27,7 +27,10 @@ std::string version_text() {
 void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
   auto command = [&](const char* name, const char* summary, std::function<int()> run) {
     CLI::App* sub = app.add_subcommand(name, summary);
-    sub->callback([&chosen, run = std::move(run)] { chosen = run; });
+    // CLI11 calls a parent after its own subcommand, whose choice stands.
+    sub->callback([&chosen, sub, run = std::move(run)] {
+      if (sub->get_subcommands().empty()) chosen = run;
+    });
     sub->add_option("--config", common.config_path, "Configuration file");
     return sub;
   };
