@@ -271,7 +271,9 @@ TEST_F(Turns, GiveASnapshotToWhoSawMoreThanACrashLeft) {
   bool was_logged = session(id)->view().messages.size() == 2;
   client.disconnect();
   ASSERT_TRUE(subscribe(client, id, client.cursor(), client.epoch()));
-  if (!was_logged) EXPECT_EQ(client.count("sync.gap"), 1u);
+  if (!was_logged) {
+    EXPECT_EQ(client.count("sync.gap"), 1u);
+  }
   expect_same_state(client, id);
   run_turn(id, "k2");
   expect_same_state(client, id);
