@@ -213,9 +213,10 @@ bool run_with_fault(uint64_t nth, FaultVfs::Fault fault, const std::string& home
       was_met = true;
       EXPECT_EQ(outcome.error().code, Errc::io);
       EXPECT_TRUE(outcome.error().message.starts_with("nothing was recorded: "));
-      if (fault == FaultVfs::Fault::no_space)
+      if (fault == FaultVfs::Fault::no_space) {
         EXPECT_NE(outcome.error().message.find("disk is full"), std::string::npos)
             << outcome.error().message;
+      }
       EXPECT_TRUE(log.reader().events({kSession})) << "reading goes on";
       vfs.heal();
     }

@@ -64,7 +64,9 @@ class ResumeProgram : public SessionTest {
     if (pick(5) == 0) script.push_back(fail(Errc::upstream, "broke"));
     daemon->completer.plan(std::move(script));
     auto started = start_turn(turn(id, key));
-    if (!started) EXPECT_EQ(started.error().code, Errc::busy) << started.error().message;
+    if (!started) {
+      EXPECT_EQ(started.error().code, Errc::busy) << started.error().message;
+    }
   }
 
   void connect(Client& client) {
