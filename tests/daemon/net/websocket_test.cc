@@ -112,21 +112,21 @@ TEST_F(WebSocketTest, CountsTheCapOverFragments) {
 }
 
 TEST_F(WebSocketTest, RefusesALengthBeforeItsBytesCome) {
-  for (uint8_t top : {0x00, 0x7f, 0x80, 0xff}) {
+  for (int top : {0x00, 0x7f, 0x80, 0xff}) {
     RawClient client = open();
     std::string frame = "\x81\xff";
     frame += static_cast<char>(top);
     frame += "\xff\xff\xff\xff\xff\xff\xff";
     client.send(frame + "mask" + "data");
     int code = client.read_close_code();
-    EXPECT_TRUE(code == kCloseTooBig || code == 1002) << "top byte " << int(top) << ": " << code;
+    EXPECT_TRUE(code == kCloseTooBig || code == 1002) << "top byte " << top << ": " << code;
   }
 }
 
 TEST_F(WebSocketTest, RefusesReservedBitsAndOpcodes) {
-  for (uint8_t first : {0xa1, 0x91, 0xc1, 0x83, 0x87, 0x8b, 0x8f}) {
+  for (int first : {0xa1, 0x91, 0xc1, 0x83, 0x87, 0x8b, 0x8f}) {
     RawClient client = open();
-    client.send_frame(first, "x");
+    client.send_frame(static_cast<uint8_t>(first), "x");
     expect_closed(client, 1002);
   }
 }
