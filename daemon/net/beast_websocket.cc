@@ -56,7 +56,10 @@ class BeastWebSocket final : public AcceptedWebSocket {
       co_return failed;
     }
     is_open_ = true;
-    timer_.expires_after(options_.ping_interval);
+    if (is_closing_)  // asked for while the peer had our answer and we did not know yet
+      start_goodbye();
+    else
+      timer_.expires_after(options_.ping_interval);
     co_return Result<>{};
   }
 
@@ -90,9 +93,8 @@ class BeastWebSocket final : public AcceptedWebSocket {
   void close(uint16_t code, std::string reason) override {
     if (is_closing_) return;
     is_closing_ = true;
-    if (!is_open_) return cut();
-    timer_.expires_after(options_.close_deadline);
-    tasks_.spawn("websocket close", say_goodbye(code, std::move(reason)));
+    goodbye_ = ws::close_reason(static_cast<ws::close_code>(code), reason);
+    if (is_open_) start_goodbye();
   }
 
   void cut() override {
@@ -103,6 +105,7 @@ class BeastWebSocket final : public AcceptedWebSocket {
   }
 
   Task<> finish() override {
+    if (!is_open_) cut();
     close(kCloseNormal, "");
     co_await tasks_.join();
   }
@@ -139,9 +142,13 @@ class BeastWebSocket final : public AcceptedWebSocket {
     is_pinging_ = false;
   }
 
-  Task<> say_goodbye(uint16_t code, std::string text) {
-    ws::close_reason reason(static_cast<ws::close_code>(code), text);
-    co_await stream_.async_close(reason, as_result);
+  void start_goodbye() {
+    timer_.expires_after(options_.close_deadline);
+    tasks_.spawn("websocket close", say_goodbye());
+  }
+
+  Task<> say_goodbye() {
+    co_await stream_.async_close(goodbye_, as_result);
     cut();
   }
 
@@ -156,6 +163,7 @@ class BeastWebSocket final : public AcceptedWebSocket {
   net::steady_timer timer_;
   Clock::time_point heard_;
   std::optional<Clock::time_point> send_started_;
+  ws::close_reason goodbye_;
   int n_pings_heard_ = 0;
   bool is_open_ = false;     // the handshake is done
   bool is_pinging_ = false;  // ours is waiting for the socket

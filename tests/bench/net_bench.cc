@@ -64,7 +64,9 @@ void measure(uint16_t port, const std::string& token, size_t n_connections, doub
   }
   double elapsed = std::chrono::duration<double>(Clock::now() - start).count();
   std::ranges::sort(micros);
-  auto at = [&](double part) { return micros[static_cast<size_t>(part * (micros.size() - 1.0))]; };
+  auto at = [&](double part) {
+    return micros[static_cast<size_t>(part * static_cast<double>(micros.size() - 1))];
+  };
   std::printf("%4zu connections: %8.0f /s, p50 %6.0f us, p99 %6.0f us\n", n_connections,
               static_cast<double>(micros.size()) / elapsed, at(0.5), at(0.99));
 }
