@@ -1,5 +1,5 @@
-// Cases of differential.py, made with Hugging Face tokenizers: each family of pre-tokenizers on strings
-// that mix scripts, cases, digits, marks and white space.
+// Cases of differential.py, made with Hugging Face tokenizers: each family of pre-tokenizers on
+// strings that mix scripts, cases, digits, marks and white space.
 #include <gtest/gtest.h>
 
 #include <filesystem>

