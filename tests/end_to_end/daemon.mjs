@@ -72,12 +72,14 @@ export class Daemon {
   }
 }
 
-// A client of /hearth. Events are kept per session; wait(predicate) resolves with the first that fits.
+// A client of /hearth. Events are kept in order, and told to onEvent as they come; wait(predicate) resolves with
+// the first that fits. When the connection ends, calls without a reply are rejected.
 export class RpcClient {
-  static async connect(discovery, initialize = {}) {
+  static async connect(discovery, initialize = {}, onEvent = () => {}) {
     const WebSocket = require('ws');
     const client = new RpcClient();
     client.events = [];
+    client.onEvent = onEvent;
     client.waiters = [];
     client.replies = new Map();
     client.nextId = 1;
@@ -88,7 +90,12 @@ export class RpcClient {
       client.socket.once('open', resolve);
       client.socket.once('error', reject);
     });
+    client.socket.on('error', () => {});  // 'close' follows
     client.closed = new Promise((resolve) => client.socket.once('close', (code) => resolve(code)));
+    client.closed.then((code) => {
+      for (const { reject } of client.replies.values()) reject(new Error(`the connection ended (${code})`));
+      client.replies.clear();
+    });
     client.socket.on('message', (data) => client.hear(JSON.parse(data)));
     client.welcome = await client.call('initialize', { client: { name: 'test', version: '1' }, protocol: 1, ...initialize });
     return client;
@@ -97,6 +104,7 @@ export class RpcClient {
   hear(message) {
     if (message.method === 'event') {
       this.events.push(message.params);
+      this.onEvent(message.params);
       this.waiters = this.waiters.filter((waiter) => !waiter(message.params));
     } else if (this.replies.has(message.id)) {
       const { resolve, reject } = this.replies.get(message.id);
@@ -107,6 +115,7 @@ export class RpcClient {
   }
 
   call(method, params = {}) {
+    if (this.socket.readyState !== this.socket.OPEN) return Promise.reject(new Error('the connection has ended'));
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       this.replies.set(id, { resolve, reject });
@@ -155,6 +164,6 @@ export function fold(events) {
   return [...messages.entries()];
 }
 
-function textOf(message) {
+export function textOf(message) {
   return message.blocks.filter((block) => block.type === 'text').map((block) => block.text).join('');
 }
