@@ -58,7 +58,12 @@ Task<> Connection::serve_requests() {
     is_idle_ = true;
     is_first_ = false;
   }
-  if (!is_gone_ && !websocket_) co_await linger();
+  // Here and not in serve_request(): a WebSocket can be idle for days, and the parser need not wait
+  // beside it.
+  if (upgrade_)
+    co_await upgrade();
+  else if (!is_gone_)
+    co_await linger();
 }
 
 Task<bool> Connection::serve_request() {
@@ -77,7 +82,7 @@ Task<bool> Connection::serve_request() {
     co_return false;
   }
   if (is_upgrade) {
-    co_await upgrade(route->websocket, std::move(request));
+    upgrade_.emplace(Upgrade{route->websocket, std::move(request)});
     co_return false;
   }
   co_return co_await answer(route->methods.find(request.method)->second, parser);
@@ -203,7 +208,7 @@ Task<> Connection::watch_for_close() {
   co_await never.async_wait(as_result);
 }
 
-Task<> Connection::upgrade(const WebSocketHandler& handler, HttpRequest request) {
+Task<> Connection::upgrade() {
   WebSocketOptions options;
   options.max_message_bytes = options_.max_message_bytes;
   options.handshake_deadline = options_.head_deadline;
@@ -212,12 +217,15 @@ Task<> Connection::upgrade(const WebSocketHandler& handler, HttpRequest request)
   options.write_deadline = options_.write_deadline;
   options.close_deadline = options_.linger;
   websocket_ = make_websocket(std::move(socket_), options);
-  input_ = std::string();  // a WebSocket can be idle for days: keep nothing for it
-  auto accepted = co_await websocket_->accept(request);
+  input_ = std::string();
+  timer_.cancel();  // there is no deadline left to watch
+  auto accepted = co_await websocket_->accept(upgrade_->request);
   if (accepted) {
-    log::debug("websocket open", {{"path", request.path}, {"remote", peer_.description}});
-    std::string path = request.path;
-    std::function<Task<>()> handle = [&] { return handler(std::move(request), *websocket_); };
+    std::string path = upgrade_->request.path;
+    log::debug("websocket open", {{"path", path}, {"remote", peer_.description}});
+    std::function<Task<>()> handle = [this] {
+      return upgrade_->handler(std::move(upgrade_->request), *websocket_);
+    };
     co_await contain(std::move(path), std::move(handle));
   }
   co_await websocket_->finish();
@@ -248,7 +256,7 @@ Task<Result<>> Connection::write(std::string bytes) {
 }
 
 Task<> Connection::watch_deadline() {
-  while (!is_gone_ || socket_.is_open()) {
+  while (socket_.is_open()) {
     timer_.expires_at(deadline_);
     co_await timer_.async_wait(as_result);
     if (Clock::now() < deadline_) continue;

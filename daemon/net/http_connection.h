@@ -31,6 +31,10 @@ class Connection {
  private:
   friend class Responder;
   using Clock = std::chrono::steady_clock;
+  struct Upgrade {
+    const WebSocketHandler& handler;
+    HttpRequest request;
+  };
 
   Task<> serve_requests();
   Task<bool> serve_request();  // false: the connection is not to be used again
@@ -42,7 +46,7 @@ class Connection {
   Task<bool> wait_penalty();
   Task<bool> answer(const HttpHandler& handler, RequestParser& parser);
   Task<> watch_for_close();
-  Task<> upgrade(const WebSocketHandler& handler, HttpRequest request);
+  Task<> upgrade();
   Task<> linger();
 
   Task<Result<>> write(std::string bytes);
@@ -55,7 +59,8 @@ class Connection {
   Socket socket_;
   const Peer peer_;
   const uint64_t client_id_;
-  std::string input_;  // bytes read and not yet understood
+  std::string input_;               // bytes read and not yet understood
+  std::optional<Upgrade> upgrade_;  // the last request of this connection
   std::unique_ptr<AcceptedWebSocket> websocket_;
 
   net::steady_timer timer_;

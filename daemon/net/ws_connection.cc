@@ -5,7 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
-#include <deque>
+#include <list>
 #include <set>
 #include <utility>
 #include <variant>
@@ -64,8 +64,8 @@ class RpcConnection final : public EventSink {
   bool is_initialized_ = false;
   bool is_over_ = false;
   std::set<std::string> in_flight_;  // ids, as JSON text
-  std::deque<Text> control_;
-  std::deque<Text> stream_;
+  std::list<Text> control_;          // lists: an empty deque holds half a kilobyte
+  std::list<Text> stream_;
   size_t stream_bytes_ = 0;
   std::vector<std::function<void()>> on_drained_;
   net::steady_timer queued_;    // never expires; cancelled when there is something to write
@@ -273,6 +273,7 @@ Task<> serve_rpc(const jsonrpc::Dispatcher& dispatcher, const RpcOptions& option
                  HttpRequest request, WebSocket& socket) {
   net::any_io_executor executor = co_await net::this_coro::executor;
   RpcConnection connection(dispatcher, options, request.client_id, socket, executor);
+  request = HttpRequest();  // its headers are not needed for the days to come
   co_await connection.run();
 }
 

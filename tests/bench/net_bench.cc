@@ -3,6 +3,8 @@
 //   net_bench [seconds]; goal: 35,000 /s at 64 connections on 2 cores (reliability.md, section 5)
 #include <malloc.h>
 #include <poll.h>
+#include <pthread.h>
+#include <time.h>
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -28,6 +30,14 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
+// CPU time that a thread has used. Tells what a round trip costs on a machine that others use too.
+double cpu_seconds(std::thread& thread) {
+  clockid_t clock;
+  timespec used{};
+  if (::pthread_getcpuclockid(thread.native_handle(), &clock) == 0) ::clock_gettime(clock, &used);
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) * 1e-9;
+}
+
 RawClient connected(uint16_t port, const std::string& token) {
   RawClient client = RawClient::tcp(port);
   client.upgrade("/hearth", "127.0.0.1:" + std::to_string(port),
@@ -38,7 +48,8 @@ RawClient connected(uint16_t port, const std::string& token) {
   return client;
 }
 
-void measure(uint16_t port, const std::string& token, size_t n_connections, double seconds) {
+void measure(std::thread& server, uint16_t port, const std::string& token, size_t n_connections,
+             double seconds) {
   std::vector<RawClient> clients;
   for (size_t i = 0; i < n_connections; ++i) clients.push_back(connected(port, token));
   const std::string ping = R"({"jsonrpc":"2.0","id":1,"method":"ping","params":{}})";
@@ -49,6 +60,7 @@ void measure(uint16_t port, const std::string& token, size_t n_connections, doub
     client.send_text(ping);
   }
   std::vector<double> micros;
+  double cpu_before = cpu_seconds(server);
   auto start = Clock::now();
   auto end = start + std::chrono::duration<double>(seconds);
   while (Clock::now() < end) {
@@ -62,13 +74,13 @@ void measure(uint16_t port, const std::string& token, size_t n_connections, doub
       clients[i].send_text(ping);
     }
   }
+  double server_micros = (cpu_seconds(server) - cpu_before) * 1e6;
   double elapsed = std::chrono::duration<double>(Clock::now() - start).count();
   std::ranges::sort(micros);
-  auto at = [&](double part) {
-    return micros[static_cast<size_t>(part * static_cast<double>(micros.size() - 1))];
-  };
-  std::printf("%4zu connections: %8.0f /s, p50 %6.0f us, p99 %6.0f us\n", n_connections,
-              static_cast<double>(micros.size()) / elapsed, at(0.5), at(0.99));
+  double n_trips = static_cast<double>(micros.size());
+  auto at = [&](double part) { return micros[static_cast<size_t>(part * (n_trips - 1))]; };
+  std::printf("%4zu connections: %8.0f /s, p50 %6.0f us, p99 %6.0f us, server CPU %5.1f us each\n",
+              n_connections, n_trips / elapsed, at(0.5), at(0.99), server_micros / n_trips);
 }
 
 // User memory that an idle client costs, the client's own few hundred bytes included.
@@ -110,7 +122,7 @@ int main(int argc, char** argv) {
   server.serve(std::move(*listener));
   std::thread loop([&] { context.run(); });
 
-  for (size_t n_connections : {1, 64}) measure(port, token->text(), n_connections, seconds);
+  for (size_t n_connections : {1, 64}) measure(loop, port, token->text(), n_connections, seconds);
   weigh(port, token->text(), 500);
 
   net::co_spawn(context, server.stop(std::chrono::milliseconds(100)), net::use_future).get();
