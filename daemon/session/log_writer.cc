@@ -21,11 +21,6 @@ uint64_t size_of(const std::string& path) {
   return failed ? 0 : size;
 }
 
-// Their message follows whole.
-void drop_deltas(Append& append) {
-  std::erase_if(append.events, [](const LoggedEvent& event) { return event.first != 0; });
-}
-
 }  // namespace
 
 LogWriter::LogWriter(Database database, std::string path, std::string vfs,
@@ -50,7 +45,6 @@ LogWriter::~LogWriter() {
 void LogWriter::queue(Write write) {
   {
     std::lock_guard lock(mutex_);
-    if (queue_.size() >= kMaxQueued && !write.done) drop_deltas(write.append);
     queue_.push_back(std::move(write));
   }
   wake_.notify_one();
@@ -73,10 +67,13 @@ void LogWriter::run() {
         wake_.wait_for(lock, kRetryAfter, has_work);
       }
       batch.swap(queue_);
-      if (batch.empty() && is_closing_) return;
+      if (batch.empty() && is_closing_) break;
     }
     process(std::move(batch));
   }
+  // Leaves one whole file, and nothing for the next start to recover. The connection that closes
+  // last is the reader's, which cannot do it.
+  if (database_ && !failure()) (void)database_->checkpoint(true);
 }
 
 // A purge stands between the appends before and after it.
@@ -97,6 +94,10 @@ void LogWriter::process(Batch batch) {
 void LogWriter::record(Batch batch) {
   if (batch.empty() && kept_.empty() && withdrawn_.empty()) return;
   Result<> outcome = commit(batch);
+  if (!outcome) {
+    if (outcome.error().code == Errc::corrupt) ask_for_check(path_);
+    outcome = Error{outcome.error().code, "nothing was recorded: " + outcome.error().message};
+  }
   {
     std::lock_guard lock(mutex_);
     if (outcome && failure_) log::info("sessions are recorded again");
@@ -121,7 +122,6 @@ void LogWriter::keep(Batch& batch) {
         withdrawn_.emplace_back(write.append.session, event.seq);
       continue;
     }
-    drop_deltas(write.append);
     kept_.push_back(std::move(write));
   }
   std::erase_if(batch, [](const Write& write) { return !write.done; });
@@ -147,8 +147,7 @@ Result<> LogWriter::commit(const Batch& batch) {
   if (!outcome) {
     // The log may have rolled back by itself already; then this says so and changes nothing.
     (void)database_->run("ROLLBACK");
-    if (outcome.error().code == Errc::corrupt) ask_for_check(path_);
-    return Error{outcome.error().code, "nothing was recorded: " + outcome.error().message};
+    return outcome;
   }
   kept_.clear();
   withdrawn_.clear();

@@ -6,7 +6,7 @@
 //
 // When a commit fails (disk full, I/O error) nothing in the batch is acknowledged: those who wait
 // get the error and their events are withdrawn; events that nobody waits for are kept and go into
-// the next transaction that succeeds, except deltas, whose message follows whole. Every later
+// the next transaction that succeeds, so that the log stays a prefix of what was seen. Every later
 // batch tries again, and while events are kept so does a timer: recording resumes by itself when
 // space is back.
 //
@@ -16,8 +16,8 @@
 // overwrites them. That index lives as long as any connection is open, which is why the connection
 // is reopened (cold page cache) while the reader's stays.
 //
-// The queue is bounded by what running turns produce; should the disk hang, deltas beyond
-// kMaxQueued writes are left out, as on failure.
+// The queue, and what is kept, are bounded by what running turns produce: no new turn starts
+// without the disk.
 //
 // Own synchronisation: queue() from any thread. Owned by Store.
 #pragma once
@@ -69,7 +69,6 @@ class LogWriter {
 
   // The log's file is copied into the database when it has grown beyond this.
   static constexpr uint64_t kCheckpointBytes = 4u << 20;
-  static constexpr size_t kMaxQueued = 4096;
 
   // Takes over a connection from open_log.
   LogWriter(Database database, std::string path, std::string vfs,

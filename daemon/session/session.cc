@@ -50,6 +50,7 @@ void Session::record(EventData data) {
 
 Task<Result<>> Session::record_durably(std::vector<EventData> data) {
   auto self = shared_from_this();
+  log_deltas();  // before what follows them: the log is a prefix of what was seen
   std::vector<Event> events;
   for (EventData& item : data) events.push_back(number(std::move(item)));
   Append append;
@@ -105,6 +106,7 @@ void Session::log_soon(const Event& event) {
     n_logged_deltas_ = 0;
     unlogged_bytes_ = 0;
   }
+  log_deltas();  // before what follows them: the log is a prefix of what was seen
   append.events.push_back(encode(event));
   store_.append_later(std::move(append));
 }

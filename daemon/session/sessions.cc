@@ -122,6 +122,7 @@ Task<Result<std::shared_ptr<Session>>> Sessions::create(SessionCreate request) {
 
 Task<Result<std::shared_ptr<Session>>> Sessions::open(std::string id) {
   if (Entry* entry = find(id)) co_return entry->session;
+  if (entries_.contains(id)) co_return no_session(id);  // leaving
   // A session that left memory a moment ago may have events on their way. Should the disk refuse
   // them it would still be in memory: see evict().
   (void)co_await store_.flush();
@@ -133,10 +134,12 @@ Task<Result<std::shared_ptr<Session>>> Sessions::open(std::string id) {
   if (!events) co_return events.error();
   auto state = fold(*events, id);
   if (!state) co_return state.error();
-  if (purged_.contains(id)) co_return no_session(id);
-  auto [at, is_new] = entries_.try_emplace(id);
-  if (is_new) at->second.session = std::make_shared<Session>(loop_, store_, std::move(*state));
-  auto session = at->second.session;
+  // Meanwhile someone else may have opened it, or purged it.
+  if (!purged_.contains(id) && !entries_.contains(id))
+    entries_[id].session = std::make_shared<Session>(loop_, store_, std::move(*state));
+  Entry* entry = find(id);
+  if (!entry) co_return no_session(id);
+  auto session = entry->session;
   evict();
   co_return session;
 }

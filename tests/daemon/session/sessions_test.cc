@@ -109,6 +109,25 @@ TEST_F(SessionMethods, DeleteInterruptsTheTurnAndTellsWhoWatches) {
   EXPECT_EQ(call(&M::get, protocol::SessionRef{id}).error().code, Errc::not_found);
 }
 
+Task<bool> purge_and_note(session::Sessions& sessions, std::string id, bool& is_done) {
+  auto purged = co_await sessions.purge(std::move(id));
+  is_done = true;
+  co_return bool(purged);
+}
+
+TEST_F(SessionMethods, NothingIsRecordedInASessionThatIsLeaving) {
+  std::string id = create("leaving");
+  run_turn(id, "k1");
+  bool is_done = false;
+  daemon->loop.start(purge_and_note(*daemon->sessions, id, is_done));
+  while (!is_done) (void)call(&M::rename, protocol::SessionRename{id, "revived"});
+  auto page = daemon->loop.run(daemon->store->page({}));
+  ASSERT_TRUE(page);
+  EXPECT_TRUE(page->sessions.empty());
+  restart();
+  EXPECT_EQ(call(&M::get, protocol::SessionRef{id}).error().code, Errc::not_found);
+}
+
 TEST_F(SessionMethods, DeleteLeavesNoByteOfTheText) {
   const std::string canary = "CANARY-5f1d7c";
   std::string kept = create("kept");

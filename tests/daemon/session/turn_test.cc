@@ -245,6 +245,7 @@ TEST_F(Turns, KeepThePartialMessageThroughACrash) {
   // The merged deltas are on disk once the log has been asked to write them and did.
   daemon->loop.run_until([&] {
     session::EventRange all{id};
+    EXPECT_TRUE(daemon->loop.run(daemon->store->flush()));
     auto events = daemon->loop.run(daemon->store->events(all));
     return events && events->back().first != 0;
   });
