@@ -3,21 +3,30 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <algorithm>
+#include <boost/asio/this_coro.hpp>
 #include <cctype>
+#include <cstdlib>
+#include <exception>
 #include <map>
 
 // How libcurl's multi-socket interface meets Asio: curl names the sockets that it waits on and a
-// timer; we watch both and call curl_multi_socket_action() when one fires. A finished transfer wakes
-// the coroutine that waits for it.
+// timer; we watch both and call curl_multi_socket_action() when one fires. A finished transfer
+// wakes the coroutine that waits for it. Silence is measured here and not by curl, whose own limit
+// is an average over seconds.
 namespace hearth {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
+constexpr size_t kMaxHeadBytes = 256 << 10;  // of all responses that one transfer gets
+constexpr std::chrono::milliseconds kLinger{200};
+
 struct Transfer {
-  Transfer(net::any_io_executor executor) : done(executor, net::steady_timer::time_point::max()) {}
+  Transfer(net::any_io_executor executor) : done(executor, Clock::time_point::max()) {}
 
   CURL* easy = nullptr;
   curl_slist* headers = nullptr;
@@ -25,9 +34,25 @@ struct Transfer {
   OutboundResponse response;
   HttpClient::BodySink on_body;
   bool is_stopped_by_sink = false;
+  std::exception_ptr thrown_by_sink;  // must not cross curl's frames
+  std::string refusal;                // why we ended it, when we did
+  size_t n_head_bytes = 0;
+  bool has_head = false;  // up to its empty line; curl takes less for a whole answer
+  curl_off_t n_uploaded = 0;
+  Clock::time_point moved_at = Clock::now();  // the last byte in either direction
+  std::optional<Clock::time_point> had_all_at;
   std::optional<CURLcode> outcome;
-  net::steady_timer done;  // cancelled when `outcome` is there
+  net::steady_timer done;  // cancelled when `outcome` or `had_all_at` is there
   char error_text[CURL_ERROR_SIZE] = {};
+
+  // When to stop waiting. Uploaded bytes are counted by curl and seen only here.
+  Clock::time_point deadline() {
+    if (had_all_at) return *had_all_at + kLinger;
+    curl_off_t n_bytes = 0;
+    curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &n_bytes);
+    if (n_bytes != std::exchange(n_uploaded, n_bytes)) moved_at = Clock::now();
+    return moved_at + request.stall_timeout;
+  }
 
   ~Transfer() {
     if (easy) curl_easy_cleanup(easy);
@@ -36,14 +61,26 @@ struct Transfer {
 };
 
 size_t hear_header(char* data, size_t size, size_t count, void* self) {
-  auto& response = static_cast<Transfer*>(self)->response;
+  auto& transfer = *static_cast<Transfer*>(self);
+  transfer.moved_at = Clock::now();
+  transfer.n_head_bytes += size * count;
+  if (transfer.n_head_bytes > kMaxHeadBytes) {
+    transfer.refusal = fmt::format("the head of the answer is longer than {} bytes", kMaxHeadBytes);
+    return 0;
+  }
+  OutboundResponse& response = transfer.response;
   std::string_view line(data, size * count);
   while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
-  if (line.starts_with("HTTP/")) response.headers.clear();  // a new response: redirect, 100-continue
+  if (line.empty()) transfer.has_head = true;
+  if (line.starts_with("HTTP/")) {  // a new response: redirect, 100-continue
+    transfer.has_head = false;
+    response.headers.clear();
+  }
   size_t colon = line.find(':');
   if (colon == line.npos) return size * count;
   std::string name(line.substr(0, colon));
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::ranges::transform(name, name.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   std::string_view value = line.substr(colon + 1);
   while (value.starts_with(' ')) value.remove_prefix(1);
   response.headers.emplace_back(std::move(name), std::string(value));
@@ -52,21 +89,40 @@ size_t hear_header(char* data, size_t size, size_t count, void* self) {
 
 size_t hear_body(char* data, size_t size, size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
+  transfer.moved_at = Clock::now();
   curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &transfer.response.status);
-  if (transfer.on_body(transfer.response, {data, size * count})) return size * count;
-  transfer.is_stopped_by_sink = true;
-  return 0;
+  try {
+    transfer.is_stopped_by_sink = !transfer.on_body(transfer.response, {data, size * count});
+  } catch (...) {
+    transfer.thrown_by_sink = std::current_exception();
+  }
+  if (transfer.is_stopped_by_sink || transfer.thrown_by_sink) return 0;
+  if (transfer.request.has_all && !transfer.had_all_at && transfer.request.has_all()) {
+    transfer.had_all_at = Clock::now();
+    transfer.done.cancel();
+  }
+  return size * count;
 }
 
+// Host and port, without a user or password.
 std::string host_of(const std::string& url) {
   size_t begin = url.find("://");
   begin = begin == url.npos ? 0 : begin + 3;
-  return url.substr(begin, url.find_first_of("/?#", begin) - begin);
+  std::string authority = url.substr(begin, url.find_first_of("/?#", begin) - begin);
+  return authority.substr(authority.rfind('@') + 1);  // npos + 1 is 0
+}
+
+// A control character would end the line and begin a header of somebody else's choice.
+bool is_one_line(std::string_view header) {
+  return std::ranges::none_of(header,
+                              [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; });
 }
 
 Error error_of(CURLcode code, const Transfer& transfer) {
   std::string host = host_of(transfer.request.url);
   const char* detail = transfer.error_text[0] ? transfer.error_text : curl_easy_strerror(code);
+  if (!transfer.refusal.empty())
+    return {Errc::upstream, fmt::format("{}: {}", host, transfer.refusal)};
   if (code == CURLE_OPERATION_TIMEDOUT) return {Errc::timeout, fmt::format("{}: {}", host, detail)};
   return {Errc::upstream, fmt::format("{}: {}", host, detail)};
 }
@@ -86,10 +142,13 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
     net::posix::stream_descriptor descriptor;
     int wanted = 0;  // CURL_POLL_IN | CURL_POLL_OUT
     bool is_reading = false, is_writing = false;
-    ~Watch() { descriptor.release(); }
+    ~Watch() {
+      if (descriptor.is_open()) descriptor.release();
+    }
   };
 
-  explicit State(net::any_io_executor loop) : executor(loop), timer(loop), multi(curl_multi_init()) {
+  explicit State(net::any_io_executor loop)
+      : executor(loop), timer(loop), multi(curl_multi_init()) {
     curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &State::watch_socket);
     curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &State::set_timer);
@@ -100,7 +159,12 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
   static int watch_socket(CURL*, curl_socket_t socket, int what, void* self, void*) {
     auto& state = *static_cast<State*>(self);
     if (what == CURL_POLL_REMOVE) {
-      state.watches.erase(socket);
+      // Curl closes the socket next. A wait that is still pending must end now, or it would be left
+      // with a number that the next socket gets.
+      if (auto at = state.watches.find(socket); at != state.watches.end()) {
+        at->second->descriptor.release();
+        state.watches.erase(at);
+      }
       return 0;
     }
     auto& watch = state.watches[socket];
@@ -130,7 +194,8 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
   }
 
   void arm(curl_socket_t socket, const std::shared_ptr<Watch>& watch) {
-    auto wait = [&](int direction, bool& is_waiting, net::posix::descriptor_base::wait_type type, int event) {
+    auto wait = [&](int direction, bool& is_waiting, net::posix::descriptor_base::wait_type type,
+                    int event) {
       if (!(watch->wanted & direction) || is_waiting) return;
       is_waiting = true;
       watch->descriptor.async_wait(type, [weak = weak_from_this(), socket, watch, &is_waiting,
@@ -144,7 +209,8 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
       });
     };
     wait(CURL_POLL_IN, watch->is_reading, net::posix::descriptor_base::wait_read, CURL_CSELECT_IN);
-    wait(CURL_POLL_OUT, watch->is_writing, net::posix::descriptor_base::wait_write, CURL_CSELECT_OUT);
+    wait(CURL_POLL_OUT, watch->is_writing, net::posix::descriptor_base::wait_write,
+         CURL_CSELECT_OUT);
   }
 
   void act(curl_socket_t socket, int event) {
@@ -181,15 +247,17 @@ void set_up(Transfer& transfer) {
   auto set = [easy](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
   set(CURLOPT_URL, request.url.c_str());
   set(CURLOPT_PROTOCOLS_STR, "http,https");
-  set(CURLOPT_REDIR_PROTOCOLS_STR, "https,http");
+  set(CURLOPT_REDIR_PROTOCOLS_STR, request.url.starts_with("http:") ? "http,https" : "https");
   set(CURLOPT_FOLLOWLOCATION, request.follow_redirects ? 1L : 0L);
   set(CURLOPT_MAXREDIRS, 8L);
   set(CURLOPT_UNRESTRICTED_AUTH, 0L);
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
-  set(CURLOPT_LOW_SPEED_LIMIT, 1L);
-  set(CURLOPT_LOW_SPEED_TIME, std::max(1L, static_cast<long>(request.stall_timeout.count() / 1000)));
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.total_timeout.count()));
+  set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  // The curl program heeds this variable, the library does not.
+  if (const char* authorities = std::getenv("SSL_CERT_FILE"); authorities && *authorities)
+    set(CURLOPT_CAINFO, authorities);
   set(CURLOPT_USERAGENT, "hearth");
   set(CURLOPT_ERRORBUFFER, transfer.error_text);
   set(CURLOPT_PRIVATE, &transfer);
@@ -213,26 +281,48 @@ void set_up(Transfer& transfer) {
 struct Attached {
   CURLM* multi;
   Transfer& transfer;
-  Attached(CURLM* m, Transfer& t) : multi(m), transfer(t) { curl_multi_add_handle(multi, transfer.easy); }
+  Attached(CURLM* m, Transfer& t) : multi(m), transfer(t) {
+    curl_multi_add_handle(multi, transfer.easy);
+  }
   ~Attached() { curl_multi_remove_handle(multi, transfer.easy); }
 };
 
 }  // namespace
 
 Task<Result<OutboundResponse>> HttpClient::fetch(OutboundRequest request, BodySink on_body) {
+  for (const std::string& header : request.headers)
+    if (!is_one_line(header))
+      co_return Error{
+          Errc::invalid,
+          fmt::format("{}: the request's header {} holds a line break or another control character",
+                      host_of(request.url), &header - request.headers.data() + 1)};
   std::shared_ptr<State> state = state_;
   Transfer transfer(state->executor);
   transfer.request = std::move(request);
   transfer.on_body = std::move(on_body);
   set_up(transfer);
   Attached attached(state->multi, transfer);
+  auto withdrawal = co_await net::this_coro::cancellation_state;
   while (!transfer.outcome) {
-    auto [error] = co_await transfer.done.async_wait(as_result);
-    if (!transfer.outcome && error == net::error::operation_aborted)
+    transfer.done.expires_at(transfer.deadline());
+    co_await transfer.done.async_wait(as_result);
+    if (transfer.outcome) break;
+    if (withdrawal.cancelled() != net::cancellation_type::none)
       co_return Error{Errc::cancelled, "the request was withdrawn"};
+    if (Clock::now() < transfer.deadline()) continue;
+    if (transfer.had_all_at) break;
+    co_return Error{Errc::timeout,
+                    fmt::format("{}: not a byte in {} ms", host_of(transfer.request.url),
+                                transfer.request.stall_timeout.count())};
   }
+  if (transfer.thrown_by_sink) std::rethrow_exception(transfer.thrown_by_sink);
   if (transfer.is_stopped_by_sink) co_return Error{Errc::cancelled, "the transfer was stopped"};
-  if (*transfer.outcome != CURLE_OK) co_return error_of(*transfer.outcome, transfer);
+  if (!transfer.had_all_at && *transfer.outcome != CURLE_OK)
+    co_return error_of(*transfer.outcome, transfer);
+  if (!transfer.has_head)
+    co_return Error{Errc::upstream,
+                    fmt::format("{}: the connection ended within the head of the answer",
+                                host_of(transfer.request.url))};
   curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &transfer.response.status);
   char* url = nullptr;
   curl_easy_getinfo(transfer.easy, CURLINFO_EFFECTIVE_URL, &url);

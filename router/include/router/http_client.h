@@ -1,8 +1,9 @@
 // Outbound HTTP(S) for providers and model downloads: libcurl's multi interface on the loop.
 //
 // TLS is verified (system CAs, or SSL_CERT_FILE), the user's proxy variables hold, connections are
-// pooled and kept alive. Redirects are not followed unless asked for, and never with credentials to
-// another host. Lives on one executor; every transfer ends before the client dies.
+// pooled and kept alive. Redirects are not followed unless asked for, never with credentials to
+// another host and never from https to http. Lives on one executor; every transfer ends before the
+// client dies.
 #pragma once
 
 #include <chrono>
@@ -28,6 +29,10 @@ struct OutboundRequest {
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds stall_timeout{60'000};  // without a byte, the first one included
   std::chrono::milliseconds total_timeout{0};       // 0: none
+  // Asked after each piece of the body. Once true the answer is whole, however the connection ends
+  // and though the server keeps it open: the rest is waited for only a moment, so that it can be
+  // reused.
+  std::function<bool()> has_all;
 };
 
 struct OutboundResponse {
@@ -49,8 +54,9 @@ class HttpClient {
   // Errc::cancelled. The head that `on_body` sees is that of the final response.
   using BodySink = std::function<bool(const OutboundResponse& head, std::string_view piece)>;
 
-  // Errors: timeout, or upstream with what failed (DNS, connect, TLS, reset) and the host.
-  // A status of 400 and above is a response, not an error. Cancelling the task ends the transfer.
+  // Errors: invalid for a header with a control character, timeout, or upstream with what failed
+  // (DNS, connect, TLS, reset) and the host. A status of 400 and above is a response, not an error.
+  // Cancelling the task ends the transfer. What `on_body` throws comes out of the task.
   Task<Result<OutboundResponse>> fetch(OutboundRequest request, BodySink on_body);
 
  private:
