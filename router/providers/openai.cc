@@ -1,59 +1,43 @@
 // Sends a completion to a provider that speaks OpenAI's chat wire.
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <chrono>
-#include <cstdlib>
 
+#include "providers/endpoint.h"
 #include "providers/openai_wire.h"
 #include "providers/sse.h"
-#include "providers/table.h"
 #include "router/http_client.h"
 #include "router/providers.h"
-#include "support/file.h"
 
 namespace hearth::router {
 
 namespace {
 
-constexpr size_t kMaxErrorBody = 64 << 10;
+constexpr size_t kMaxErrorBody = 64 << 10;  // what is longer is cut off
 
-struct Endpoint {
-  std::string url;
-  std::string key;  // "" where none is needed
-};
-
-// From the target's variable or 0600 file, else the provider's own variable. Never logged.
-Result<std::string> key_of(const Target& target, const ProviderRow* row) {
-  if (!target.key_file.empty()) {
-    struct stat info {};
-    if (::stat(target.key_file.c_str(), &info) == 0 && (info.st_mode & 077) != 0)
-      return Error{Errc::denied, fmt::format("{}: others can read this key file; run: chmod 600 {}",
-                                             target.key_file, target.key_file)};
-    auto text = file::read(target.key_file, 64 << 10);
-    if (!text) return text.error();
-    while (text->ends_with('\n') || text->ends_with('\r') || text->ends_with(' ')) text->pop_back();
-    return text;
-  }
-  std::string variable = target.key_env.empty() && row ? std::string(row->key_env) : target.key_env;
-  if (variable.empty()) return std::string();
-  const char* value = std::getenv(variable.c_str());
-  if (!value || !*value)
-    return Error{Errc::denied, fmt::format("target {} needs a key: set {} in the daemon's environment, or key_file in hearth.toml",
-                                           target.name, variable)};
-  return std::string(value);
+// A stream by its head, or by no word against it: some servers name no type or an odd one.
+bool is_stream(const OutboundResponse& head) {
+  std::string_view type = head.header("content-type").value_or("");
+  return head.status < 300 && !type.starts_with("text/html") &&
+         !type.starts_with("application/json");
 }
 
-Result<Endpoint> endpoint_of(const Target& target) {
-  const ProviderRow* row = find_provider(target.provider);
-  std::string base(target.base_url.empty() && row ? row->base_url : std::string_view(target.base_url));
-  if (base.empty())
-    return Error{Errc::invalid, fmt::format("target {}: provider \"{}\" is not known here; give it a base_url",
-                                            target.name, target.provider)};
-  auto key = key_of(target, row);
-  if (!key) return key.error();
-  while (base.ends_with('/')) base.pop_back();
-  return Endpoint{base + "/chat/completions", std::move(*key)};
+// What it means that the answer was no stream.
+Error refusal_of(const Target& target, const OutboundResponse& head, std::string_view body) {
+  if (head.status >= 400)
+    return openai::error_of(target, head.status, body, head.header("retry-after"),
+                            key_source(target));
+  if (head.status >= 300)
+    return {Errc::invalid,
+            fmt::format("{} answered {} and points to {}; redirects are not followed, since the "
+                        "key would go along: "
+                        "correct the target's base_url",
+                        target.provider, head.status,
+                        openai::words_of(head.header("location").value_or("nowhere")))};
+  return {Errc::upstream,
+          fmt::format("{} answered with content-type {} where a stream was asked for: {}",
+                      target.provider, openai::words_of(head.header("content-type").value_or("")),
+                      openai::words_of(body))};
 }
 
 class OpenAiProvider : public Provider {
@@ -63,15 +47,24 @@ class OpenAiProvider : public Provider {
   Task<Result<Completion>> complete(const Target& target, CompletionRequest request, DeltaSink sink,
                                     Refusal*) override {
     if (request.prompt)
-      co_return Error{Errc::unsupported, fmt::format("target {} takes conversations, not bare prompts", target.name)};
+      co_return Error{Errc::unsupported,
+                      fmt::format("target {} takes conversations, not bare prompts", target.name)};
     auto endpoint = endpoint_of(target);
     if (!endpoint) co_return endpoint.error();
+    auto completion = co_await send(target, *endpoint, std::move(request), std::move(sink));
+    if (completion) co_return completion;
+    co_return Error{completion.error().code,
+                    without_key(completion.error().message, endpoint->key)};
+  }
 
+ private:
+  Task<Result<Completion>> send(const Target& target, const Endpoint& endpoint,
+                                CompletionRequest request, DeltaSink sink) {
     OutboundRequest outbound;
     outbound.method = "POST";
-    outbound.url = endpoint->url;
+    outbound.url = endpoint.url;
     outbound.headers = {"content-type: application/json", "accept: text/event-stream"};
-    if (!endpoint->key.empty()) outbound.headers.push_back("authorization: Bearer " + endpoint->key);
+    if (!endpoint.key.empty()) outbound.headers.push_back("authorization: Bearer " + endpoint.key);
     outbound.body = openai::chat_body(target, request);
 
     using Clock = std::chrono::steady_clock;
@@ -82,31 +75,35 @@ class OpenAiProvider : public Provider {
     SseParser events([&](std::string_view, std::string_view data) {
       if (heard) heard = reader.hear(data);
     });
-    std::string error_body;
+    outbound.has_all = [&reader] { return reader.is_done(); };
+    std::optional<OutboundResponse> refusal;
+    std::string refused;
     HttpClient::BodySink on_body = [&](const OutboundResponse& head, std::string_view piece) {
       if (!first_byte) first_byte = Clock::now();
-      if (head.status >= 300) {
-        error_body.append(piece.substr(0, kMaxErrorBody - std::min(kMaxErrorBody, error_body.size())));
-        return true;
+      if (!is_stream(head)) {
+        if (!refusal) refusal = head;
+        refused.append(piece.substr(0, kMaxErrorBody - refused.size()));
+        return refused.size() < kMaxErrorBody;
       }
       if (auto fed = events.feed(piece); !fed && heard) heard = fed.error();
       return bool(heard);
     };
     auto response = co_await http_.fetch(std::move(outbound), std::move(on_body));
+    if (refusal) co_return refusal_of(target, *refusal, refused);
     if (!heard) co_return heard.error();
     if (!response) co_return response.error();
-    if (response->status >= 300)
-      co_return openai::error_of(target, response->status, error_body, response->header("retry-after"));
+    if (!is_stream(*response)) co_return refusal_of(target, *response, "");
     auto completion = reader.finish(target.provider);
     if (!completion) co_return completion.error();
-    auto ms = [](Clock::duration time) { return std::chrono::duration<double, std::milli>(time).count(); };
+    auto ms = [](Clock::duration time) {
+      return std::chrono::duration<double, std::milli>(time).count();
+    };
     completion->timings.prefill_ms = ms(first_byte.value_or(sent) - sent);
     completion->timings.decode_ms = ms(Clock::now() - first_byte.value_or(sent));
     completion->message.model = target.model;
     co_return completion;
   }
 
- private:
   HttpClient http_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 namespace hearth::router {
 
 Result<> SseParser::feed(std::string_view bytes) {
@@ -15,12 +17,15 @@ Result<> SseParser::feed(std::string_view bytes) {
     }
     line_ += c;
     if (line_.size() + data_.size() > max_event_bytes_)
-      return Error{Errc::upstream, fmt::format("an event of the stream is longer than {} bytes", max_event_bytes_)};
+      return Error{Errc::upstream,
+                   fmt::format("an event of the stream is longer than {} bytes", max_event_bytes_)};
   }
   return {};
 }
 
 void SseParser::end_line() {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (std::exchange(is_first_line_, false) && line_.starts_with(kByteOrderMark)) line_.erase(0, 3);
   if (line_.empty()) {  // a blank line ends the event
     if (has_data_) sink_(event_, data_);
     event_.clear();

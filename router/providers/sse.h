@@ -1,7 +1,8 @@
 // Server-sent events, read in pieces as they come off the wire.
 //
-// Line ends may be LF, CRLF or CR; comments are dropped; a data line is bounded. Any split of the
-// stream gives the same events. Source: HTML standard, 9.2.6 "Interpreting an event stream".
+// Line ends may be LF, CRLF or CR; a byte order mark in front and comments are dropped; an event is
+// bounded. Any split of the stream gives the same events. Source: HTML standard, 9.2.6
+// "Interpreting an event stream".
 #pragma once
 
 #include <functional>
@@ -30,6 +31,7 @@ class SseParser {
   std::string line_;
   std::string event_;
   std::string data_;
+  bool is_first_line_ = true;
   bool has_data_ = false;
   bool after_cr_ = false;
 };

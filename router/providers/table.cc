@@ -1,5 +1,7 @@
 #include "providers/table.h"
 
+#include "router/providers.h"
+
 namespace hearth::router {
 
 namespace {
@@ -27,6 +29,11 @@ const ProviderRow* find_provider(std::string_view name) {
   for (const ProviderRow& row : kRows)
     if (row.name == name) return &row;
   return nullptr;
+}
+
+std::string_view provider_address(std::string_view name) {
+  const ProviderRow* row = find_provider(name);
+  return row ? row->base_url : "";
 }
 
 }  // namespace hearth::router
