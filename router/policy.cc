@@ -4,7 +4,8 @@
 #include <fnmatch.h>
 
 #include <algorithm>
-#include <limits>
+#include <cassert>
+#include <filesystem>
 
 namespace hearth::router {
 
@@ -34,9 +35,10 @@ std::pair<Trust, std::string> required_trust(const RequestFacts& facts, const Po
   std::pair<Trust, std::string> strictest{policy.trust_floor, ""};
   for (const std::string& label : facts.labels) {
     // A label that no rule knows is taken at its strictest: a typo must not open the door.
-    Trust trust = Trust::local;
+    std::optional<Trust> least;
     for (const LabelRule& rule : policy.labels)
-      if (rule.name == label) trust = rule.trust;
+      if (rule.name == label) least = std::min(rule.trust, least.value_or(rule.trust));
+    Trust trust = least.value_or(Trust::local);
     if (trust < strictest.first) strictest = {trust, label};
   }
   return strictest;
@@ -66,8 +68,8 @@ std::optional<std::string> excluded_by(const RequestFacts& facts, const Policy& 
   if (target.trust > trust)
     return label.empty() ? fmt::format("trust {} is below the policy's floor {}",
                                        enum_name(target.trust), enum_name(trust))
-                         : fmt::format("label \"{}\" allows trust {} at most, the target has {}", label,
-                                       enum_name(trust), enum_name(target.trust));
+                         : fmt::format("label \"{}\" allows trust {} at most, the target has {}",
+                                       label, enum_name(trust), enum_name(target.trust));
   if (facts.needs_tools && !target.has_tools) return "it cannot call tools";
   if (facts.needs_images && !target.has_images) return "it cannot read images";
   if (facts.is_bare_prompt && !target.has_bare_prompt) return "it takes conversations only";
@@ -75,7 +77,8 @@ std::optional<std::string> excluded_by(const RequestFacts& facts, const Policy& 
   uint32_t n_context = state.n_context ? state.n_context : target.n_context;
   // An engine counts exactly and refuses with both numbers; a remote context is judged here.
   if (target.kind == TargetKind::api && n_context && facts.n_prompt_estimate >= n_context)
-    return fmt::format("about {} prompt tokens, its context is {}", facts.n_prompt_estimate, n_context);
+    return fmt::format("about {} prompt tokens, its context is {}", facts.n_prompt_estimate,
+                       n_context);
   if (!asked_by_name && candidate.quality < rule.min_quality)
     return fmt::format("quality {:.2f} is below the floor {:.2f} of class {}", candidate.quality,
                        rule.min_quality, enum_name(facts.task));
@@ -91,7 +94,8 @@ std::string refusal(const Decision& decision) {
   for (const Candidate& candidate : decision.candidates)
     reason += fmt::format(" {}: {};", candidate.target, candidate.excluded_by.value_or(""));
   if (decision.candidates.empty())
-    return "no target is configured and no model is pulled: run `hearth pull`, or add a [target.NAME]";
+    return "no target is configured and no model is pulled: run `hearth pull`, or add a "
+           "[target.NAME]";
   reason.pop_back();
   return reason;
 }
@@ -105,20 +109,25 @@ bool glob(const std::string& pattern, const std::string& text) {
 bool matches(const std::string& rule, const Source& source) {
   if (rule.starts_with("repo:")) return source.repo && glob(rule.substr(5), *source.repo);
   if (rule.starts_with("tool:")) return source.tool && glob(rule.substr(5), *source.tool);
-  return source.path && glob(rule, *source.path);
+  // "lib/../src/a.cc" is in src/, however it is spelled.
+  return source.path &&
+         glob(rule, std::filesystem::path(*source.path).lexically_normal().generic_string());
 }
 
 }  // namespace
 
 Result<Decision> decide(const RequestFacts& facts, const Policy& policy,
                         const std::vector<TargetState>& states) {
-  bool is_named = std::ranges::any_of(policy.targets, [&](const Target& t) { return names(facts, t); });
+  assert(states.size() == policy.targets.size());
+  bool is_named =
+      std::ranges::any_of(policy.targets, [&](const Target& t) { return names(facts, t); });
   if (!is_named && !policy.targets.empty()) {
     std::string known = "auto, local";
     for (const Target& target : policy.targets)
-      known += fmt::format(", {}{}", target.name, target.model.empty() || target.model == target.name
-                                                      ? ""
-                                                      : fmt::format(" ({})", target.model));
+      known += fmt::format(", {}{}", target.name,
+                           target.model.empty() || target.model == target.name
+                               ? ""
+                               : fmt::format(" ({})", target.model));
     return Error{Errc::not_found,
                  fmt::format("model \"{}\" is not known here; known are: {}", facts.model, known)};
   }
@@ -126,7 +135,8 @@ Result<Decision> decide(const RequestFacts& facts, const Policy& policy,
   Decision decision;
   decision.id = facts.id;
   const TaskRule& rule = rule_of(policy, facts.task);
-  uint32_t n_output = facts.max_tokens ? std::min(facts.max_tokens, kTypicalOutput) : kTypicalOutput;
+  uint32_t n_output =
+      facts.max_tokens ? std::min(facts.max_tokens, kTypicalOutput) : kTypicalOutput;
   const Target* best = nullptr;
   Candidate best_candidate;
   size_t n_kept = 0;
@@ -156,9 +166,10 @@ Result<Decision> decide(const RequestFacts& facts, const Policy& policy,
   decision.target = best->name;
   decision.model = best->model;
   decision.reason =
-      n_kept == 1 ? fmt::format("{} is the only target that passes the policy", best->name)
-                  : fmt::format("{} is the cheapest of {} targets that pass the policy, at about ${:.6f}",
-                                best->name, n_kept, best_candidate.cost_usd);
+      n_kept == 1
+          ? fmt::format("{} is the only target that passes the policy", best->name)
+          : fmt::format("{} is the cheapest of {} targets that pass the policy, at about ${:.6f}",
+                        best->name, n_kept, best_candidate.cost_usd);
   return decision;
 }
 
@@ -166,7 +177,8 @@ std::vector<std::string> labels_of(const Policy& policy, const Block& block) {
   std::vector<std::string> labels = block.labels;
   if (!block.source) return labels;
   for (const LabelRule& rule : policy.labels) {
-    bool is_match = std::ranges::any_of(rule.match, [&](const auto& m) { return matches(m, *block.source); });
+    bool is_match =
+        std::ranges::any_of(rule.match, [&](const auto& m) { return matches(m, *block.source); });
     if (is_match && std::ranges::count(labels, rule.name) == 0) labels.push_back(rule.name);
   }
   return labels;

@@ -68,15 +68,22 @@ Task<Result<Completion>> Router::complete(RouteRequest request, DeltaSink sink,
   std::shared_ptr<const Policy> policy = services_.policy();
   add_labels(*policy, request);
   add_needs(request);
-  Result<Decision> decision = decide(request.facts, *policy, states(*policy));
-  if (!decision) co_return decision.error();
-  log::info("routed", {{"request", decision->id},
-                       {"target", decision->target.empty() ? "-" : decision->target},
-                       {"reason", decision->reason}});
-  if (on_decision) on_decision(*decision);
-  if (decision->target.empty()) co_return Error{Errc::denied, decision->reason};
+  Result<Decision> decided = decide(request.facts, *policy, states(*policy));
+  Decision decision;
+  if (decided) {
+    decision = std::move(*decided);
+  } else {  // an unknown model leaves a record too
+    decision.id = request.facts.id;
+    decision.reason = decided.error().message;
+  }
+  log::info("routed", {{"request", decision.id},
+                       {"target", decision.target.empty() ? "-" : decision.target},
+                       {"reason", decision.reason}});
+  if (on_decision) on_decision(decision);
+  if (!decided) co_return decided.error();
+  if (decision.target.empty()) co_return Error{Errc::denied, decision.reason};
 
-  auto at = std::ranges::find(policy->targets, decision->target, &Target::name);
+  auto at = std::ranges::find(policy->targets, decision.target, &Target::name);
   const Target& target = *at;
   if (target.kind == TargetKind::api)
     co_return co_await services_.remote.complete(target, std::move(request.body), std::move(sink),

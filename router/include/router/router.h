@@ -30,7 +30,7 @@ class Completer {
  public:
   virtual ~Completer() = default;
 
-  // Decides, calls on_decision once (also for a refusal), then streams deltas and returns the
+  // Decides, calls on_decision once (also for a refusal and an unknown model), then streams deltas and returns the
   // answer. Cancelling the awaiting task stops the provider.
   // Errors: not_found for an unknown model, denied when policy leaves no target, else the provider's.
   virtual Task<Result<Completion>> complete(RouteRequest request, DeltaSink sink,
