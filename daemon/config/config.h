@@ -20,23 +20,31 @@
 
 namespace hearth {
 
-struct ServerConfig {  // [server]
-  uint16_t port = 48620;                         // loopback TCP; another free one when taken
-  std::vector<std::string> allowed_origins;      // exact Origin values; none by default
-  uint64_t max_body_bytes = 32u << 20;           // "32MiB": HTTP request body
-  uint64_t max_message_bytes = 4u << 20;         // WebSocket message
+template <>
+struct EnumNames<log::Level> {
+  static constexpr std::pair<log::Level, std::string_view> names[] = {
+      {log::Level::error, "error"}, {log::Level::warn, "warn"},   {log::Level::info, "info"},
+      {log::Level::debug, "debug"}, {log::Level::trace, "trace"},
+  };
+};
+
+struct ServerConfig {                        // [server]
+  uint16_t port = 48620;                     // loopback TCP; another free one when taken
+  std::vector<std::string> allowed_origins;  // exact Origin values; none by default
+  uint64_t max_body_bytes = 32u << 20;       // "32MiB": HTTP request body
+  uint64_t max_message_bytes = 4u << 20;     // WebSocket message
   uint32_t max_connections = 1024;
 };
 
 struct ModelConfig {  // [model.NAME]
   std::string name;
-  std::string path;                       // default: the model of that name in the store
-  std::vector<std::string> aliases;       // alias = "x" or ["x", "y"]
-  engine::ModelSettings settings;         // context, kv_type, threads, memory = "4GiB"
-  std::chrono::seconds keep_alive{300};   // keep_alive = "5m", "0" for ever
+  std::string path;                      // default: the model of that name in the store
+  std::vector<std::string> aliases;      // alias = "x" or ["x", "y"]
+  engine::ModelSettings settings;        // context, kv_type, threads, memory = "4GiB"
+  std::chrono::seconds keep_alive{300};  // keep_alive = "5m", "0" for ever
 };
 
-struct SessionConfig {  // [sessions]
+struct SessionConfig {                // [sessions]
   uint64_t quota_bytes = 2ull << 30;  // of the event log on disk
 };
 
@@ -63,6 +71,7 @@ Result<Config> load_config(const std::string& path);
 Result<Config> parse_config(std::string_view text, const std::string& file_name);
 
 // The effective configuration as TOML, keys never shown: what config/get and `config check` print.
+// Reading it gives the same configuration.
 std::string to_toml(const Config& config);
 
 }  // namespace hearth

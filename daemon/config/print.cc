@@ -33,12 +33,14 @@ toml::table target_table(const router::Target& target) {
   table.insert("trust", enum_name(target.trust));
   table.insert("quality", target.quality);
   if (target.n_context) table.insert("context", number(target.n_context));
+  if (target.n_max_output) table.insert("max_output", number(target.n_max_output));
   table.insert("tools", target.has_tools);
   table.insert("images", target.has_images);
-  if (is_api)
-    table.insert("price", toml::table{{"input", target.price.input},
-                                      {"cached", target.price.cached},
-                                      {"output", target.price.output}});
+  if (target.ttft_ms) table.insert("ttft_ms", *target.ttft_ms);
+  if (target.tokens_per_s) table.insert("tokens_per_s", *target.tokens_per_s);
+  table.insert("price", toml::table{{"input", target.price.input},
+                                    {"cached", target.price.cached},
+                                    {"output", target.price.output}});
   return table;
 }
 
@@ -64,25 +66,30 @@ std::string to_toml(const Config& config) {
                                     {"max_message", number(config.server.max_message_bytes)},
                                     {"max_connections", number(config.server.max_connections)}});
   root.insert("sessions", toml::table{{"quota", number(config.sessions.quota_bytes)}});
-  root.insert("log", toml::table{{"max_size", number(config.log.max_bytes)}, {"keep", number(config.log.keep)}});
-  root.insert("policy", toml::table{{"name", config.policy.name}, {"trust_floor", enum_name(config.policy.trust_floor)}});
-  toml::table models, targets, classes;
-  for (const ModelConfig& model : config.models) models.insert(model.name, model_table(model));
-  for (const router::Target& target : config.policy.targets) targets.insert(target.name, target_table(target));
+  root.insert("log", toml::table{{"level", enum_name(config.log.level)},
+                                 {"max_size", number(config.log.max_bytes)},
+                                 {"keep", number(config.log.keep)}});
+  root.insert("policy", toml::table{{"name", config.policy.name},
+                                    {"trust_floor", enum_name(config.policy.trust_floor)}});
+  std::ostringstream out;
+  out << root << '\n';
+  // One by one, since their order means something and a table sorts.
+  auto add = [&out](std::string_view group, std::string_view name, toml::table table) {
+    out << '\n' << toml::table{{group, toml::table{{name, std::move(table)}}}} << '\n';
+  };
+  for (const ModelConfig& model : config.models) add("model", model.name, model_table(model));
+  for (const router::Target& target : config.policy.targets)
+    add("target", target.name, target_table(target));
   for (const auto& [task, rule] : config.policy.tasks) {
     toml::table table{{"targets", strings(rule.targets)}, {"min_quality", rule.min_quality}};
     if (rule.deadline_ms) table.insert("deadline_ms", number(*rule.deadline_ms));
-    classes.insert(enum_name(task), std::move(table));
+    add("class", enum_name(task), std::move(table));
   }
-  if (!models.empty()) root.insert("model", std::move(models));
-  if (!targets.empty()) root.insert("target", std::move(targets));
-  if (!classes.empty()) root.insert("class", std::move(classes));
-  toml::array labels;
-  for (const router::LabelRule& label : config.policy.labels)
-    labels.push_back(toml::table{{"name", label.name}, {"match", strings(label.match)}, {"trust", enum_name(label.trust)}});
-  if (!labels.empty()) root.insert("label", std::move(labels));
-  std::ostringstream out;
-  out << root << '\n';
+  for (const router::LabelRule& label : config.policy.labels) {
+    toml::table table{
+        {"name", label.name}, {"match", strings(label.match)}, {"trust", enum_name(label.trust)}};
+    out << '\n' << toml::table{{"label", toml::array{std::move(table)}}} << '\n';
+  }
   return out.str();
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <utility>
 
 namespace hearth::config {
 
@@ -15,9 +16,15 @@ struct Unit {
   uint64_t factor;
 };
 
-constexpr Unit kByteUnits[] = {{"B", 1},           {"KB", 1000},         {"KiB", 1ull << 10},
-                               {"MB", 1000'000},   {"MiB", 1ull << 20},  {"GB", 1000'000'000},
-                               {"GiB", 1ull << 30}, {"TB", 1000'000'000'000}, {"TiB", 1ull << 40}};
+constexpr Unit kByteUnits[] = {{"B", 1},
+                               {"KB", 1000},
+                               {"KiB", 1ull << 10},
+                               {"MB", 1000'000},
+                               {"MiB", 1ull << 20},
+                               {"GB", 1000'000'000},
+                               {"GiB", 1ull << 30},
+                               {"TB", 1000'000'000'000},
+                               {"TiB", 1ull << 40}};
 constexpr Unit kTimeUnits[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
 
 // "5m", "32 MiB", "0": digits, then a unit; zero needs none.
@@ -31,22 +38,24 @@ std::optional<uint64_t> with_unit(std::string_view text, const Unit (&units)[N])
   if (unit.empty() && number == 0) return 0;
   for (const Unit& each : units) {
     if (each.name != unit) continue;
-    if (number > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) / each.factor) return std::nullopt;
+    if (number > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) / each.factor)
+      return std::nullopt;
     return number * each.factor;
   }
   return std::nullopt;
 }
 
+// Letters to insert, remove, replace or swap with their neighbour ("prot" is one away from "port").
 size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
+  std::vector<size_t> before, above, row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
   for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
+    before = std::exchange(above, row);
     row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
-      size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1])});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        row[j] = std::min(row[j], before[j - 2] + 1);
     }
   }
   return row[b.size()];
@@ -184,7 +193,8 @@ void Section::finish() const {
   }
 }
 
-std::optional<std::string> nearest(std::string_view word, const std::set<std::string, std::less<>>& candidates) {
+std::optional<std::string> nearest(std::string_view word,
+                                   const std::set<std::string, std::less<>>& candidates) {
   std::optional<std::string> best;
   size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {

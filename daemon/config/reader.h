@@ -81,6 +81,7 @@ class Section {
 };
 
 // Nothing when no candidate is near (edit distance over a third of the word).
-std::optional<std::string> nearest(std::string_view word, const std::set<std::string, std::less<>>& candidates);
+std::optional<std::string> nearest(std::string_view word,
+                                   const std::set<std::string, std::less<>>& candidates);
 
 }  // namespace hearth::config
