@@ -10,7 +10,8 @@ namespace {
 
 using testing::HasSubstr;
 
-Target target(std::string name, TargetKind kind, Trust trust, double usd_per_m, double quality = 0.5) {
+Target target(std::string name, TargetKind kind, Trust trust, double usd_per_m,
+              double quality = 0.5) {
   Target made;
   made.name = std::move(name);
   made.kind = kind;
@@ -39,7 +40,8 @@ RequestFacts facts(std::string model = "auto") {
   return made;
 }
 
-Decision decided(const RequestFacts& request, const Policy& policy, std::vector<TargetState> states = {}) {
+Decision decided(const RequestFacts& request, const Policy& policy,
+                 std::vector<TargetState> states = {}) {
   states.resize(policy.targets.size());
   auto decision = decide(request, policy, states);
   EXPECT_TRUE(decision) << decision.error().message;
@@ -151,7 +153,8 @@ TEST(Labels, ComeFromPathRepositoryAndTool) {
   EXPECT_EQ(labels_of(policy, block), (std::vector<std::string>{"work", "secret"}));
   block.source = Source{"deep/er/.env", std::nullopt, "shell"};
   block.labels = {"work"};
-  EXPECT_EQ(labels_of(policy, block), (std::vector<std::string>{"work", "secret"})) << "never twice";
+  EXPECT_EQ(labels_of(policy, block), (std::vector<std::string>{"work", "secret"}))
+      << "never twice";
 }
 
 }  // namespace

@@ -1,0 +1,217 @@
+// What holds for every policy and every request, tried on many seeded ones.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "router/policy.h"
+#include "support/json.h"
+
+namespace hearth::router {
+namespace {
+
+constexpr int kRounds = 5000;
+
+struct Situation {
+  RequestFacts facts;
+  Policy policy;
+  std::vector<TargetState> states;
+};
+
+class Dice {
+ public:
+  explicit Dice(uint32_t seed) : random_(seed) {}
+  bool chance(unsigned one_in) { return random_() % one_in == 0; }
+  uint32_t below(uint32_t n) { return static_cast<uint32_t>(random_() % n); }
+  // Few values, so that ties come often.
+  double step(uint32_t n) { return below(n + 1) / static_cast<double>(n); }
+
+ private:
+  std::mt19937 random_;
+};
+
+Target any_target(Dice& dice, size_t i) {
+  Target made;
+  made.name = "t" + std::to_string(i);
+  made.model = "m" + std::to_string(dice.below(3));
+  made.kind = dice.chance(2) ? TargetKind::api : TargetKind::engine;
+  made.trust = static_cast<Trust>(dice.below(5));
+  made.price = {dice.step(2), 0, dice.step(2)};
+  made.quality = dice.step(4);
+  made.n_context = dice.chance(3) ? 1000 : 0;
+  made.has_tools = !dice.chance(4);
+  made.has_images = dice.chance(2);
+  made.has_bare_prompt = !dice.chance(3);
+  if (dice.chance(2)) made.ttft_ms = dice.below(3) * 500;
+  return made;
+}
+
+Situation any_situation(uint32_t seed) {
+  Dice dice(seed);
+  Situation made;
+  size_t n_targets = dice.below(6);
+  for (size_t i = 0; i < n_targets; ++i) {
+    made.policy.targets.push_back(any_target(dice, i));
+    TargetState& state = made.states.emplace_back();
+    if (dice.chance(6)) state.down = "it is down";
+    state.queue_ms = dice.below(3) * 5000;
+  }
+  made.policy.trust_floor = static_cast<Trust>(dice.below(5));
+  made.policy.labels = {
+      {"a", {}, Trust::self_hosted}, {"b", {}, Trust::retained}, {"b", {}, Trust::zero_retention}};
+  TaskRule& rule = made.policy.tasks[TaskClass::chat];
+  rule.min_quality = dice.step(4);
+  if (dice.chance(3)) rule.deadline_ms = 5000 + dice.below(10'000);
+  if (dice.chance(3)) rule.targets = {"t0", "t2"};
+  made.facts.id = "d" + std::to_string(seed);
+  constexpr const char* kModels[] = {"auto", "auto", "local", "t1", "m1", "nothing", ""};
+  made.facts.model = kModels[dice.below(std::size(kModels))];
+  for (const char* label : {"a", "b", "unknown"})
+    if (dice.chance(5)) made.facts.labels.emplace_back(label);
+  made.facts.n_prompt_estimate = dice.below(2000);
+  made.facts.max_tokens = dice.below(3) * 300;
+  made.facts.needs_tools = dice.chance(3);
+  made.facts.needs_images = dice.chance(4);
+  made.facts.is_bare_prompt = dice.chance(5);
+  return made;
+}
+
+std::string text_of(const Result<Decision>& decision) {
+  return decision ? json::encode(*decision) : decision.error().message;
+}
+
+// Calls check(situation, decision) for all situations where the model is known.
+template <class Check>
+void for_all(Check check) {
+  int n_chosen = 0, n_refused = 0;
+  for (uint32_t seed = 0; seed < kRounds; ++seed) {
+    Situation situation = any_situation(seed);
+    auto decision = decide(situation.facts, situation.policy, situation.states);
+    if (!decision) continue;
+    ++(decision->target.empty() ? n_refused : n_chosen);
+    SCOPED_TRACE(seed);
+    check(situation, *decision);
+  }
+  EXPECT_GT(n_chosen, kRounds / 10) << "the situations are worth trying";
+  EXPECT_GT(n_refused, kRounds / 10);
+}
+
+size_t index_of(const Situation& situation, const std::string& target) {
+  auto at = std::ranges::find(situation.policy.targets, target, &Target::name);
+  return static_cast<size_t>(at - situation.policy.targets.begin());
+}
+
+TEST(DecideProperty, TheSameInputsGiveTheSameDecision) {
+  for (uint32_t seed = 0; seed < kRounds; ++seed) {
+    Situation first = any_situation(seed), second = any_situation(seed);
+    EXPECT_EQ(text_of(decide(first.facts, first.policy, first.states)),
+              text_of(decide(second.facts, second.policy, second.states)));
+  }
+}
+
+TEST(DecideProperty, EveryTargetIsACandidateInTheOrderOfThePolicy) {
+  for_all([](const Situation& situation, const Decision& decision) {
+    EXPECT_EQ(decision.id, situation.facts.id);
+    EXPECT_FALSE(decision.reason.empty());
+    ASSERT_EQ(decision.candidates.size(), situation.policy.targets.size());
+    for (size_t i = 0; i < decision.candidates.size(); ++i)
+      EXPECT_EQ(decision.candidates[i].target, situation.policy.targets[i].name);
+  });
+}
+
+TEST(DecideProperty, AnExcludedTargetIsNeverChosenAndARefusalExcludesAll) {
+  for_all([](const Situation&, const Decision& decision) {
+    for (const Candidate& candidate : decision.candidates) {
+      if (candidate.excluded_by) {
+        EXPECT_FALSE(candidate.excluded_by->empty());
+        EXPECT_NE(candidate.target, decision.target);
+      }
+      if (decision.target.empty()) {
+        EXPECT_TRUE(candidate.excluded_by);
+        EXPECT_NE(decision.reason.find(candidate.target), std::string::npos) << decision.reason;
+      }
+    }
+  });
+}
+
+TEST(DecideProperty, TheChosenIsCheapestThenFastestThenFirst) {
+  for_all([](const Situation& situation, const Decision& decision) {
+    if (decision.target.empty()) return;
+    size_t chosen = index_of(situation, decision.target);
+    auto rank = [&](size_t i) {
+      const Candidate& candidate = decision.candidates[i];
+      return std::tuple(candidate.cost_usd, candidate.latency_ms, i);
+    };
+    for (size_t i = 0; i < decision.candidates.size(); ++i)
+      if (i != chosen && !decision.candidates[i].excluded_by) {
+        EXPECT_LT(rank(chosen), rank(i));
+      }
+  });
+}
+
+TEST(DecideProperty, TheChosenKeepsEveryRule) {
+  for_all([](const Situation& situation, const Decision& decision) {
+    if (decision.target.empty()) return;
+    const auto& [facts, policy, states] = situation;
+    size_t chosen = index_of(situation, decision.target);
+    const Target& target = policy.targets[chosen];
+    EXPECT_EQ(decision.model, target.model);
+    EXPECT_LE(target.trust, policy.trust_floor);
+    for (const std::string& label : facts.labels) {
+      Trust allowed = label == "a"   ? Trust::self_hosted
+                      : label == "b" ? Trust::zero_retention
+                                     : Trust::local;
+      EXPECT_LE(target.trust, allowed) << label << ": of two rules the stricter";
+    }
+    if (facts.needs_tools) {
+      EXPECT_TRUE(target.has_tools);
+    }
+    if (facts.needs_images) {
+      EXPECT_TRUE(target.has_images);
+    }
+    if (facts.is_bare_prompt) {
+      EXPECT_TRUE(target.has_bare_prompt);
+    }
+    EXPECT_FALSE(states[chosen].down);
+    if (target.kind == TargetKind::api && target.n_context) {
+      EXPECT_LT(facts.n_prompt_estimate, target.n_context);
+    }
+    if (facts.model == "local") {
+      EXPECT_EQ(target.kind, TargetKind::engine);
+    }
+    if (facts.model == "t1" || facts.model == "m1") {
+      EXPECT_TRUE(facts.model == target.name || facts.model == target.model);
+      return;  // who is asked for by name need not meet floor and deadline
+    }
+    const TaskRule& rule = policy.tasks.at(TaskClass::chat);
+    EXPECT_GE(target.quality, rule.min_quality);
+    if (rule.deadline_ms) {
+      EXPECT_LE(decision.candidates[chosen].latency_ms, *rule.deadline_ms);
+    }
+    if (!rule.targets.empty()) {
+      EXPECT_TRUE(std::ranges::count(rule.targets, target.name));
+    }
+  });
+}
+
+TEST(DecideProperty, AWorseTargetAtTheEndChangesNothing) {
+  for_all([](const Situation& situation, const Decision& decision) {
+    if (situation.policy.targets.empty()) return;  // there, the model is never unknown
+    Situation more = situation;
+    Target dear;
+    dear.name = "dear";
+    dear.kind = TargetKind::api;
+    dear.price = {1e5, 1e5, 1e5};
+    dear.trust = Trust::trains;
+    more.policy.targets.push_back(dear);
+    more.states.emplace_back();
+    auto again = decide(more.facts, more.policy, more.states);
+    ASSERT_TRUE(again);
+    if (!decision.target.empty()) {
+      EXPECT_EQ(again->target, decision.target);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace hearth::router
