@@ -1,26 +1,61 @@
 // hearth: one binary. `serve` is the daemon; `engine` is its child process; `dev` is for people who
 // work on models; everything else is a client of the daemon or works on files.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/rpc_client.h"
 #include "cli/terminal.h"
 #include "daemon/version.h"
 #include "inference/entry_points.h"
+#include "support/file.h"
 #include "support/path.h"
 
 namespace {
 
 using namespace hearth;
 
-std::string version_text() {
-  return fmt::format("hearth {}\ncommit: {}\nbackends: cpu (scalar, avx2, avx512, chosen at run time)\nbuild: {}",
-                     HEARTH_VERSION, HEARTH_COMMIT, HEARTH_BUILD);
+// With a word about the daemon when it is of another version.
+std::string version_text(const cli::Common& common) {
+  std::string text =
+      fmt::format("hearth {}\ncommit: {}\nbackends: cpu (scalar, avx2, avx512, chosen at run time)\nbuild: {}",
+                  HEARTH_VERSION, HEARTH_COMMIT, HEARTH_BUILD);
+  auto daemon = cli::find_daemon(common.folders);
+  std::string note = daemon ? cli::version_note(*daemon) : "";
+  return note.empty() ? text : text + "\nnote: " + note;
+}
+
+std::string names_of(const CLI::App& app) {
+  std::string names;
+  for (const CLI::App* sub : app.get_subcommands(nullptr)) names += (names.empty() ? "" : ", ") + sub->get_name();
+  return names;
+}
+
+// CLI11 says "A subcommand is required" for a misspelt one too.
+std::string usage_error(const CLI::App* app, const CLI::Error& error, const std::vector<std::string>& arguments) {
+  const CLI::App* at = app;  // the innermost command that was named
+  std::string path = "hearth";
+  size_t n_named = 0;
+  for (; n_named < arguments.size(); ++n_named) {
+    auto named = at->get_subcommands([&](const CLI::App* sub) { return sub->get_name() == arguments[n_named]; });
+    if (named.empty()) break;
+    at = named.front();
+    path += " " + arguments[n_named];
+  }
+  std::string what = error.what();
+  if (at->get_require_subcommand_min() > 0) {
+    bool is_word = n_named < arguments.size() && !arguments[n_named].starts_with("-");
+    what = fmt::format("{}; commands are: {}",
+                       is_word ? fmt::format("unknown command \"{}\"", arguments[n_named]) : "expected a command", names_of(*at));
+  }
+  return fmt::format("{}: {}\n(`{} --help` says more)\n", path, what, path);
 }
 
 // Every subcommand with its options; each leaves its call in `chosen`.
@@ -38,7 +73,7 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
 
   static cli::ServeOptions serve;
   CLI::App* sub = command("serve", "Run the daemon in the foreground", [&] { return cli::serve(common, serve); });
-  sub->add_option("--port", serve.port, "Loopback TCP port (default 48620; 0: any free one)");
+  sub->add_option("--port", serve.port, "Loopback TCP port (default 48620; 0: any free one)")->check(CLI::Range(0, 65535));
   sub->add_flag("--detach", serve.detach, "Start it in the background and return when it is ready");
 
   static cli::ChatOptions chat;
@@ -74,7 +109,7 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
                   "hf:ORG/REPO[:QUANT], hf:ORG/REPO/FILE or a path to a GGUF; default: the demonstration model");
   sub->add_option("--name", pull.name, "Store it under this name");
 
-  sub = command("models", "List models, or remove one", [&] { return cli::list_models(common); });
+  sub = command("models", "List models, or remove one", [&] { return cli::list_models(common, engine::model_memory_bytes()); });
   json(sub);
   static std::string removed;
   CLI::App* remove = sub->add_subcommand("rm", "Remove a model from the disk");
@@ -87,7 +122,7 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
   check->add_option("--config", common.config_path, "Configuration file");
   check->callback([&] { chosen = [&] { return cli::config_check(common); }; });
 
-  json(command("doctor", "Check this machine and installation", [&] { return cli::doctor(common); }));
+  json(command("doctor", "Check this machine and installation", [&] { return cli::doctor(common, engine::model_memory_bytes()); }));
 
   static bool follow = false;
   static uint32_t n_lines = 50;
@@ -131,22 +166,27 @@ int main(int argc, char** argv) {
 
   cli::Common common;
   auto folders = path::folders();
-  if (!folders) return cli::fail(folders.error());
-  common.folders = std::move(*folders);
+  if (folders) common.folders = *folders;
   if (!arguments.empty() && arguments[0] == "dev")
     return run_dev(common, {arguments.begin() + 1, arguments.end()});
 
   std::function<int()> chosen;
   CLI::App app("One background service for everything an editor asks of a language model");
-  app.set_version_flag("--version", version_text());
+  app.set_version_flag("--version", [&] { return version_text(common); });
+  app.failure_message([&](const CLI::App* failed, const CLI::Error& error) { return usage_error(failed, error, arguments); });
   app.require_subcommand(1);
   declare(app, common, chosen);
-  common.config_path = path::join(common.folders.config, "hearth.toml");
+  const std::string default_config = path::join(common.folders.config, "hearth.toml");
+  common.config_path = default_config;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     int status = app.exit(error);
     return status == 0 ? 0 : cli::kUsage;
   }
+  if (!folders) return cli::fail(folders.error());
+  // Without the default file the defaults are in force; one that was asked for has to be there.
+  if (common.config_path != default_config && ::access(common.config_path.c_str(), F_OK) != 0)
+    return cli::fail(file::io_error("open", common.config_path, errno));
   return chosen();
 }

@@ -48,7 +48,8 @@ int status(const Common& common);
 int stop(const Common& common, bool drain);
 int logs(const Common& common, bool follow, uint32_t n_lines);
 int config_check(const Common& common);
-int doctor(const Common& common);
+// `model_memory_bytes`: what models may take on this machine.
+int doctor(const Common& common, uint64_t model_memory_bytes);
 int garbage_collect(const Common& common, uint32_t older_than_days, bool dry_run);
 int rotate_token(const Common& common);
 int shell_completion(const std::string& shell);
@@ -58,7 +59,7 @@ struct PullOptions {
   std::string name;       // --name: stored under this name
 };
 int pull(const Common& common, const PullOptions& options);
-int list_models(const Common& common);
+int list_models(const Common& common, uint64_t model_memory_bytes);
 int remove_model(const Common& common, const std::string& name);
 
 // A model argument of `hearth dev`: a path, or the name of a stored model.

@@ -12,7 +12,6 @@
 #include "cli/rpc_client.h"
 #include "cli/terminal.h"
 #include "config/config.h"
-#include "daemon/version.h"
 #include "models/store.h"
 
 namespace hearth::cli {
@@ -35,9 +34,10 @@ Check check_processor() {
   return {"processor", Verdict::note, "no AVX2: local models run on the scalar path, slowly"};
 }
 
-Check check_memory() {
-  uint64_t n_bytes = static_cast<uint64_t>(::sysconf(_SC_AVPHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-  return {"memory", n_bytes < (512u << 20) ? Verdict::note : Verdict::good, fmt::format("{} free", size_text(n_bytes))};
+Check check_memory(uint64_t model_memory_bytes) {
+  bool is_little = model_memory_bytes < (512u << 20);
+  return {"memory", is_little ? Verdict::note : Verdict::good,
+          fmt::format("{} for models{}", size_text(model_memory_bytes), is_little ? ": only small ones fit" : "")};
 }
 
 Check check_folder(std::string_view name, const std::string& folder) {
@@ -69,23 +69,19 @@ Check check_models(const Common& common) {
 }
 
 Check check_daemon(const Common& common) {
-  auto daemon = transport::read_discovery(transport::discovery_path(common.folders.runtime));
-  if (!daemon && daemon.error().code == Errc::not_found)
-    return {"daemon", Verdict::note, "not running; start it with `hearth serve --detach`"};
-  if (!daemon) return {"daemon", Verdict::bad, daemon.error().message};
-  auto client = RpcClient::connect(*daemon);
-  if (!client) return {"daemon", Verdict::bad, client.error().message};
-  if (client->daemon_version() != HEARTH_VERSION)
-    return {"daemon", Verdict::note, fmt::format("version {}, this command is {}: restart it with `hearth stop` and `hearth serve --detach`",
-                                                 client->daemon_version(), HEARTH_VERSION)};
-  return {"daemon", Verdict::good, fmt::format("{} answers at {} (pid {})", client->daemon_version(), daemon->url, daemon->pid)};
+  auto daemon = find_daemon(common.folders);
+  auto client = daemon ? RpcClient::connect(*daemon) : Result<RpcClient>(daemon.error());
+  if (!client)
+    return {"daemon", client.error().code == Errc::not_found ? Verdict::note : Verdict::bad, client.error().message};
+  if (std::string note = version_note(*daemon); !note.empty()) return {"daemon", Verdict::note, std::move(note)};
+  return {"daemon", Verdict::good, fmt::format("{} answers at {} (pid {})", daemon->version, daemon->url, daemon->pid)};
 }
 
 }  // namespace
 
-int doctor(const Common& common) {
+int doctor(const Common& common, uint64_t model_memory_bytes) {
   std::vector<Check> checks{check_processor(),
-                            check_memory(),
+                            check_memory(model_memory_bytes),
                             check_folder("state", common.folders.state),
                             check_folder("data", common.folders.data),
                             check_folder("runtime", common.folders.runtime),

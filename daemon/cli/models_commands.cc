@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/terminal.h"
+#include "models/fit.h"
 #include "models/pull.h"
 #include "models/store.h"
 #include "support/json.h"
@@ -19,14 +20,10 @@ models::Store store_of(const Common& common) {
   return models::Store(path::join(common.folders.data, "models"));
 }
 
-uint64_t size_of(const models::StoredModel& model) {
-  uint64_t n_bytes = 0;
-  for (const models::StoredFile& file : model.files) n_bytes += file.size_bytes;
-  return n_bytes;
-}
-
-uint64_t memory_bytes() {
-  return static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+std::string describe(const models::Fit& fit, uint64_t n_context_train) {
+  if (!fit.is_possible) return "no, needs " + size_text(fit.needed_bytes);
+  if (fit.n_context < n_context_train) return fmt::format("{} tokens", fit.n_context);
+  return "yes";
 }
 
 // A bar on a terminal, a line per tenth elsewhere.
@@ -70,9 +67,9 @@ int pull(const Common& common, const PullOptions& options) {
   return 0;
 }
 
-int list_models(const Common& common) {
+int list_models(const Common& common, uint64_t model_memory_bytes) {
   std::vector<models::StoredModel> models = store_of(common).list();
-  uint64_t n_memory = memory_bytes(), n_disk = 0;
+  uint64_t n_disk = 0;
   json::Array rows;
   for (const models::StoredModel& model : models) {
     uint64_t n_bytes = size_of(model);
@@ -80,11 +77,14 @@ int list_models(const Common& common) {
     json::Value row = json::to_value(model);
     row.as_object()["path"] = model.path;
     row.as_object()["sizeBytes"] = n_bytes;
-    row.as_object()["fitsMemory"] = n_bytes < n_memory;
+    models::Fit fit = models::fit(model, model_memory_bytes);
+    row.as_object()["neededBytes"] = fit.needed_bytes;
+    row.as_object()["fittingContext"] = fit.n_context;
+    row.as_object()["fitsMemory"] = fit.is_possible;
     rows.push_back(std::move(row));
   }
   if (common.json) {
-    json::Object body{{"models", std::move(rows)}, {"diskBytes", n_disk}, {"folder", store_of(common).folder()}};
+    json::Object body{{"models", std::move(rows)}, {"diskBytes", n_disk}, {"memoryBytes", model_memory_bytes}, {"folder", store_of(common).folder()}};
     fmt::print("{}\n", boost::json::serialize(body));
     return 0;
   }
@@ -92,11 +92,12 @@ int list_models(const Common& common) {
     fmt::print("no model is pulled; get the demonstration model with `hearth pull`\n");
     return 0;
   }
-  fmt::print("{:<36} {:>10} {:>9}  {:<10} {}\n", "NAME", "SIZE", "CONTEXT", "FITS", "SOURCE");
+  fmt::print("{:<36} {:>10} {:>9}  {:<18} {}\n", "NAME", "SIZE", "CONTEXT", "FITS", "SOURCE");
   for (const models::StoredModel& model : models)
-    fmt::print("{:<36} {:>10} {:>9}  {:<10} {}\n", model.name, size_text(size_of(model)), model.n_context_train,
-               size_of(model) < n_memory ? "memory" : "no: too big", model.source);
-  fmt::print("{} on disk in {}\n", size_text(n_disk), store_of(common).folder());
+    fmt::print("{:<36} {:>10} {:>9}  {:<18} {}\n", model.name, size_text(size_of(model)), model.n_context_train,
+               describe(models::fit(model, model_memory_bytes), model.n_context_train), model.source);
+  fmt::print("{} on disk in {}; models may take {} of memory (weights, and the KV cache of the context)\n",
+             size_text(n_disk), store_of(common).folder(), size_text(model_memory_bytes));
   return 0;
 }
 

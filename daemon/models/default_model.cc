@@ -84,7 +84,7 @@ Result<StoredModel> pull_default(const Store& store, const PullOptions& options)
     return Error{Errc::corrupt, fmt::format("{}: SHA-256 is {}, expected {}", kFile, *sha256, kSha256)};
   }
   model.files = {{std::string(kFile), kSize, std::move(*sha256)}};
-  if (auto read = read_facts(model, *folder); !read) return read.error();
+  if (auto read = read_facts(model, path::join(*folder, model.files.front().name)); !read) return read.error();
   report(kSize);
   return store.commit(std::move(model));
 }

@@ -272,7 +272,7 @@ Task<Result<StoredModel>> pull_files(HttpClient& http, const Store& store, HubMo
     model.files.push_back({name, file.size_bytes, file.sha256});
   }
   if (options.progress) options.progress({model.files.back().name, n_total, n_total});
-  if (auto read = read_facts(model, *folder); !read) co_return read.error();
+  if (auto read = read_facts(model, path::join(*folder, model.files.front().name)); !read) co_return read.error();
   co_return store.commit(std::move(model));
 }
 

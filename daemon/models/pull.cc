@@ -12,9 +12,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "models/subprocess.h"
 #include "support/file.h"
-#include "support/json.h"
 #include "support/path.h"
 
 namespace hearth::models {
@@ -78,27 +76,6 @@ Result<std::string> sha256_of(const std::string& path) {
   return hex;
 }
 
-Result<> read_facts(StoredModel& model, const std::string& folder) {
-  std::string path = path::join(folder, model.files.front().name);
-  auto output = run_program({"/proc/self/exe", "dev", "inspect", path, "--json"}, 64u << 20);
-  if (!output) return output.error();
-  if (output->status != 0) {
-    std::string reason = output->errors;
-    while (reason.ends_with('\n')) reason.pop_back();
-    if (reason.starts_with("hearth: ")) reason.erase(0, 8);
-    return Error{Errc::corrupt, reason.empty() ? path + ": not a model" : reason};
-  }
-  auto document = json::Document::parse(output->out);
-  if (!document) return Error{Errc::corrupt, path + ": cannot be described"};
-  json::Element metadata;
-  if (document->root()["metadata"].get(metadata)) return {};
-  std::string_view architecture;
-  if (!metadata["general.architecture"].get_string().get(architecture)) model.architecture = architecture;
-  uint64_t n_context = 0;
-  if (!metadata[model.architecture + ".context_length"].get_uint64().get(n_context)) model.n_context_train = n_context;
-  return {};
-}
-
 Result<StoredModel> pull_file(const Store& store, const LocalFile& file, const PullOptions& options) {
   std::error_code failed;
   fs::path path = fs::canonical(file.path, failed);
@@ -120,6 +97,8 @@ Result<StoredModel> pull_file(const Store& store, const LocalFile& file, const P
         shards.push_back(entry.path());
     std::ranges::sort(shards);
   }
+  // Before anything is touched, and of the file itself, so that an error names what the user named.
+  if (auto read = read_facts(model, path.string()); !read) return read.error();
   auto folder = store.begin(model.name);
   if (!folder) return folder.error();
   for (const fs::path& shard : shards) {
@@ -128,10 +107,6 @@ Result<StoredModel> pull_file(const Store& store, const LocalFile& file, const P
     fs::create_symlink(shard, link, failed);
     if (failed) return file::io_error("link", link.string(), failed.value());
     model.files.push_back({shard.filename().string(), fs::file_size(shard, failed), ""});
-  }
-  if (auto read = read_facts(model, *folder); !read) {
-    fs::remove_all(*folder, failed);
-    return read.error();
   }
   return store.commit(std::move(model));
 }

@@ -49,9 +49,9 @@ std::string derive_name(std::string_view file_or_repo);
 // SHA-256 of a file as hex.
 Result<std::string> sha256_of(const std::string& path);
 
-// Architecture and context of a pulled file, read by `hearth dev inspect` in a process of its own,
-// since a model file is hostile. An error when it is not a model.
-Result<> read_facts(StoredModel& model, const std::string& folder);
+// Architecture, context and KV size of the model at `path`, read by `hearth dev inspect` in a process
+// of its own, since a model file is hostile. An error, which names `path`, when it is not a model.
+Result<> read_facts(StoredModel& model, const std::string& path);
 
 // Each kind of source; pull() dispatches.
 Result<StoredModel> pull_default(const Store& store, const PullOptions& options);

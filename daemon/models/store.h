@@ -37,6 +37,7 @@ struct StoredModel {
   bool is_linked = false;
   std::string architecture;      // from the file's metadata, read by `hearth pull` in a child
   uint64_t n_context_train = 0;  // process; 0 and empty: unknown
+  uint64_t kv_token_bytes = 0;   // of one token's keys and values in f16, all layers
   static void fields(auto& self, auto&& field) {
     field("name", self.name);
     field("source", self.source);
@@ -44,6 +45,7 @@ struct StoredModel {
     field.or_default("isLinked", self.is_linked);
     field.or_default("architecture", self.architecture);
     field.or_default("contextTrain", self.n_context_train);
+    field.or_default("kvTokenBytes", self.kv_token_bytes);
   }
 };
 

@@ -10,6 +10,7 @@
 
 #include "engine/engine.h"
 #include "engine/frame_io.h"
+#include "engine/loaded_model.h"
 #include "engine/sandbox.h"
 #include "inference/entry_points.h"
 #include "support/log.h"
@@ -66,6 +67,8 @@ int serve(int socket_fd, Snapshot* snapshot) {
 }
 
 }  // namespace
+
+uint64_t model_memory_bytes() { return default_memory_bytes(); }
 
 int engine_main(std::span<const std::string> arguments) {
   auto flags = parse(arguments);

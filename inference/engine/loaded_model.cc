@@ -34,8 +34,7 @@ uint64_t weights_bytes(const gguf::File& file) {
 // What a model may take: the machine's memory less a margin and what others took, or less where the
 // settings say so.
 uint64_t available_bytes(const ModelSettings& settings, uint64_t taken_bytes) {
-  const uint64_t usable = cpu::usable_memory_bytes();
-  const uint64_t shared = settings.memory_bytes ? usable : usable - usable / kMachineShare;
+  const uint64_t shared = settings.memory_bytes ? cpu::usable_memory_bytes() : default_memory_bytes();
   const uint64_t left = shared - std::min(shared, taken_bytes);
   return settings.memory_bytes ? std::min(left, settings.memory_bytes) : left;
 }
@@ -66,6 +65,11 @@ void append_notes(ModelFacts& facts, std::span<const std::string> notes) {
 }
 
 }  // namespace
+
+uint64_t default_memory_bytes() {
+  const uint64_t usable = cpu::usable_memory_bytes();
+  return usable - usable / kMachineShare;
+}
 
 Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request, uint64_t taken_bytes) {
   auto file = gguf::File::open(request.path);

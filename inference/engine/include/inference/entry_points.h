@@ -1,6 +1,7 @@
-// The two subcommands that run inference in their own process.
+// The two subcommands that run inference in their own process, and what others ask about memory.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -13,5 +14,9 @@ int engine_main(std::span<const std::string> arguments);
 // `hearth dev logits|tokenize|detokenize|template|inspect ...`: for people who work on models.
 // Needs no daemon. Returns the exit status; errors go to stderr.
 int dev_main(std::span<const std::string> arguments);
+
+// What all models together may take here when no setting says so: the machine's memory or the
+// cgroup's limit, less a margin.
+uint64_t model_memory_bytes();
 
 }  // namespace hearth::engine
