@@ -30,6 +30,7 @@ struct Conversation {
   std::optional<protocol::TurnUsage> usage;
   bool is_thinking = false;
   std::string answer;  // with --json, printed at the end
+  int n_said = 0;
 };
 
 void write_out(std::string_view text) {
@@ -99,7 +100,7 @@ void Conversation::show_stats() const {
 int Conversation::say(const std::string& text) {
   protocol::TurnStart start;
   start.session = session;
-  start.idempotency_key = fmt::format("cli-{}-{}", ::getpid(), ::time(nullptr));
+  start.idempotency_key = fmt::format("cli-{}-{}-{}", ::getpid(), ::time(nullptr), ++n_said);
   start.input.emplace_back().content = Text{text};
   if (!options.model.empty()) start.model = options.model;
   start.max_tokens = options.max_tokens;
@@ -121,6 +122,7 @@ int Conversation::say(const std::string& text) {
     if (!notification) return fail(notification.error());
     auto ended = show(*notification, started->turn);
     if (ended && !*ended) continue;
+    client.forget_interrupt();
     if (!common.json) write_out("\n");
     if (!ended) return fail(ended.error());
     break;
@@ -146,12 +148,10 @@ int chat(const Common& common, const ChatOptions& options) {
     if (!piped.empty()) prompt += (prompt.empty() ? "" : "\n\n") + piped;
     if (prompt.empty()) return fail({Errc::invalid, "nothing to say: give a prompt or pipe one in"});
   }
-  auto daemon = transport::read_discovery(transport::discovery_path(common.folders.runtime));
-  if (!daemon) return fail(daemon.error());
-  auto client = RpcClient::connect(*daemon);
+  auto client = connect_to_daemon(common.folders);
   if (!client) return fail(client.error());
 
-  Conversation conversation{std::move(*client), common, options, options.session, {}, {}, false, {}};
+  Conversation conversation{std::move(*client), common, options, options.session, {}, {}, false, {}, 0};
   if (conversation.session.empty()) {
     protocol::SessionCreate create;
     create.title = prompt.substr(0, prompt.find('\n')).substr(0, 80);

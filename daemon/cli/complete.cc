@@ -10,6 +10,7 @@
 #include <iterator>
 
 #include "cli/commands.h"
+#include "cli/rpc_client.h"
 #include "cli/terminal.h"
 #include "net/discovery.h"
 #include "router/http_client.h"
@@ -42,7 +43,11 @@ int complete(const Common& common, const CompleteOptions& options) {
   std::string prompt = options.prompt;
   if (prompt.empty()) prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
   if (prompt.empty()) return fail({Errc::invalid, "nothing to continue: give a text or pipe one in"});
-  auto daemon = transport::read_discovery(transport::discovery_path(common.folders.runtime));
+  // The socket proves that the daemon lives: a daemon.json that outlived it may name a port that
+  // someone else has now, and the token is not theirs to see.
+  auto client = connect_to_daemon(common.folders);
+  if (!client) return fail(client.error());
+  auto daemon = find_daemon(common.folders);
   if (!daemon) return fail(daemon.error());
 
   OutboundRequest request;

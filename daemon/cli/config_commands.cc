@@ -46,6 +46,8 @@ size_t tail_begin(const std::string& text, uint32_t n_lines) {
 int logs(const Common& common, bool follow, uint32_t n_lines) {
   std::string path = path::join(common.folders.state, "hearth.log");
   auto text = file::read(path, 256u << 20);
+  if (!text && text.error().code == Errc::not_found)
+    return fail({Errc::not_found, fmt::format("{}: there is no log yet; a daemon writes it (hearth serve --detach)", path)});
   if (!text) return fail(text.error());
   size_t begin = n_lines == 0 ? text->size() : tail_begin(*text, n_lines);
   fmt::print("{}", std::string_view(*text).substr(begin));

@@ -11,18 +11,11 @@
 #include "cli/rpc_client.h"
 #include "cli/terminal.h"
 #include "daemon/protocol/model.h"
-#include "daemon/version.h"
 #include "support/file.h"
 
 namespace hearth::cli {
 
 namespace {
-
-Result<RpcClient> connect(const Common& common) {
-  auto daemon = transport::read_discovery(transport::discovery_path(common.folders.runtime));
-  if (!daemon) return daemon.error();
-  return RpcClient::connect(*daemon);
-}
 
 void print_health(const protocol::Health& health) {
   fmt::print("hearth {}  pid {}  up {:.0f} s  {} resident\n", health.version, health.pid, health.uptime_s,
@@ -40,10 +33,16 @@ void print_health(const protocol::Health& health) {
   for (const std::string& model : engine.loaded) fmt::print("  loaded: {}\n", model);
 }
 
+// What `stop` was asked for is already so.
+int none_is_running() {
+  fmt::print(stderr, "no daemon is running\n");
+  return 0;
+}
+
 }  // namespace
 
 int status(const Common& common) {
-  auto client = connect(common);
+  auto client = connect_to_daemon(common.folders);
   if (!client) {
     if (!common.json) return fail(client.error());
     fmt::print("{}\n", json::encode(client.error()));
@@ -56,38 +55,34 @@ int status(const Common& common) {
     return 0;
   }
   print_health(*health);
-  if (health->version != HEARTH_VERSION)
-    fmt::print("  this command is {}, the daemon is {}: restart it with `hearth stop` and `hearth serve --detach`\n",
-               HEARTH_VERSION, health->version);
   return 0;
 }
 
 int stop(const Common& common, bool drain) {
-  auto daemon = transport::read_discovery(transport::discovery_path(common.folders.runtime));
-  if (!daemon && daemon.error().code == Errc::not_found) {
-    fmt::print(stderr, "no daemon is running\n");
-    return 0;
-  }
-  if (!daemon) return fail(daemon.error());
+  auto daemon = find_daemon(common.folders);
+  if (!daemon) return daemon.error().code == Errc::not_found ? none_is_running() : fail(daemon.error());
   // Held before it is asked to end, so that the wait is for this process and no later one.
   file::Descriptor process(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(daemon->pid), 0)));
   auto client = RpcClient::connect(*daemon);
-  if (!client) return fail(client.error());
+  if (!client) return client.error().code == Errc::not_found ? none_is_running() : fail(client.error());
   protocol::Shutdown how;
   how.drain = drain;
-  if (auto asked = client->call<protocol::Empty>("ops/shutdown", how); !asked) return fail(asked.error());
+  // The daemon may be gone before its answer has come: what counts is that it ends.
+  auto asked = client->call<protocol::Empty>("ops/shutdown", how);
+  if (!asked && !process) return fail(asked.error());
   if (process) {
     pollfd ended{process.get(), POLLIN, 0};
     constexpr int kDrainMs = 125'000, kStopMs = 15'000;
     if (::poll(&ended, 1, drain ? kDrainMs : kStopMs) == 0)
-      return fail({Errc::timeout, fmt::format("the daemon (pid {}) did not end in time; see `hearth logs`", daemon->pid)});
+      return fail({Errc::timeout, fmt::format("the daemon (pid {}) did not end in time{}; see `hearth logs`", daemon->pid,
+                                              asked ? "" : ": " + asked.error().message)});
   }
   fmt::print(stderr, "stopped\n");
   return 0;
 }
 
 int rotate_token(const Common& common) {
-  auto client = connect(common);
+  auto client = connect_to_daemon(common.folders);
   if (!client) return fail(client.error());
   auto rotated = client->call<protocol::TokenRotated>("ops/rotateToken", protocol::Empty{});
   if (!rotated) return fail(rotated.error());

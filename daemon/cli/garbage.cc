@@ -39,12 +39,11 @@ void remove_files(const Common& common, bool dry_run) {
 }
 
 int remove_sessions(const Common& common, uint32_t older_than_days, bool dry_run) {
-  auto daemon = transport::read_discovery(transport::discovery_path(common.folders.runtime));
-  if (!daemon) {
-    fmt::print(stderr, "sessions are left alone: no daemon is running (hearth serve --detach)\n");
+  auto client = connect_to_daemon(common.folders);
+  if (!client && client.error().code == Errc::not_found) {
+    fmt::print(stderr, "sessions are left alone: {}\n", client.error().message);
     return 0;
   }
-  auto client = RpcClient::connect(*daemon);
   if (!client) return fail(client.error());
   int64_t now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                        std::chrono::system_clock::now().time_since_epoch())

@@ -8,6 +8,8 @@
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/stream.hpp>
+#include <csignal>
+#include <cstdio>
 
 #include "daemon/protocol/life.h"
 #include "daemon/version.h"
@@ -26,7 +28,6 @@ struct RpcClient::State {
   bool is_interrupted = false;
   std::deque<std::string> notifications;
   uint64_t next_id = 1;
-  std::string daemon_version;
 
   void watch_signals() {
     signals.async_wait([this](boost::system::error_code failed, int) {
@@ -71,6 +72,20 @@ struct RpcClient::State {
   }
 };
 
+Result<transport::Discovery> find_daemon(const path::Folders& folders) {
+  auto daemon = transport::read_discovery(transport::discovery_path(folders.runtime));
+  if (!daemon && daemon.error().code == Errc::not_found)
+    return Error{Errc::not_found, fmt::format("no daemon is running (no {}); start one with `hearth serve --detach`",
+                                              transport::discovery_path(folders.runtime))};
+  return daemon;
+}
+
+std::string version_note(const transport::Discovery& daemon) {
+  if (daemon.version == HEARTH_VERSION) return {};
+  return fmt::format("this command is version {}, the daemon is {}: restart it with `hearth stop` and `hearth serve --detach`",
+                     HEARTH_VERSION, daemon.version);
+}
+
 RpcClient::RpcClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
 RpcClient::RpcClient(RpcClient&&) noexcept = default;
 RpcClient& RpcClient::operator=(RpcClient&&) noexcept = default;
@@ -98,8 +113,14 @@ Result<RpcClient> RpcClient::connect(const transport::Discovery& daemon) {
   hello.client = {"hearth-cli", HEARTH_VERSION};
   auto welcome = client.call<protocol::Initialized>("initialize", hello);
   if (!welcome) return welcome.error();
-  client.state_->daemon_version = welcome->server.version;
   return client;
+}
+
+Result<RpcClient> connect_to_daemon(const path::Folders& folders) {
+  auto daemon = find_daemon(folders);
+  if (!daemon) return daemon.error();
+  if (std::string note = version_note(*daemon); !note.empty()) fmt::print(stderr, "hearth: {}\n", note);
+  return RpcClient::connect(*daemon);
 }
 
 Result<json::Document> RpcClient::call(std::string_view method, const json::Value& params) {
@@ -143,13 +164,15 @@ Result<std::string> RpcClient::next() {
 }
 
 void RpcClient::on_interrupt(std::function<bool()> interrupted) {
-  bool is_first = !state_->interrupted;
   state_->interrupted = std::move(interrupted);
-  if (!is_first) return;
   state_->signals.add(SIGINT);
   state_->watch_signals();
 }
 
-const std::string& RpcClient::daemon_version() const { return state_->daemon_version; }
+void RpcClient::forget_interrupt() {
+  state_->signals.clear();  // gives SIGINT its default meaning back
+  state_->signals.cancel();
+  state_->interrupted = nullptr;
+}
 
 }  // namespace hearth::cli

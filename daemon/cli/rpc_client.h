@@ -10,14 +10,21 @@
 
 #include "net/discovery.h"
 #include "support/json.h"
+#include "support/path.h"
 #include "support/result.h"
 
 namespace hearth::cli {
 
+// The running daemon, as daemon.json names it. Errc::not_found says how to start one.
+Result<transport::Discovery> find_daemon(const path::Folders& folders);
+
+// What to tell a user whose command and daemon are of different versions; empty: they are the same.
+std::string version_note(const transport::Discovery& daemon);
+
 class RpcClient {
  public:
-  // Connects and introduces itself. An error says how to start a daemon, or that CLI and daemon
-  // are of different versions and cannot talk.
+  // Connects and introduces itself. Errc::not_found: no daemon is there (daemon.json may have
+  // outlived it); the message says how to start one.
   static Result<RpcClient> connect(const transport::Discovery& daemon);
   RpcClient(RpcClient&&) noexcept;
   RpcClient& operator=(RpcClient&&) noexcept;
@@ -39,15 +46,18 @@ class RpcClient {
   // The next notification (its text). Errc::cancelled when `interrupted` returned false.
   Result<std::string> next();
 
-  // Called on SIGINT while waiting; returning false ends the wait with Errc::cancelled.
+  // Called on SIGINT while waiting; returning false ends the wait with Errc::cancelled. Without one
+  // SIGINT ends the program.
   void on_interrupt(std::function<bool()> interrupted);
-
-  const std::string& daemon_version() const;
+  void forget_interrupt();
 
  private:
   struct State;
   explicit RpcClient(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
+
+// find_daemon() and connect(), with a note on stderr when the versions differ.
+Result<RpcClient> connect_to_daemon(const path::Folders& folders);
 
 }  // namespace hearth::cli
