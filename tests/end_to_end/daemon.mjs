@@ -1,5 +1,5 @@
 // A daemon of one's own for a test: temporary XDG folders, any free port, the default model linked in.
-import { spawn, execFileSync } from 'node:child_process';
+import { spawn, spawnSync, execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -8,17 +8,29 @@ import path from 'node:path';
 export const hearth = process.env.HEARTH_BINARY;
 export const require = createRequire(process.env.HEARTH_CLIENTS + '/package.json');
 
+// Empty folders of one's own, and the environment in which `hearth` uses them.
+export function folders() {
+  const folder = mkdtempSync(path.join(tmpdir(), 'hearth-e2e-'));
+  const env = { ...process.env, HOME: folder };
+  for (const kind of ['CONFIG_HOME', 'STATE_HOME', 'DATA_HOME', 'CACHE_HOME', 'RUNTIME_DIR']) {
+    env[`XDG_${kind}`] = path.join(folder, kind.toLowerCase());
+    mkdirSync(env[`XDG_${kind}`], { mode: 0o700 });
+  }
+  return { folder, env };
+}
+
+// One run of the command line: {code, out, err}; standard input is `input` and then ends.
+export function command(args, { env = process.env, input = '', encoding = 'utf8' } = {}) {
+  const run = spawnSync(hearth, args, { env, input: Buffer.from(input), encoding, maxBuffer: 1 << 28, timeout: 120_000 });
+  return { code: run.status ?? run.signal, out: run.stdout, err: String(run.stderr) };
+}
+
 export class Daemon {
   static async start({ config = '', model = process.env.HEARTH_TEST_MODEL } = {}) {
     if (!hearth) throw new Error('HEARTH_BINARY is not set: run through ./dev test');
     if (!model) throw new Error('HEARTH_TEST_MODEL is not set: run through ./dev test');
     const daemon = new Daemon();
-    daemon.folder = mkdtempSync(path.join(tmpdir(), 'hearth-e2e-'));
-    daemon.env = { ...process.env, HOME: daemon.folder };
-    for (const kind of ['CONFIG_HOME', 'STATE_HOME', 'DATA_HOME', 'CACHE_HOME', 'RUNTIME_DIR']) {
-      daemon.env[`XDG_${kind}`] = path.join(daemon.folder, kind.toLowerCase());
-      mkdirSync(daemon.env[`XDG_${kind}`], { mode: 0o700 });
-    }
+    Object.assign(daemon, folders());
     mkdirSync(path.join(daemon.env.XDG_CONFIG_HOME, 'hearth'));
     writeFileSync(path.join(daemon.env.XDG_CONFIG_HOME, 'hearth', 'hearth.toml'), config);
     daemon.run('pull', model, '--name', 'smollm2');
@@ -27,8 +39,8 @@ export class Daemon {
   }
 
   // Starts (again) and resolves when daemon.json is there.
-  async serve() {
-    this.process = spawn(hearth, ['serve', '--port', '0'], { env: this.env, stdio: ['ignore', 'ignore', 'pipe'] });
+  async serve(port = 0) {
+    this.process = spawn(hearth, ['serve', '--port', String(port)], { env: this.env, stdio: ['ignore', 'ignore', 'pipe'] });
     this.stderr = '';
     this.exited = new Promise((resolve) => this.process.once('exit', (code, signal) => resolve({ code, signal })));
     await new Promise((resolve, reject) => {
@@ -48,6 +60,11 @@ export class Daemon {
 
   run(...args) {
     return execFileSync(hearth, args, { env: this.env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  // Like run(), for commands that may fail: {code, out, err}.
+  command(args, options = {}) {
+    return command(args, { env: this.env, ...options });
   }
 
   fetch(route, init = {}) {

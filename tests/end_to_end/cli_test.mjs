@@ -1,0 +1,204 @@
+// The command line as people and scripts use it, with a daemon and without.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { Daemon, command, folders, hearth } from './daemon.mjs';
+
+let daemon, bare;  // a running daemon; folders without one
+before(async () => {
+  daemon = await Daemon.start();
+  bare = folders();
+});
+after(async () => {
+  assert.equal((await daemon.stop()).code, 0);
+  rmSync(bare.folder, { recursive: true, force: true });
+});
+
+const without = (...args) => command(args, { env: bare.env });
+const withDaemon = (...args) => daemon.command(args);
+const greedy = ['--temperature', '0'];
+
+function assertFails(run, code, ...messages) {
+  assert.equal(run.code, code, run.err);
+  for (const message of messages) assert.match(run.err, message);
+}
+function assertWorks(run) {
+  assert.equal(run.code, 0, run.err);
+  return run;
+}
+
+test('--version names version, commit, backends and build', () => {
+  const { out } = assertWorks(withDaemon('--version'));
+  assert.match(out, /^hearth \d+\.\d+\.\d+\ncommit: \w+\nbackends: cpu.*\nbuild: .*\n$/);
+});
+
+test('a command of another version than the daemon says so and what to do', () => {
+  const at = path.join(daemon.env.XDG_RUNTIME_DIR, 'hearth', 'daemon.json');
+  const good = readFileSync(at, 'utf8');
+  writeFileSync(at, good.replace(/"version":"[^"]*"/, '"version":"9.9.9"'));
+  try {
+    const advice = /version \d+\.\d+\.\d+, the daemon is 9\.9\.9.*hearth stop.*hearth serve --detach/;
+    assert.match(withDaemon('--version').out, advice);
+    assert.match(assertWorks(withDaemon('status')).err, advice);
+    assert.match(withDaemon('doctor').out, advice);
+  } finally {
+    writeFileSync(at, good);
+  }
+});
+
+test('a wrong command or option is refused with the choices', () => {
+  assertFails(without(), 2, /expected a command; commands are: serve, chat/);
+  assertFails(without('stauts'), 2, /unknown command "stauts"; commands are: .*status/);
+  assertFails(without('token'), 2, /hearth token: expected a command; commands are: rotate/);
+  assertFails(without('config', 'chek'), 2, /hearth config: unknown command "chek"; commands are: check/);
+  assertFails(without('status', '--wat'), 2, /--wat/, /hearth status --help/);
+  assertFails(without('models', 'rm'), 2, /name is required/);
+  assertFails(without('serve', '--port', '99999'), 2, /--port.*99999.*65535/);
+  assertFails(without('serve', '--port', 'abc'), 2, /--port/);
+  assertFails(without('completion', 'tcsh'), 1, /expected bash, zsh or fish/);
+  assertWorks(without('--help'));
+});
+
+test('without a daemon, commands that need one say how to start it', () => {
+  for (const args of [['status'], ['chat', 'hi'], ['complete', 'hi'], ['token', 'rotate']])
+    assertFails(without(...args), 1, /no daemon is running.*hearth serve --detach/);
+  const { code, message } = JSON.parse(without('status', '--json').out);
+  assert.equal(code, 'not_found');
+  assert.match(message, /no daemon is running/);
+  assert.match(assertWorks(without('stop')).err, /no daemon is running/);
+  assert.match(assertWorks(without('gc')).err, /no daemon is running/);
+  assertFails(without('logs'), 1, /hearth\.log: there is no log yet/);
+  assert.match(assertWorks(without('doctor')).out, /note +daemon +no daemon is running/);
+});
+
+test('without a home there is a clear word', () => {
+  assertFails(command(['status'], { env: { PATH: process.env.PATH } }), 1, /set HOME, or XDG_CONFIG_HOME/);
+  assertFails(command(['serve'], { env: { PATH: process.env.PATH } }), 1, /set HOME/);
+});
+
+test('status tells people and scripts how the daemon is', () => {
+  assert.match(assertWorks(withDaemon('status')).out, new RegExp(`pid ${daemon.discovery.pid}.*\n.*${daemon.discovery.url}`));
+  const health = JSON.parse(withDaemon('status', '--json').out);
+  assert.equal(health.pid, daemon.discovery.pid);
+  assert.equal(health.url, daemon.discovery.url);
+  assert.equal(health.version, daemon.discovery.version);
+});
+
+test('chat answers a prompt, with text piped in, and as JSON', () => {
+  const answer = assertWorks(withDaemon('chat', ...greedy, '-n', '16', '--stats', 'What is the capital of France?'));
+  assert.match(answer.out, /^.{10,}\n$/s);
+  assert.match(answer.err, /route: local \(smollm2\).*\nprompt: \d+ tokens .* answer: \d+ tokens at [\d.]+ tok\/s/);
+  const quiet = assertWorks(withDaemon('chat', ...greedy, '-n', '4', 'Hi'));
+  assert.equal(quiet.err, '', 'nothing but the answer when nobody watches');
+
+  const piped = daemon.command(['chat', ...greedy, '-n', '16', '--json'], { input: 'What is the capital of France?' });
+  const { session, text, route, usage } = JSON.parse(assertWorks(piped).out);
+  assert.equal(text + '\n', answer.out, 'the same prompt, the same answer');
+  assert.equal(route.target, 'local');
+  assert.equal(usage.usage.completionTokens, 16);
+
+  const more = daemon.command(['chat', ...greedy, '-n', '8', '--json', '--session', session, 'And'], { input: 'of Italy?' });
+  assert.equal(JSON.parse(assertWorks(more).out).session, session);
+  assertFails(daemon.command(['chat'], { input: '' }), 1, /nothing to say/);
+  assertFails(withDaemon('chat', '--session', 'ses_none', 'hi'), 1, /ses_none/);
+  assertFails(withDaemon('chat', '--model', 'gpt-9', 'hi'), 1, /gpt-9/);
+});
+
+test('Ctrl-C stops an answer and keeps what was said', async () => {
+  const child = spawn(hearth, ['chat', ...greedy, '-n', '4000', 'Count to ten thousand.'], { env: daemon.env, stdio: ['ignore', 'pipe', 'pipe'] });
+  await once(child.stdout, 'data');
+  child.kill('SIGINT');
+  const [code] = await once(child, 'exit');
+  assert.equal(code, 130);
+  let engine;
+  do ({ engine } = JSON.parse(withDaemon('status', '--json').out)); while (engine.running > 0);
+  assert.ok(engine.decodeTokens < 4000, 'it was not decoded to the end');
+});
+
+test('a conversation over a pipe answers the whole of it once', () => {
+  const run = daemon.command(['chat', ...greedy, '-n', '4'], { input: 'one\ntwo\n' });
+  assertWorks(run);
+  assert.ok(run.out.length > 1);
+});
+
+test('complete continues a text, as text and as JSON', () => {
+  const prompt = 'The capital of France is';
+  assert.match(assertWorks(withDaemon('complete', ...greedy, '-n', '8', prompt)).out, /Paris/);
+  assert.match(assertWorks(daemon.command(['complete', ...greedy, '-n', '8'], { input: prompt })).out, /Paris/);
+  const { choices } = JSON.parse(assertWorks(withDaemon('complete', ...greedy, '-n', '8', '--json', prompt)).out);
+  assert.match(choices[0].text, /Paris/);
+  assert.doesNotMatch(withDaemon('complete', ...greedy, '-n', '8', '--stop', 'Paris', prompt).out, /Paris/);
+  assertFails(withDaemon('complete', '-m', 'gpt-9', prompt), 1, /gpt-9/, /smollm2/);
+  assertFails(daemon.command(['complete'], { input: '' }), 1, /nothing to continue/);
+});
+
+test('a prompt over the context is refused with both numbers', () => {
+  const input = 'word '.repeat(9000);
+  assertFails(daemon.command(['chat'], { input }), 1, /8192/, /90\d\d/);
+  assertFails(daemon.command(['complete'], { input }), 1, /8192/, /900\d/);
+});
+
+test('the log can be read and followed', async () => {
+  const lines = assertWorks(withDaemon('logs', '-n', '3')).out.trimEnd().split('\n');
+  assert.equal(lines.length, 3);
+  assert.match(withDaemon('logs', '-n', '100000').out, /ready/);
+  const follower = spawn(hearth, ['logs', '-f', '-n', '0'], { env: daemon.env });
+  const line = once(follower.stdout, 'data');
+  await once(follower, 'spawn');
+  // Written until it is seen: the follower may start to watch after the first of them.
+  let seen = false;
+  line.then(() => { seen = true; });
+  while (!seen) {
+    process.kill(daemon.discovery.pid, 'SIGHUP');
+    await Promise.race([line, new Promise((resolve) => setTimeout(resolve, 50))]);
+  }
+  assert.match(String(await line), /configuration loaded/);
+  follower.kill();
+});
+
+test('gc says what it would remove, and removes it', () => {
+  const junk = path.join(daemon.env.XDG_STATE_HOME, 'hearth', 'hearth.log.1');
+  writeFileSync(junk, 'old');
+  assert.match(assertWorks(withDaemon('gc', '--dry-run')).out, /would remove old log: .*hearth\.log\.1 \(3 B\)/);
+  assert.equal(readFileSync(junk, 'utf8'), 'old');
+  assert.match(assertWorks(withDaemon('gc')).out, /removed old log/);
+  assert.throws(() => readFileSync(junk));
+  const { out } = assertWorks(withDaemon('gc', '--older-than', '0', '--dry-run'));
+  assert.match(out, /would remove session: ses_/);
+  assertWorks(withDaemon('gc', '--older-than', '0'));
+  assert.doesNotMatch(withDaemon('gc', '--older-than', '0', '--dry-run').out, /session/);
+});
+
+test('config check names file, line and the nearest key', () => {
+  const at = path.join(bare.folder, 'wrong.toml');
+  const check = (toml) => {
+    writeFileSync(at, toml);
+    return command(['config', 'check', '--config', at], { env: bare.env });
+  };
+  const good = assertWorks(check('[server]\nport = 4000\n'));
+  assert.match(good.out, /port = 4000/);
+  assert.match(good.err, /wrong\.toml is good/);
+  assertFails(check('[server]\nporrt = 1\n'), 1, /wrong\.toml:2.*porrt.*did you mean "port"/);
+  assertFails(check('[server]\nport = "x"\n'), 1, /wrong\.toml:2.*port/);
+  assertFails(check('[server\n'), 1, /wrong\.toml:1/);
+  assert.match(assertWorks(without('config', 'check')).err, /does not exist: the defaults are in force/);
+  assertFails(without('config', 'check', '--config', path.join(bare.folder, 'none.toml')), 1, /none\.toml: cannot open/);
+});
+
+test('doctor checks the installation, for people and for scripts', () => {
+  assert.match(assertWorks(withDaemon('doctor')).out, /good +daemon .*answers at http/);
+  const { checks, good } = JSON.parse(withDaemon('doctor', '--json').out);
+  assert.equal(good, true);
+  assert.ok(checks.every((check) => check.check && check.verdict && check.finding));
+  writeFileSync(path.join(bare.env.XDG_CONFIG_HOME, 'wrong.toml'), '[nope]\n');
+  const sick = command(['doctor', '--config', path.join(bare.env.XDG_CONFIG_HOME, 'wrong.toml')], { env: bare.env });
+  assert.equal(sick.code, 1);
+  assert.match(sick.out, /bad +configuration .*nope/);
+});
+
+test('completion scripts are valid shell', () => {
+  for (const shell of ['bash', 'zsh', 'fish']) assert.match(assertWorks(without('completion', shell)).out, /hearth/);
+});
