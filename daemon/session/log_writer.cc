@@ -110,8 +110,10 @@ void LogWriter::record(Batch batch) {
     if (write.done) write.done(outcome);
   // Nobody waits any more. A failure here loses nothing: the log keeps what it holds.
   if (outcome && size_of(path_ + "-wal") > checkpoint_bytes_)
-    if (auto copied = database_->checkpoint(false); !copied)
+    if (auto copied = database_->checkpoint(false); !copied) {
       log::warn("sessions checkpoint failed", {{"reason", copied.error().message}});
+      is_log_suspect_ = true;
+    }
 }
 
 // What was reported as failed must not appear later, and what nobody waits for must not be lost.
@@ -132,6 +134,9 @@ Result<> LogWriter::commit(const Batch& batch) {
     if (auto open = reopen(); !open) return open;
   if (!statements_)
     if (auto ready = prepare(); !ready) return ready;
+  if (is_log_suspect_)
+    if (auto emptied = database_->checkpoint(true); !emptied) return emptied;
+  is_log_suspect_ = false;
   if (auto begun = database_->run("BEGIN IMMEDIATE"); !begun) return begun;
   Result<> outcome;
   for (const auto& [session, seq] : withdrawn_) {
