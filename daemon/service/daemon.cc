@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdlib>
@@ -222,6 +223,7 @@ Task<> Daemon::watch_signals() {
 }
 
 Task<> Daemon::run() {
+  using namespace net::experimental::awaitable_operators;
   if (auto done = co_await sessions_.recover(); !done)
     log::error("sessions could not be recovered", {{"error", done.error().message}});
   server_.serve(std::move(*listener_));
@@ -238,9 +240,13 @@ Task<> Daemon::run() {
   // Beyond this point nothing new is accepted.
   log::info("stopping", {{"drain", drain_ ? "yes" : "no"}});
   transport::remove_discovery(transport::discovery_path(options_.folders.runtime));
+  // Turns end before connections do, so that every client hears how.
+  const std::chrono::seconds grace = drain_ ? kDrainGrace : kStopGrace;
+  net::steady_timer deadline(loop_, grace);
   if (!drain_) sessions_.stop();
-  co_await server_.stop(drain_ ? kDrainGrace : kStopGrace);
+  co_await (sessions_.join() || deadline.async_wait(net::use_awaitable));
   sessions_.stop();
+  co_await server_.stop(grace);
   co_await sessions_.join();
   tasks_.cancel();
   co_await tasks_.join();
