@@ -97,7 +97,6 @@ test('a detached daemon holds nothing of its starter and ends when asked', async
 test('stop interrupts answers, stop --drain lets them end', async () => {
   const daemon = await start();
   for (const [args, reason] of [[['stop'], 'interrupted'], [['stop', '--drain'], 'done']]) {
-    if (daemon.process.exitCode !== null) await daemon.serve();
     const client = await RpcClient.connect(daemon.discovery);
     const { id: session } = await client.call('session/create', {});
     await client.call('session/subscribe', { session, since: 0 });
@@ -105,11 +104,16 @@ test('stop interrupts answers, stop --drain lets them end', async () => {
     const { turn } = await client.call('turn/start', { session, idempotencyKey: 'k', input: [{ type: 'text', text: 'Tell a story.' }], ...limits });
     await client.wait((event) => event.kind === 'message.delta');
     const stopping = spawn(hearth, args, { env: daemon.env });
-    const end = await client.idle(turn);
-    assert.equal(end.data.reason, reason);
     assert.equal(await client.closed, 1012);
     assert.equal((await once(stopping, 'exit'))[0], 0);
     assert.equal((await daemon.exited).code, 0);
+    await daemon.serve();
+    const later = await RpcClient.connect(daemon.discovery);
+    const snapshot = await later.call('session/snapshot', { session });
+    assert.equal(snapshot.turn, turn);
+    assert.equal(snapshot.reason, reason);
+    assert.equal(snapshot.usage.completionTokens, reason === 'done' ? 40 : 0);
+    await later.drop();
   }
 });
 
