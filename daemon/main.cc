@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cerrno>
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
 #include <string>
@@ -24,9 +24,9 @@ using namespace hearth;
 
 // With a word about the daemon when it is of another version.
 std::string version_text(const cli::Common& common) {
-  std::string text =
-      fmt::format("hearth {}\ncommit: {}\nbackends: cpu (scalar, avx2, avx512, chosen at run time)\nbuild: {}",
-                  HEARTH_VERSION, HEARTH_COMMIT, HEARTH_BUILD);
+  std::string text = fmt::format(
+      "hearth {}\ncommit: {}\nbackends: cpu (scalar, avx2, avx512, chosen at run time)\nbuild: {}",
+      HEARTH_VERSION, HEARTH_COMMIT, HEARTH_BUILD);
   auto daemon = cli::find_daemon(common.folders);
   std::string note = daemon ? cli::version_note(*daemon) : "";
   return note.empty() ? text : text + "\nnote: " + note;
@@ -34,17 +34,20 @@ std::string version_text(const cli::Common& common) {
 
 std::string names_of(const CLI::App& app) {
   std::string names;
-  for (const CLI::App* sub : app.get_subcommands(nullptr)) names += (names.empty() ? "" : ", ") + sub->get_name();
+  for (const CLI::App* sub : app.get_subcommands(nullptr))
+    names += (names.empty() ? "" : ", ") + sub->get_name();
   return names;
 }
 
 // CLI11 says "A subcommand is required" for a misspelt one too.
-std::string usage_error(const CLI::App* app, const CLI::Error& error, const std::vector<std::string>& arguments) {
+std::string usage_error(const CLI::App* app, const CLI::Error& error,
+                        const std::vector<std::string>& arguments) {
   const CLI::App* at = app;  // the innermost command that was named
   std::string path = "hearth";
   size_t n_named = 0;
   for (; n_named < arguments.size(); ++n_named) {
-    auto named = at->get_subcommands([&](const CLI::App* sub) { return sub->get_name() == arguments[n_named]; });
+    auto named = at->get_subcommands(
+        [&](const CLI::App* sub) { return sub->get_name() == arguments[n_named]; });
     if (named.empty()) break;
     at = named.front();
     path += " " + arguments[n_named];
@@ -52,8 +55,10 @@ std::string usage_error(const CLI::App* app, const CLI::Error& error, const std:
   std::string what = error.what();
   if (at->get_require_subcommand_min() > 0) {
     bool is_word = n_named < arguments.size() && !arguments[n_named].starts_with("-");
-    what = fmt::format("{}; commands are: {}",
-                       is_word ? fmt::format("unknown command \"{}\"", arguments[n_named]) : "expected a command", names_of(*at));
+    what = fmt::format(
+        "{}; commands are: {}",
+        is_word ? fmt::format("unknown command \"{}\"", arguments[n_named]) : "expected a command",
+        names_of(*at));
   }
   return fmt::format("{}: {}\n(`{} --help` says more)\n", path, what, path);
 }
@@ -69,17 +74,23 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
     sub->add_option("--config", common.config_path, "Configuration file");
     return sub;
   };
-  auto json = [&](CLI::App* sub) { return sub->add_flag("--json", common.json, "Machine-readable output"); };
+  auto json = [&](CLI::App* sub) {
+    return sub->add_flag("--json", common.json, "Machine-readable output");
+  };
 
   static cli::ServeOptions serve;
-  CLI::App* sub = command("serve", "Run the daemon in the foreground", [&] { return cli::serve(common, serve); });
-  sub->add_option("--port", serve.port, "Loopback TCP port (default 48620; 0: any free one)")->check(CLI::Range(0, 65535));
+  CLI::App* sub = command("serve", "Run the daemon in the foreground",
+                          [&] { return cli::serve(common, serve); });
+  sub->add_option("--port", serve.port, "Loopback TCP port (default 48620; 0: any free one)")
+      ->check(CLI::Range(0, 65535));
   sub->add_flag("--detach", serve.detach, "Start it in the background and return when it is ready");
 
   static cli::ChatOptions chat;
-  sub = command("chat", "Ask something; without a prompt a conversation", [&] { return cli::chat(common, chat); });
+  sub = command("chat", "Ask something; without a prompt a conversation",
+                [&] { return cli::chat(common, chat); });
   sub->add_option("prompt", chat.prompt, "What to say; text piped in is added");
-  sub->add_option("-m,--model", chat.model, "auto, local, a target or a model (default: the router chooses)");
+  sub->add_option("-m,--model", chat.model,
+                  "auto, local, a target or a model (default: the router chooses)");
   sub->add_option("--session", chat.session, "Continue this session");
   sub->add_option("--temperature", chat.temperature, "0 is greedy");
   sub->add_option("--seed", chat.seed, "Makes the answer repeatable");
@@ -88,7 +99,8 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
   json(sub);
 
   static cli::CompleteOptions complete;
-  sub = command("complete", "Continue a text (no chat template)", [&] { return cli::complete(common, complete); });
+  sub = command("complete", "Continue a text (no chat template)",
+                [&] { return cli::complete(common, complete); });
   sub->add_option("prompt", complete.prompt, "The text; default: stdin");
   sub->add_option("-m,--model", complete.model, "auto, local, a target or a model");
   sub->add_option("-n,--max-tokens", complete.max_tokens, "Longest continuation");
@@ -97,7 +109,8 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
   sub->add_option("--stop", complete.stop, "Ends the text; may be given several times");
   json(sub);
 
-  json(command("status", "Is the daemon running, and how is it", [&] { return cli::status(common); }));
+  json(command("status", "Is the daemon running, and how is it",
+               [&] { return cli::status(common); }));
 
   static bool drain = false;
   sub = command("stop", "Stop the daemon", [&] { return cli::stop(common, drain); });
@@ -106,10 +119,12 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
   static cli::PullOptions pull;
   sub = command("pull", "Get a model (needs no daemon)", [&] { return cli::pull(common, pull); });
   sub->add_option("model", pull.reference,
-                  "hf:ORG/REPO[:QUANT], hf:ORG/REPO/FILE or a path to a GGUF; default: the demonstration model");
+                  "hf:ORG/REPO[:QUANT], hf:ORG/REPO/FILE or a path to a GGUF; default: the "
+                  "demonstration model");
   sub->add_option("--name", pull.name, "Store it under this name");
 
-  sub = command("models", "List models, or remove one", [&] { return cli::list_models(common, engine::model_memory_bytes()); });
+  sub = command("models", "List models, or remove one",
+                [&] { return cli::list_models(common, engine::model_memory_bytes()); });
   json(sub);
   static std::string removed;
   CLI::App* remove = sub->add_subcommand("rm", "Remove a model from the disk");
@@ -122,11 +137,13 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
   check->add_option("--config", common.config_path, "Configuration file");
   check->callback([&] { chosen = [&] { return cli::config_check(common); }; });
 
-  json(command("doctor", "Check this machine and installation", [&] { return cli::doctor(common, engine::model_memory_bytes()); }));
+  json(command("doctor", "Check this machine and installation",
+               [&] { return cli::doctor(common, engine::model_memory_bytes()); }));
 
   static bool follow = false;
   static uint32_t n_lines = 50;
-  sub = command("logs", "Show the daemon's log", [&] { return cli::logs(common, follow, n_lines); });
+  sub =
+      command("logs", "Show the daemon's log", [&] { return cli::logs(common, follow, n_lines); });
   sub->add_flag("-f,--follow", follow, "Wait for more");
   sub->add_option("-n,--lines", n_lines, "How many lines");
 
@@ -144,10 +161,12 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
   });
 
   static std::string shell;
-  sub = command("completion", "Print a shell completion script", [&] { return cli::shell_completion(shell); });
+  sub = command("completion", "Print a shell completion script",
+                [&] { return cli::shell_completion(shell); });
   sub->add_option("shell", shell, "bash, zsh or fish")->required();
 
-  app.add_subcommand("dev", "For people who work on models: logits, tokenize, detokenize, template, inspect");
+  app.add_subcommand(
+      "dev", "For people who work on models: logits, tokenize, detokenize, template, inspect");
 }
 
 // `hearth dev COMMAND MODEL ...`: a stored model's name may stand for its path.
@@ -173,7 +192,9 @@ int main(int argc, char** argv) {
   std::function<int()> chosen;
   CLI::App app("One background service for everything an editor asks of a language model");
   app.set_version_flag("--version", [&] { return version_text(common); });
-  app.failure_message([&](const CLI::App* failed, const CLI::Error& error) { return usage_error(failed, error, arguments); });
+  app.failure_message([&](const CLI::App* failed, const CLI::Error& error) {
+    return usage_error(failed, error, arguments);
+  });
   app.require_subcommand(1);
   declare(app, common, chosen);
   const std::string default_config = path::join(common.folders.config, "hearth.toml");

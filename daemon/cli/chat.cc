@@ -44,7 +44,8 @@ Result<bool> Conversation::show(std::string_view notification, const std::string
   if (!document) return document.error();
   json::Element params = document->root()["params"].value();
   std::string_view kind, of_session;
-  if (params["kind"].get_string().get(kind) || params["session"].get_string().get(of_session)) return false;
+  if (params["kind"].get_string().get(kind) || params["session"].get_string().get(of_session))
+    return false;
   json::Element data;
   if (of_session != session || params["data"].get(data)) return false;
   bool is_shown = !common.json;
@@ -60,22 +61,27 @@ Result<bool> Conversation::show(std::string_view notification, const std::string
     answer += text;
     if (is_shown) write_out(is_terminal(STDOUT_FILENO) ? printable(text) : std::string(text));
   } else if (kind == "turn.progress") {
-    uint64_t n_done = data["done"].get_uint64().value(), n_total = data["total"].get_uint64().value();
+    uint64_t n_done = data["done"].get_uint64().value(),
+             n_total = data["total"].get_uint64().value();
     if (is_shown && is_terminal(STDERR_FILENO))
-      fmt::print(stderr, "\r{}reading the prompt: {}/{} tokens{}\x1b[K\r", dim(STDERR_FILENO), n_done, n_total,
-                 reset(STDERR_FILENO));
+      fmt::print(stderr, "\r{}reading the prompt: {}/{} tokens{}\x1b[K\r", dim(STDERR_FILENO),
+                 n_done, n_total, reset(STDERR_FILENO));
   } else if (kind == "route") {
-    if (auto route = json::decode<protocol::TurnRoute>(data, "route")) decision = std::move(route->decision);
+    if (auto route = json::decode<protocol::TurnRoute>(data, "route"))
+      decision = std::move(route->decision);
   } else if (kind == "usage") {
     if (auto used = json::decode<protocol::TurnUsage>(data, "usage")) usage = std::move(*used);
   } else if (kind == "sync.gap") {
-    return Error{Errc::upstream, "this terminal was too slow for the stream; the answer is kept in session " + session};
+    return Error{
+        Errc::upstream,
+        "this terminal was too slow for the stream; the answer is kept in session " + session};
   } else if (kind == "session.state") {
     auto state = json::decode<protocol::SessionStateChanged>(data, "state");
     if (!state) return state.error();
     if (state->turn != turn || state->state != protocol::Activity::idle) return false;
     if (state->error) return *state->error;
-    if (state->reason == protocol::EndReason::interrupted) return Error{Errc::cancelled, "interrupted"};
+    if (state->reason == protocol::EndReason::interrupted)
+      return Error{Errc::cancelled, "interrupted"};
     return true;
   }
   return false;
@@ -85,12 +91,15 @@ void Conversation::show_stats() const {
   int fd = STDERR_FILENO;
   if (!options.stats && !is_terminal(fd)) return;
   fmt::print(stderr, "{}", dim(fd));
-  if (decision) fmt::print(stderr, "route: {} ({}): {}\n", decision->target, decision->model, printable(decision->reason));
+  if (decision)
+    fmt::print(stderr, "route: {} ({}): {}\n", decision->target, decision->model,
+               printable(decision->reason));
   if (usage) {
     const Timings& took = usage->timings;
     uint32_t n_read = usage->usage.n_prompt - usage->usage.n_cached;
     auto speed = [](uint32_t n, double ms) { return ms > 0 ? 1000.0 * n / ms : 0.0; };
-    fmt::print(stderr, "prompt: {} tokens ({} cached) at {:.1f} tok/s; answer: {} tokens at {:.1f} tok/s\n",
+    fmt::print(stderr,
+               "prompt: {} tokens ({} cached) at {:.1f} tok/s; answer: {} tokens at {:.1f} tok/s\n",
                usage->usage.n_prompt, usage->usage.n_cached, speed(n_read, took.prefill_ms),
                usage->usage.n_completion, speed(usage->usage.n_completion, took.decode_ms));
   }
@@ -146,12 +155,14 @@ int chat(const Common& common, const ChatOptions& options) {
     // Piped text goes with the prompt: `git diff | hearth chat "write a commit message"`.
     std::string piped{std::istreambuf_iterator<char>(std::cin), {}};
     if (!piped.empty()) prompt += (prompt.empty() ? "" : "\n\n") + piped;
-    if (prompt.empty()) return fail({Errc::invalid, "nothing to say: give a prompt or pipe one in"});
+    if (prompt.empty())
+      return fail({Errc::invalid, "nothing to say: give a prompt or pipe one in"});
   }
   auto client = connect_to_daemon(common.folders);
   if (!client) return fail(client.error());
 
-  Conversation conversation{std::move(*client), common, options, options.session, {}, {}, false, {}, 0};
+  Conversation conversation{
+      std::move(*client), common, options, options.session, {}, {}, false, {}, 0};
   if (conversation.session.empty()) {
     protocol::SessionCreate create;
     create.title = prompt.substr(0, prompt.find('\n')).substr(0, 80);
@@ -161,7 +172,8 @@ int chat(const Common& common, const ChatOptions& options) {
   }
   json::Object subscribe{{"session", conversation.session}};
   if (options.session.empty()) subscribe["since"] = 0;
-  if (auto done = conversation.client.call("session/subscribe", subscribe); !done) return fail(done.error());
+  if (auto done = conversation.client.call("session/subscribe", subscribe); !done)
+    return fail(done.error());
   // What was there before is not this conversation's to show.
   for (bool is_live = false; !is_live;) {
     auto notification = conversation.client.next();

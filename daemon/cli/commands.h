@@ -24,8 +24,8 @@ struct ServeOptions {
 int serve(const Common& common, const ServeOptions& options);
 
 struct ChatOptions {
-  std::string prompt;   // empty: stdin when piped, else interactive
-  std::string model;    // empty: the router chooses
+  std::string prompt;  // empty: stdin when piped, else interactive
+  std::string model;   // empty: the router chooses
   std::optional<double> temperature;
   std::optional<uint64_t> seed;
   uint32_t max_tokens = 0;

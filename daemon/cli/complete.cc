@@ -21,15 +21,16 @@ namespace hearth::cli {
 namespace {
 
 std::string request_body(const CompleteOptions& options, const std::string& prompt) {
-  json::Object body{{"model", options.model}, {"prompt", prompt}, {"max_tokens", options.max_tokens}};
+  json::Object body{
+      {"model", options.model}, {"prompt", prompt}, {"max_tokens", options.max_tokens}};
   if (options.temperature) body["temperature"] = *options.temperature;
   if (options.seed) body["seed"] = *options.seed;
   if (!options.stop.empty()) body["stop"] = json::Array(options.stop.begin(), options.stop.end());
   return boost::json::serialize(body);
 }
 
-Task<> fetch_into(std::optional<Result<OutboundResponse>>& response, std::string& body, HttpClient& http,
-                  OutboundRequest request) {
+Task<> fetch_into(std::optional<Result<OutboundResponse>>& response, std::string& body,
+                  HttpClient& http, OutboundRequest request) {
   HttpClient::BodySink keep = [&body](const OutboundResponse&, std::string_view piece) {
     body += piece;
     return true;
@@ -42,7 +43,8 @@ Task<> fetch_into(std::optional<Result<OutboundResponse>>& response, std::string
 int complete(const Common& common, const CompleteOptions& options) {
   std::string prompt = options.prompt;
   if (prompt.empty()) prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
-  if (prompt.empty()) return fail({Errc::invalid, "nothing to continue: give a text or pipe one in"});
+  if (prompt.empty())
+    return fail({Errc::invalid, "nothing to continue: give a text or pipe one in"});
   // The socket proves that the daemon lives: a daemon.json that outlived it may name a port that
   // someone else has now, and the token is not theirs to see.
   auto client = connect_to_daemon(common.folders);
@@ -67,7 +69,8 @@ int complete(const Common& common, const CompleteOptions& options) {
   auto document = json::Document::parse(body);
   if (!document) return fail(document.error());
   std::string_view text;
-  if (!document->root()["error"]["message"].get_string().get(text)) return fail({Errc::upstream, std::string(text)});
+  if (!document->root()["error"]["message"].get_string().get(text))
+    return fail({Errc::upstream, std::string(text)});
   if (common.json) {
     fmt::print("{}\n", body);
     return 0;

@@ -47,7 +47,9 @@ int logs(const Common& common, bool follow, uint32_t n_lines) {
   std::string path = path::join(common.folders.state, "hearth.log");
   auto text = file::read(path, 256u << 20);
   if (!text && text.error().code == Errc::not_found)
-    return fail({Errc::not_found, fmt::format("{}: there is no log yet; a daemon writes it (hearth serve --detach)", path)});
+    return fail(
+        {Errc::not_found,
+         fmt::format("{}: there is no log yet; a daemon writes it (hearth serve --detach)", path)});
   if (!text) return fail(text.error());
   size_t begin = n_lines == 0 ? text->size() : tail_begin(*text, n_lines);
   fmt::print("{}", std::string_view(*text).substr(begin));
@@ -57,7 +59,8 @@ int logs(const Common& common, bool follow, uint32_t n_lines) {
   size_t n_seen = text->size();
   file::Descriptor watch(::inotify_init1(IN_CLOEXEC));
   // The folder, not the file: a rotated log is a new file of the same name.
-  if (::inotify_add_watch(watch.get(), common.folders.state.c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
+  if (::inotify_add_watch(watch.get(), common.folders.state.c_str(),
+                          IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
     return fail(file::io_error("watch", common.folders.state, errno));
   for (;;) {
     char events[4096];

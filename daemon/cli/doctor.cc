@@ -1,4 +1,5 @@
-// `hearth doctor`: checks, each with its finding and the fix. Exit status 1 when one of them failed.
+// `hearth doctor`: checks, each with its finding and the fix. Exit status 1 when one of them
+// failed.
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -37,32 +38,40 @@ Check check_processor() {
 Check check_memory(uint64_t model_memory_bytes) {
   bool is_little = model_memory_bytes < (512u << 20);
   return {"memory", is_little ? Verdict::note : Verdict::good,
-          fmt::format("{} for models{}", size_text(model_memory_bytes), is_little ? ": only small ones fit" : "")};
+          fmt::format("{} for models{}", size_text(model_memory_bytes),
+                      is_little ? ": only small ones fit" : "")};
 }
 
 Check check_folder(std::string_view name, const std::string& folder) {
-  if (auto made = path::make_private_dir(folder); !made) return {name, Verdict::bad, made.error().message};
-  struct statvfs info {};
+  if (auto made = path::make_private_dir(folder); !made)
+    return {name, Verdict::bad, made.error().message};
+  struct statvfs info{};
   ::statvfs(folder.c_str(), &info);
   uint64_t n_free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
-  Verdict verdict = n_free < (64u << 20) ? Verdict::bad : n_free < (1u << 30) ? Verdict::note : Verdict::good;
+  Verdict verdict = n_free < (64u << 20)  ? Verdict::bad
+                    : n_free < (1u << 30) ? Verdict::note
+                                          : Verdict::good;
   return {name, verdict, fmt::format("{} ({} free)", folder, size_text(n_free))};
 }
 
 Check check_config(const Common& common) {
   auto config = load_config(common.config_path);
   if (!config) return {"configuration", Verdict::bad, config.error().message};
-  return {"configuration", Verdict::good, config->path.empty() ? "defaults (no " + common.config_path + ")" : config->path};
+  return {"configuration", Verdict::good,
+          config->path.empty() ? "defaults (no " + common.config_path + ")" : config->path};
 }
 
 Check check_models(const Common& common) {
   auto models = models::Store(path::join(common.folders.data, "models")).list();
-  if (models.empty()) return {"models", Verdict::note, "none is pulled; get one with `hearth pull`"};
+  if (models.empty())
+    return {"models", Verdict::note, "none is pulled; get one with `hearth pull`"};
   std::string names;
   for (const auto& model : models) {
-    struct stat info {};
+    struct stat info{};
     if (::stat(model.path.c_str(), &info) != 0)
-      return {"models", Verdict::bad, fmt::format("{}: its file {} is gone; `hearth models rm {}` or pull it again", model.name, model.path, model.name)};
+      return {"models", Verdict::bad,
+              fmt::format("{}: its file {} is gone; `hearth models rm {}` or pull it again",
+                          model.name, model.path, model.name)};
     names += (names.empty() ? "" : ", ") + model.name;
   }
   return {"models", Verdict::good, names};
@@ -72,9 +81,12 @@ Check check_daemon(const Common& common) {
   auto daemon = find_daemon(common.folders);
   auto client = daemon ? RpcClient::connect(*daemon) : Result<RpcClient>(daemon.error());
   if (!client)
-    return {"daemon", client.error().code == Errc::not_found ? Verdict::note : Verdict::bad, client.error().message};
-  if (std::string note = version_note(*daemon); !note.empty()) return {"daemon", Verdict::note, std::move(note)};
-  return {"daemon", Verdict::good, fmt::format("{} answers at {} (pid {})", daemon->version, daemon->url, daemon->pid)};
+    return {"daemon", client.error().code == Errc::not_found ? Verdict::note : Verdict::bad,
+            client.error().message};
+  if (std::string note = version_note(*daemon); !note.empty())
+    return {"daemon", Verdict::note, std::move(note)};
+  return {"daemon", Verdict::good,
+          fmt::format("{} answers at {} (pid {})", daemon->version, daemon->url, daemon->pid)};
 }
 
 }  // namespace
@@ -95,12 +107,16 @@ int doctor(const Common& common, uint64_t model_memory_bytes) {
     std::string_view word = kWords[static_cast<size_t>(check.verdict)];
     is_bad = is_bad || check.verdict == Verdict::bad;
     if (common.json)
-      rows.push_back(json::Object{{"check", check.name}, {"verdict", word}, {"finding", check.finding}});
+      rows.push_back(
+          json::Object{{"check", check.name}, {"verdict", word}, {"finding", check.finding}});
     else
-      fmt::print("{}{:<5}{} {:<14} {}\n", check.verdict == Verdict::bad ? red(STDOUT_FILENO) : "", word,
-                 check.verdict == Verdict::bad ? reset(STDOUT_FILENO) : "", check.name, printable(check.finding));
+      fmt::print("{}{:<5}{} {:<14} {}\n", check.verdict == Verdict::bad ? red(STDOUT_FILENO) : "",
+                 word, check.verdict == Verdict::bad ? reset(STDOUT_FILENO) : "", check.name,
+                 printable(check.finding));
   }
-  if (common.json) fmt::print("{}\n", boost::json::serialize(json::Object{{"checks", std::move(rows)}, {"good", !is_bad}}));
+  if (common.json)
+    fmt::print("{}\n", boost::json::serialize(
+                           json::Object{{"checks", std::move(rows)}, {"good", !is_bad}}));
   return is_bad ? kFailed : 0;
 }
 

@@ -21,7 +21,8 @@ uint64_t size_below(const fs::path& path) {
   if (fs::is_regular_file(path, failed)) return fs::file_size(path, failed);
   uint64_t n_bytes = 0;
   for (const auto& entry : fs::recursive_directory_iterator(path, failed))
-    if (entry.is_regular_file(failed) && !entry.is_symlink(failed)) n_bytes += entry.file_size(failed);
+    if (entry.is_regular_file(failed) && !entry.is_symlink(failed))
+      n_bytes += entry.file_size(failed);
   return n_bytes;
 }
 
@@ -29,13 +30,16 @@ uint64_t size_below(const fs::path& path) {
 void remove_files(const Common& common, bool dry_run) {
   std::error_code failed;
   auto remove = [&](const fs::path& path, std::string_view what) {
-    fmt::print("{} {}: {} ({})\n", dry_run ? "would remove" : "removed", what, path.string(), size_text(size_below(path)));
+    fmt::print("{} {}: {} ({})\n", dry_run ? "would remove" : "removed", what, path.string(),
+               size_text(size_below(path)));
     if (!dry_run) fs::remove_all(path, failed);
   };
-  for (const auto& entry : fs::directory_iterator(path::join(common.folders.data, "models"), failed))
+  for (const auto& entry :
+       fs::directory_iterator(path::join(common.folders.data, "models"), failed))
     if (entry.path().extension() == ".part") remove(entry.path(), "unfinished download");
   for (const auto& entry : fs::directory_iterator(common.folders.state, failed))
-    if (entry.path().filename().string().starts_with("hearth.log.")) remove(entry.path(), "old log");
+    if (entry.path().filename().string().starts_with("hearth.log."))
+      remove(entry.path(), "old log");
 }
 
 int remove_sessions(const Common& common, uint32_t older_than_days, bool dry_run) {
@@ -56,14 +60,17 @@ int remove_sessions(const Common& common, uint32_t older_than_days, bool dry_run
     auto page = client->call<protocol::SessionPage>("session/list", query);
     if (!page) return fail(page.error());
     for (protocol::SessionInfo& session : page->sessions)
-      if (session.updated_ms < limit_ms && session.state == protocol::Activity::idle) old.push_back(std::move(session));
+      if (session.updated_ms < limit_ms && session.state == protocol::Activity::idle)
+        old.push_back(std::move(session));
     query.after = page->next;
   } while (query.after);
   for (const protocol::SessionInfo& session : old) {
-    fmt::print("{} session: {} \"{}\"\n", dry_run ? "would remove" : "removed", session.id, printable(session.title));
+    fmt::print("{} session: {} \"{}\"\n", dry_run ? "would remove" : "removed", session.id,
+               printable(session.title));
     protocol::SessionRef which{session.id};
     if (dry_run) continue;
-    if (auto done = client->call<protocol::SessionPurged>("session/delete", which); !done) return fail(done.error());
+    if (auto done = client->call<protocol::SessionPurged>("session/delete", which); !done)
+      return fail(done.error());
   }
   if (old.empty()) fmt::print(stderr, "no session is older than {} days\n", older_than_days);
   return 0;

@@ -32,12 +32,14 @@ struct ProgressBar {
   bool is_drawn = false;
 
   void draw(const models::PullProgress& at) {
-    double share = at.n_total ? static_cast<double>(at.n_done) / static_cast<double>(at.n_total) : 0;
+    double share =
+        at.n_total ? static_cast<double>(at.n_done) / static_cast<double>(at.n_total) : 0;
     std::string counts = fmt::format("{} of {}", size_text(at.n_done), size_text(at.n_total));
     if (is_terminal(STDERR_FILENO)) {
       constexpr int kWidth = 30;
       int n_full = std::clamp(static_cast<int>(share * kWidth), 0, kWidth);
-      fmt::print(stderr, "\r{} [{:=<{}}{: <{}}] {:3.0f} % {}\x1b[K", at.file, "", n_full, "", kWidth - n_full, share * 100, counts);
+      fmt::print(stderr, "\r{} [{:=<{}}{: <{}}] {:3.0f} % {}\x1b[K", at.file, "", n_full, "",
+                 kWidth - n_full, share * 100, counts);
       is_drawn = true;
     } else if (int tenth = static_cast<int>(share * 10); tenth > last_tenth) {
       fmt::print(stderr, "{}: {:.0f} % ({})\n", at.file, share * 100, counts);
@@ -61,9 +63,12 @@ int pull(const Common& common, const PullOptions& options) {
   auto model = models::pull(store_of(common), *reference, how);
   bar.end();
   if (!model) return fail(model.error());
-  fmt::print(stderr, "{} is ready ({}{})\n", model->name, size_text(size_of(*model)), model->is_linked ? ", linked" : "");
+  fmt::print(stderr, "{} is ready ({}{})\n", model->name, size_text(size_of(*model)),
+             model->is_linked ? ", linked" : "");
   if (model->source == "default")
-    fmt::print(stderr, "It is a small demonstration; for a better one: hearth pull hf:Qwen/Qwen2.5-Coder-7B-Instruct-GGUF:Q4_K_M\n");
+    fmt::print(stderr,
+               "It is a small demonstration; for a better one: hearth pull "
+               "hf:Qwen/Qwen2.5-Coder-7B-Instruct-GGUF:Q4_K_M\n");
   return 0;
 }
 
@@ -84,7 +89,10 @@ int list_models(const Common& common, uint64_t model_memory_bytes) {
     rows.push_back(std::move(row));
   }
   if (common.json) {
-    json::Object body{{"models", std::move(rows)}, {"diskBytes", n_disk}, {"memoryBytes", model_memory_bytes}, {"folder", store_of(common).folder()}};
+    json::Object body{{"models", std::move(rows)},
+                      {"diskBytes", n_disk},
+                      {"memoryBytes", model_memory_bytes},
+                      {"folder", store_of(common).folder()}};
     fmt::print("{}\n", boost::json::serialize(body));
     return 0;
   }
@@ -94,10 +102,13 @@ int list_models(const Common& common, uint64_t model_memory_bytes) {
   }
   fmt::print("{:<36} {:>10} {:>9}  {:<18} {}\n", "NAME", "SIZE", "CONTEXT", "FITS", "SOURCE");
   for (const models::StoredModel& model : models)
-    fmt::print("{:<36} {:>10} {:>9}  {:<18} {}\n", model.name, size_text(size_of(model)), model.n_context_train,
-               describe(models::fit(model, model_memory_bytes), model.n_context_train), model.source);
-  fmt::print("{} on disk in {}; models may take {} of memory (weights, and the KV cache of the context)\n",
-             size_text(n_disk), store_of(common).folder(), size_text(model_memory_bytes));
+    fmt::print("{:<36} {:>10} {:>9}  {:<18} {}\n", model.name, size_text(size_of(model)),
+               model.n_context_train,
+               describe(models::fit(model, model_memory_bytes), model.n_context_train),
+               model.source);
+  fmt::print(
+      "{} on disk in {}; models may take {} of memory (weights, and the KV cache of the context)\n",
+      size_text(n_disk), store_of(common).folder(), size_text(model_memory_bytes));
   return 0;
 }
 
@@ -108,7 +119,8 @@ int remove_model(const Common& common, const std::string& name) {
 }
 
 std::string model_path(const Common& common, const std::string& path_or_name) {
-  if (path_or_name.find('/') != path_or_name.npos || path_or_name.ends_with(".gguf")) return path_or_name;
+  if (path_or_name.find('/') != path_or_name.npos || path_or_name.ends_with(".gguf"))
+    return path_or_name;
   auto stored = store_of(common).find(path_or_name);
   return stored ? stored->path : path_or_name;
 }

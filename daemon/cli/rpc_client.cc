@@ -58,8 +58,11 @@ struct RpcClient::State {
     }
     if (failed == beast::websocket::error::closed)
       return Error{Errc::upstream, fmt::format("the daemon closed the connection ({})",
-                                               std::string(stream.reason().reason.data(), stream.reason().reason.size()))};
-    if (failed) return Error{Errc::upstream, fmt::format("the connection to the daemon broke: {}", failed.message())};
+                                               std::string(stream.reason().reason.data(),
+                                                           stream.reason().reason.size()))};
+    if (failed)
+      return Error{Errc::upstream,
+                   fmt::format("the connection to the daemon broke: {}", failed.message())};
     return beast::buffers_to_string(buffer.data());
   }
 
@@ -67,7 +70,9 @@ struct RpcClient::State {
     boost::system::error_code failed;
     std::string text = boost::json::serialize(message);
     stream.write(net::buffer(text), failed);
-    if (failed) return Error{Errc::upstream, fmt::format("the connection to the daemon broke: {}", failed.message())};
+    if (failed)
+      return Error{Errc::upstream,
+                   fmt::format("the connection to the daemon broke: {}", failed.message())};
     return {};
   }
 };
@@ -75,15 +80,18 @@ struct RpcClient::State {
 Result<transport::Discovery> find_daemon(const path::Folders& folders) {
   auto daemon = transport::read_discovery(transport::discovery_path(folders.runtime));
   if (!daemon && daemon.error().code == Errc::not_found)
-    return Error{Errc::not_found, fmt::format("no daemon is running (no {}); start one with `hearth serve --detach`",
-                                              transport::discovery_path(folders.runtime))};
+    return Error{Errc::not_found,
+                 fmt::format("no daemon is running (no {}); start one with `hearth serve --detach`",
+                             transport::discovery_path(folders.runtime))};
   return daemon;
 }
 
 std::string version_note(const transport::Discovery& daemon) {
   if (daemon.version == HEARTH_VERSION) return {};
-  return fmt::format("this command is version {}, the daemon is {}: restart it with `hearth stop` and `hearth serve --detach`",
-                     HEARTH_VERSION, daemon.version);
+  return fmt::format(
+      "this command is version {}, the daemon is {}: restart it with `hearth stop` and `hearth "
+      "serve --detach`",
+      HEARTH_VERSION, daemon.version);
 }
 
 RpcClient::RpcClient(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -97,17 +105,19 @@ Result<RpcClient> RpcClient::connect(const transport::Discovery& daemon) {
   auto& socket = beast::get_lowest_layer(state->stream);
   socket.connect(net::local::stream_protocol::endpoint(daemon.socket), failed);
   if (failed)
-    return Error{Errc::not_found, fmt::format("no daemon answers at {} ({}); start one with `hearth serve --detach`",
-                                              daemon.socket, failed.message())};
-  state->stream.set_option(beast::websocket::stream_base::decorator([&](beast::websocket::request_type& request) {
-    request.set(beast::http::field::authorization, "Bearer " + daemon.token);
-  }));
+    return Error{Errc::not_found,
+                 fmt::format("no daemon answers at {} ({}); start one with `hearth serve --detach`",
+                             daemon.socket, failed.message())};
+  state->stream.set_option(
+      beast::websocket::stream_base::decorator([&](beast::websocket::request_type& request) {
+        request.set(beast::http::field::authorization, "Bearer " + daemon.token);
+      }));
   state->stream.read_message_max(64u << 20);  // a snapshot of a long session
   beast::websocket::response_type response;
   state->stream.handshake(response, "localhost", "/hearth", failed);
   if (failed)
-    return Error{Errc::upstream, fmt::format("the daemon refused the connection: {} ({})", failed.message(),
-                                             response.result_int())};
+    return Error{Errc::upstream, fmt::format("the daemon refused the connection: {} ({})",
+                                             failed.message(), response.result_int())};
   RpcClient client(std::move(state));
   protocol::Initialize hello;
   hello.client = {"hearth-cli", HEARTH_VERSION};
@@ -119,7 +129,8 @@ Result<RpcClient> RpcClient::connect(const transport::Discovery& daemon) {
 Result<RpcClient> connect_to_daemon(const path::Folders& folders) {
   auto daemon = find_daemon(folders);
   if (!daemon) return daemon.error();
-  if (std::string note = version_note(*daemon); !note.empty()) fmt::print(stderr, "hearth: {}\n", note);
+  if (std::string note = version_note(*daemon); !note.empty())
+    fmt::print(stderr, "hearth: {}\n", note);
   return RpcClient::connect(*daemon);
 }
 
@@ -140,13 +151,15 @@ Result<json::Document> RpcClient::call(std::string_view method, const json::Valu
     }
     if (reply_to != id) continue;  // of a send()
     std::string_view error;
-    if (!root["error"]["message"].get_string().get(error)) return Error{Errc::upstream, std::string(error)};
+    if (!root["error"]["message"].get_string().get(error))
+      return Error{Errc::upstream, std::string(error)};
     return message;
   }
 }
 
 Result<> RpcClient::send(std::string_view method, const json::Value& params) {
-  json::Object request{{"jsonrpc", "2.0"}, {"id", state_->next_id++}, {"method", method}, {"params", params}};
+  json::Object request{
+      {"jsonrpc", "2.0"}, {"id", state_->next_id++}, {"method", method}, {"params", params}};
   return state_->write(request);
 }
 

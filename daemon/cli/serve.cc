@@ -35,14 +35,17 @@ int run(const Common& common, const ServeOptions& options, std::function<void()>
 
 void announce(const Common& common) {
   auto daemon = transport::read_discovery(transport::discovery_path(common.folders.runtime));
-  if (daemon) fmt::print(stderr, "hearth {} is ready at {} (pid {})\n", daemon->version, daemon->url, daemon->pid);
+  if (daemon)
+    fmt::print(stderr, "hearth {} is ready at {} (pid {})\n", daemon->version, daemon->url,
+               daemon->pid);
 }
 
 // Forks before any thread exists. The parent returns when the child is ready or has failed; the
 // child's messages until then come through the pipe, after that it holds no file of the caller's.
 int detach(const Common& common, const ServeOptions& options) {
   int pipe_fds[2];
-  if (::pipe2(pipe_fds, O_CLOEXEC) != 0) return fail({Errc::io, fmt::format("pipe: {}", strerror(errno))});
+  if (::pipe2(pipe_fds, O_CLOEXEC) != 0)
+    return fail({Errc::io, fmt::format("pipe: {}", strerror(errno))});
   pid_t child = ::fork();
   if (child < 0) return fail({Errc::io, fmt::format("fork: {}", strerror(errno))});
   if (child == 0) {

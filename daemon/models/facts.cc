@@ -1,5 +1,5 @@
-// What `hearth models` and the router want to know of a model file, from `hearth dev inspect --json`.
-// A file may claim any number: those that no model has are taken for unknown.
+// What `hearth models` and the router want to know of a model file, from `hearth dev inspect
+// --json`. A file may claim any number: those that no model has are taken for unknown.
 #include <fmt/format.h>
 
 #include "models/pull.h"
@@ -10,7 +10,8 @@ namespace hearth::models {
 
 namespace {
 
-constexpr uint64_t kMostLayers = 4096, kMostHeads = 65536, kMostWidth = 1 << 20, kMostContext = 1 << 28;
+constexpr uint64_t kMostLayers = 4096, kMostHeads = 65536, kMostWidth = 1 << 20,
+                   kMostContext = 1 << 28;
 
 // Zero when it is not there, or beyond `most`.
 uint64_t number(json::Element metadata, const std::string& key, uint64_t most) {
@@ -40,11 +41,13 @@ uint64_t kv_heads(json::Element metadata, const std::string& architecture) {
 
 uint64_t kv_token_bytes(json::Element metadata, const std::string& architecture) {
   uint64_t n_heads = number(metadata, architecture + ".attention.head_count", kMostHeads);
-  uint64_t shared = n_heads ? number(metadata, architecture + ".embedding_length", kMostWidth) / n_heads : 0;
+  uint64_t shared =
+      n_heads ? number(metadata, architecture + ".embedding_length", kMostWidth) / n_heads : 0;
   uint64_t key = number(metadata, architecture + ".attention.key_length", kMostWidth);
   uint64_t value = number(metadata, architecture + ".attention.value_length", kMostWidth);
   constexpr uint64_t kElementBytes = 2;  // f16
-  return kv_heads(metadata, architecture) * ((key ? key : shared) + (value ? value : shared)) * kElementBytes;
+  return kv_heads(metadata, architecture) * ((key ? key : shared) + (value ? value : shared)) *
+         kElementBytes;
 }
 
 std::string reason_of(const ProgramOutput& output, const std::string& path) {
@@ -52,7 +55,9 @@ std::string reason_of(const ProgramOutput& output, const std::string& path) {
   while (reason.ends_with('\n')) reason.pop_back();
   constexpr std::string_view kSpeaker = "hearth dev inspect: ";
   if (reason.starts_with(kSpeaker)) reason.erase(0, kSpeaker.size());
-  return reason.empty() ? fmt::format("{}: not a model (reading it ended with status {})", path, output.status) : reason;
+  return reason.empty()
+             ? fmt::format("{}: not a model (reading it ended with status {})", path, output.status)
+             : reason;
 }
 
 }  // namespace

@@ -23,7 +23,8 @@ Fit fit(const StoredModel& model, uint64_t memory_bytes) {
   result.needed_bytes = weights + n_context * model.kv_token_bytes;
   if (weights > memory_bytes) return result;
   const uint64_t left = memory_bytes - weights;
-  const uint64_t n_fitting = model.kv_token_bytes ? std::min(n_context, left / model.kv_token_bytes) : n_context;
+  const uint64_t n_fitting =
+      model.kv_token_bytes ? std::min(n_context, left / model.kv_token_bytes) : n_context;
   result.is_possible = n_fitting >= std::min(n_context, kShortestContext);
   if (result.is_possible) result.n_context = n_fitting;
   return result;

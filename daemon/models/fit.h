@@ -1,6 +1,6 @@
-// Whether a stored model fits this machine: its weights, and the KV cache of the context that it was
-// trained for. An estimate from what `hearth pull` noted; the engine decides when it loads the model.
-// Pure, any thread.
+// Whether a stored model fits this machine: its weights, and the KV cache of the context that it
+// was trained for. An estimate from what `hearth pull` noted; the engine decides when it loads the
+// model. Pure, any thread.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 // Models of the hub: list the repository's files, choose, download every shard with resume, verify.
 //
 // The hub's interface, as its public client uses it: GET /api/models/ORG/REPO/tree/main lists files
-// with size and, for large ones, lfs.oid (the SHA-256); GET /ORG/REPO/resolve/main/FILE redirects to
-// the bytes. HF_ENDPOINT names another hub, HF_TOKEN opens private and gated repositories.
+// with size and, for large ones, lfs.oid (the SHA-256); GET /ORG/REPO/resolve/main/FILE redirects
+// to the bytes. HF_ENDPOINT names another hub, HF_TOKEN opens private and gated repositories.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -37,7 +37,8 @@ struct RemoteFile {
 };
 
 // What to take when nobody says: good quality for its size first.
-constexpr std::array<std::string_view, 8> kPreferred = {"Q4_K_M", "Q4_K_S", "Q5_K_M", "Q4_1", "Q4_0", "Q6_K", "Q8_0", "F16"};
+constexpr std::array<std::string_view, 8> kPreferred = {"Q4_K_M", "Q4_K_S", "Q5_K_M", "Q4_1",
+                                                        "Q4_0",   "Q6_K",   "Q8_0",   "F16"};
 
 struct Hub {
   std::string endpoint;
@@ -63,7 +64,8 @@ struct Hub {
 std::string url_path(std::string_view path) {
   std::string encoded;
   for (unsigned char c : path)
-    if (std::isalnum(c) || std::string_view("-._~/").find(static_cast<char>(c)) != std::string_view::npos)
+    if (std::isalnum(c) ||
+        std::string_view("-._~/").find(static_cast<char>(c)) != std::string_view::npos)
       encoded += static_cast<char>(c);
     else
       encoded += fmt::format("%{:02X}", c);
@@ -74,31 +76,39 @@ Error refused(const Hub& hub, const std::string& what, long status) {
   switch (status) {
     case 401:
     case 403:
-      return {Errc::denied, fmt::format("{}: {} answered {}: the repository is private, gated or misspelt; {}", what,
-                                        hub.endpoint, status,
-                                        hub.token.empty() ? "set HF_TOKEN to a token that may read it"
-                                                          : "HF_TOKEN may not read it")};
-    case 404: return {Errc::not_found, fmt::format("{}: {} has no such repository or file", what, hub.endpoint)};
-    case 429: return {Errc::busy, fmt::format("{}: {} limits requests (429); try again later", what, hub.endpoint)};
+      return {Errc::denied,
+              fmt::format("{}: {} answered {}: the repository is private, gated or misspelt; {}",
+                          what, hub.endpoint, status,
+                          hub.token.empty() ? "set HF_TOKEN to a token that may read it"
+                                            : "HF_TOKEN may not read it")};
+    case 404:
+      return {Errc::not_found,
+              fmt::format("{}: {} has no such repository or file", what, hub.endpoint)};
+    case 429:
+      return {Errc::busy,
+              fmt::format("{}: {} limits requests (429); try again later", what, hub.endpoint)};
     default: return {Errc::upstream, fmt::format("{}: {} answered {}", what, hub.endpoint, status)};
   }
 }
 
-Task<Result<std::vector<RemoteFile>>> list_files(HttpClient& http, const Hub& hub, std::string repo) {
+Task<Result<std::vector<RemoteFile>>> list_files(HttpClient& http, const Hub& hub,
+                                                 std::string repo) {
   std::string body;
   constexpr size_t kMaxListing = 32u << 20;
   HttpClient::BodySink keep = [&](const OutboundResponse&, std::string_view piece) {
     body += piece;
     return body.size() < kMaxListing;
   };
-  OutboundRequest request = hub.get(fmt::format("{}/api/models/{}/tree/main?recursive=1", hub.endpoint, url_path(repo)));
+  OutboundRequest request =
+      hub.get(fmt::format("{}/api/models/{}/tree/main?recursive=1", hub.endpoint, url_path(repo)));
   auto response = co_await http.fetch(std::move(request), std::move(keep));
   if (!response) co_return response.error();
   if (response->status != 200) co_return refused(hub, repo, response->status);
   auto document = json::Document::parse(body);
   simdjson::dom::array entries;
   if (!document || document->root().get_array().get(entries))
-    co_return Error{Errc::upstream, fmt::format("{}: {} sent a listing that is not understood", repo, hub.endpoint)};
+    co_return Error{Errc::upstream, fmt::format("{}: {} sent a listing that is not understood",
+                                                repo, hub.endpoint)};
   std::vector<RemoteFile> files;
   for (json::Element entry : entries) {
     RemoteFile file;
@@ -114,23 +124,29 @@ Task<Result<std::vector<RemoteFile>>> list_files(HttpClient& http, const Hub& hu
 }
 
 bool contains_ignoring_case(std::string_view text, std::string_view part) {
-  return !std::ranges::search(text, part, [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); }).empty();
+  return !std::ranges::search(text, part, [](unsigned char a, unsigned char b) {
+            return std::tolower(a) == std::tolower(b);
+          }).empty();
 }
 
 // Side files (vision projectors, draft heads, importance matrices) are no models of their own.
 bool is_side_file(std::string_view path) {
   std::string_view name = path.substr(path.rfind('/') + 1);
-  return name.starts_with("mmproj") || name.starts_with("mtp-") || contains_ignoring_case(name, "imatrix");
+  return name.starts_with("mmproj") || name.starts_with("mtp-") ||
+         contains_ignoring_case(name, "imatrix");
 }
 
 // The model's file, or all of its shards in order.
-Result<std::vector<RemoteFile>> choose(const std::vector<RemoteFile>& files, const HubModel& model) {
+Result<std::vector<RemoteFile>> choose(const std::vector<RemoteFile>& files,
+                                       const HubModel& model) {
   const RemoteFile* chosen = nullptr;
   auto first_with = [&](std::string_view quant) -> const RemoteFile* {
     for (const RemoteFile& file : files) {
       std::string_view name = std::string_view(file.path).substr(file.path.rfind('/') + 1);
       // "Q4_K" must not pick Q4_K_M: what follows has to be a separator.
-      auto at = std::ranges::search(name, quant, [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
+      auto at = std::ranges::search(name, quant, [](unsigned char a, unsigned char b) {
+        return std::tolower(a) == std::tolower(b);
+      });
       if (at.empty() || is_side_file(file.path)) continue;
       bool ends_there = at.end() == name.end() || *at.end() == '.' || *at.end() == '-';
       bool first_shard = name.find("-of-") == name.npos || name.find("-00001-of-") != name.npos;
@@ -152,28 +168,31 @@ Result<std::vector<RemoteFile>> choose(const std::vector<RemoteFile>& files, con
     std::string known;
     for (const RemoteFile& file : files)
       if (!is_side_file(file.path)) known += "\n  " + file.path;
-    return Error{Errc::not_found, fmt::format("{}: no GGUF file matches; {}", model.repo,
-                                              known.empty() ? "the repository holds none" : "it holds:" + known)};
+    return Error{Errc::not_found,
+                 fmt::format("{}: no GGUF file matches; {}", model.repo,
+                             known.empty() ? "the repository holds none" : "it holds:" + known)};
   }
   size_t of = chosen->path.rfind("-00001-of-");
   if (of == chosen->path.npos) return std::vector<RemoteFile>{*chosen};
   std::vector<RemoteFile> shards;
   std::string tail = chosen->path.substr(of + 6);
   for (const RemoteFile& file : files)
-    if (file.path.size() == chosen->path.size() && file.path.starts_with(chosen->path.substr(0, of + 1)) && file.path.ends_with(tail))
+    if (file.path.size() == chosen->path.size() &&
+        file.path.starts_with(chosen->path.substr(0, of + 1)) && file.path.ends_with(tail))
       shards.push_back(file);
   std::ranges::sort(shards, {}, &RemoteFile::path);
   size_t n_expected = std::strtoul(chosen->path.c_str() + of + 10, nullptr, 10);
   if (shards.size() != n_expected)
-    return Error{Errc::not_found, fmt::format("{}: {} of {} shards are there", chosen->path, shards.size(), n_expected)};
+    return Error{Errc::not_found, fmt::format("{}: {} of {} shards are there", chosen->path,
+                                              shards.size(), n_expected)};
   return shards;
 }
 
 // Appends to PATH.download, resuming after what is there; renamed to PATH when size and hash agree.
-Task<Result<>> download(HttpClient& http, const Hub& hub, std::string repo, RemoteFile remote, std::string path,
-                        const std::function<void(uint64_t)>& on_bytes) {
+Task<Result<>> download(HttpClient& http, const Hub& hub, std::string repo, RemoteFile remote,
+                        std::string path, const std::function<void(uint64_t)>& on_bytes) {
   std::string part = path + ".download";
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) == 0) co_return Result<>();  // verified before
   file::Descriptor fd(::open(part.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   if (!fd) co_return file::io_error("create", part, errno);
@@ -181,7 +200,8 @@ Task<Result<>> download(HttpClient& http, const Hub& hub, std::string repo, Remo
   uint64_t n_done = static_cast<uint64_t>(info.st_size);
   bool is_complete = remote.size_bytes && n_done == remote.size_bytes;
   if (!is_complete) {
-    OutboundRequest request = hub.get(fmt::format("{}/{}/resolve/main/{}", hub.endpoint, url_path(repo), url_path(remote.path)));
+    OutboundRequest request = hub.get(
+        fmt::format("{}/{}/resolve/main/{}", hub.endpoint, url_path(repo), url_path(remote.path)));
     if (n_done) request.headers.push_back(fmt::format("range: bytes={}-", n_done));
     bool is_first = true;
     int write_error = 0;
@@ -205,25 +225,30 @@ Task<Result<>> download(HttpClient& http, const Hub& hub, std::string repo, Remo
     auto response = co_await http.fetch(std::move(request), std::move(write));
     if (write_error) co_return file::io_error("write", part, write_error);
     if (!response && response.error().code != Errc::cancelled)
-      co_return Error{response.error().code, fmt::format("{}; {} of {} bytes are kept, pull again to go on",
-                                                         response.error().message, n_done, remote.size_bytes)};
-    if (response && response->status >= 300 && response->status != 416) co_return refused(hub, remote.path, response->status);
+      co_return Error{response.error().code,
+                      fmt::format("{}; {} of {} bytes are kept, pull again to go on",
+                                  response.error().message, n_done, remote.size_bytes)};
+    if (response && response->status >= 300 && response->status != 416)
+      co_return refused(hub, remote.path, response->status);
   }
   (void)!::ftruncate(fd.get(), static_cast<off_t>(n_done));
   if (::fsync(fd.get()) != 0) co_return file::io_error("sync", part, errno);
   if (remote.size_bytes && n_done != remote.size_bytes) {
     bool is_short = n_done < remote.size_bytes;
     if (!is_short) ::unlink(part.c_str());
-    co_return Error{Errc::upstream, fmt::format("{}: got {} bytes, expected {}; {}", remote.path, n_done, remote.size_bytes,
-                                                is_short ? "pull again to go on" : "removed, pull again")};
+    co_return Error{
+        Errc::upstream,
+        fmt::format("{}: got {} bytes, expected {}; {}", remote.path, n_done, remote.size_bytes,
+                    is_short ? "pull again to go on" : "removed, pull again")};
   }
   if (!remote.sha256.empty()) {
     auto sha256 = sha256_of(part);
     if (!sha256) co_return sha256.error();
     if (*sha256 != remote.sha256) {
       ::unlink(part.c_str());
-      co_return Error{Errc::corrupt, fmt::format("{}: SHA-256 is {}, the hub says {}; removed, pull again", remote.path,
-                                                 *sha256, remote.sha256)};
+      co_return Error{Errc::corrupt,
+                      fmt::format("{}: SHA-256 is {}, the hub says {}; removed, pull again",
+                                  remote.path, *sha256, remote.sha256)};
     }
   }
   if (::rename(part.c_str(), path.c_str()) != 0) co_return file::io_error("rename", part, errno);
@@ -231,11 +256,12 @@ Task<Result<>> download(HttpClient& http, const Hub& hub, std::string repo, Remo
 }
 
 Result<> check_space(const std::string& folder, uint64_t n_needed) {
-  struct statvfs info {};
+  struct statvfs info{};
   if (::statvfs(folder.c_str(), &info) != 0) return {};
   uint64_t n_free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
   if (n_free > n_needed) return {};
-  return Error{Errc::io, fmt::format("{}: {} MB free, the model needs {} MB", folder, n_free >> 20, n_needed >> 20)};
+  return Error{Errc::io, fmt::format("{}: {} MB free, the model needs {} MB", folder, n_free >> 20,
+                                     n_needed >> 20)};
 }
 
 Task<Result<StoredModel>> pull_files(HttpClient& http, const Store& store, HubModel wanted,
@@ -249,7 +275,8 @@ Task<Result<StoredModel>> pull_files(HttpClient& http, const Store& store, HubMo
   StoredModel model;
   model.name = options.name.empty() ? derive_name(chosen->front().path) : options.name;
   model.source = fmt::format("hf:{}/{}", wanted.repo, chosen->front().path);
-  if (auto stored = store.find(model.name); stored && stored->source == model.source) co_return std::move(*stored);
+  if (auto stored = store.find(model.name); stored && stored->source == model.source)
+    co_return std::move(*stored);
   auto folder = store.begin(model.name);
   if (!folder) co_return folder.error();
   uint64_t n_total = 0, n_before = 0;
@@ -272,7 +299,8 @@ Task<Result<StoredModel>> pull_files(HttpClient& http, const Store& store, HubMo
     model.files.push_back({name, file.size_bytes, file.sha256});
   }
   if (options.progress) options.progress({model.files.back().name, n_total, n_total});
-  if (auto read = read_facts(model, path::join(*folder, model.files.front().name)); !read) co_return read.error();
+  if (auto read = read_facts(model, path::join(*folder, model.files.front().name)); !read)
+    co_return read.error();
   co_return store.commit(std::move(model));
 }
 
@@ -283,7 +311,8 @@ Task<> pull_into(std::optional<Result<StoredModel>>& outcome, HttpClient& http, 
 
 }  // namespace
 
-Result<StoredModel> pull_hub(const Store& store, const HubModel& model, const PullOptions& options) {
+Result<StoredModel> pull_hub(const Store& store, const HubModel& model,
+                             const PullOptions& options) {
   net::io_context loop(1);
   HttpClient http(loop.get_executor());
   std::optional<Result<StoredModel>> outcome;

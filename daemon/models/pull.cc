@@ -22,14 +22,17 @@ namespace fs = std::filesystem;
 Result<Reference> parse_reference(std::string_view text) {
   if (text.empty()) return Reference(DefaultModel{});
   if (!text.starts_with("hf:")) {
-    if (text.find('/') != text.npos || text.ends_with(".gguf")) return Reference(LocalFile{std::string(text)});
-    return Error{Errc::invalid,
-                 fmt::format("\"{}\": expected hf:ORG/REPO, hf:ORG/REPO:QUANT, hf:ORG/REPO/FILE or a path to a .gguf",
-                             text)};
+    if (text.find('/') != text.npos || text.ends_with(".gguf"))
+      return Reference(LocalFile{std::string(text)});
+    return Error{Errc::invalid, fmt::format("\"{}\": expected hf:ORG/REPO, hf:ORG/REPO:QUANT, "
+                                            "hf:ORG/REPO/FILE or a path to a .gguf",
+                                            text)};
   }
   std::string_view rest = text.substr(3);
   size_t slash = rest.find('/');
-  Error wrong{Errc::invalid, fmt::format("\"{}\": expected hf:ORG/REPO, hf:ORG/REPO:QUANT or hf:ORG/REPO/FILE", text)};
+  Error wrong{
+      Errc::invalid,
+      fmt::format("\"{}\": expected hf:ORG/REPO, hf:ORG/REPO:QUANT or hf:ORG/REPO/FILE", text)};
   if (slash == rest.npos || slash == 0) return wrong;
   size_t end = rest.find_first_of(":/", slash + 1);
   HubModel model;
@@ -47,7 +50,8 @@ std::string derive_name(std::string_view file_or_repo) {
   std::string_view stem = file_or_repo.substr(file_or_repo.rfind('/') + 1);
   if (stem.ends_with(".gguf")) stem.remove_suffix(5);
   // "-00001-of-00003" names a shard, not a model.
-  if (size_t of = stem.rfind("-of-"); of != stem.npos && of >= 6 && stem.size() == of + 9) stem = stem.substr(0, of - 6);
+  if (size_t of = stem.rfind("-of-"); of != stem.npos && of >= 6 && stem.size() == of + 9)
+    stem = stem.substr(0, of - 6);
   std::string name;
   for (unsigned char c : stem)
     name += std::isalnum(c) || c == '.' || c == '_' ? static_cast<char>(std::tolower(c)) : '-';
@@ -58,7 +62,8 @@ std::string derive_name(std::string_view file_or_repo) {
 Result<std::string> sha256_of(const std::string& path) {
   file::Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return file::io_error("open", path, errno);
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                  &EVP_MD_CTX_free);
   EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
   std::string buffer(1 << 20, '\0');
   for (;;) {
@@ -76,24 +81,27 @@ Result<std::string> sha256_of(const std::string& path) {
   return hex;
 }
 
-Result<StoredModel> pull_file(const Store& store, const LocalFile& file, const PullOptions& options) {
+Result<StoredModel> pull_file(const Store& store, const LocalFile& file,
+                              const PullOptions& options) {
   std::error_code failed;
   fs::path path = fs::canonical(file.path, failed);
   if (failed) return file::io_error("find", file.path, failed.value());
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode))
     return Error{Errc::invalid, fmt::format("{}: expected a regular file", file.path)};
   StoredModel model;
   model.name = options.name.empty() ? derive_name(path.string()) : options.name;
   model.source = "file:" + path.string();
   model.is_linked = true;
-  // All shards of a split model are linked, under their own names: the reader finds them side by side.
+  // All shards of a split model are linked, under their own names: the reader finds them side by
+  // side.
   std::vector<fs::path> shards{path};
   std::string name = path.filename().string();
   if (size_t of = name.rfind("-00001-of-"); of != name.npos) {
     shards.clear();
     for (const auto& entry : fs::directory_iterator(path.parent_path(), failed))
-      if (entry.path().filename().string().starts_with(name.substr(0, of + 1)) && entry.path().extension() == ".gguf")
+      if (entry.path().filename().string().starts_with(name.substr(0, of + 1)) &&
+          entry.path().extension() == ".gguf")
         shards.push_back(entry.path());
     std::ranges::sort(shards);
   }
@@ -111,7 +119,8 @@ Result<StoredModel> pull_file(const Store& store, const LocalFile& file, const P
   return store.commit(std::move(model));
 }
 
-Result<StoredModel> pull(const Store& store, const Reference& reference, const PullOptions& options) {
+Result<StoredModel> pull(const Store& store, const Reference& reference,
+                         const PullOptions& options) {
   if (auto made = path::make_private_dir(store.folder()); !made) return made.error();
   if (auto* file = std::get_if<LocalFile>(&reference)) return pull_file(store, *file, options);
   if (auto* model = std::get_if<HubModel>(&reference)) return pull_hub(store, *model, options);

@@ -20,7 +20,7 @@ struct DefaultModel {};
 struct LocalFile {
   std::string path;
 };
-struct HubModel {  // hf:ORG/REPO, hf:ORG/REPO:QUANT or hf:ORG/REPO/FILE
+struct HubModel {     // hf:ORG/REPO, hf:ORG/REPO:QUANT or hf:ORG/REPO/FILE
   std::string repo;   // "ORG/REPO"
   std::string quant;  // "Q4_K_M"; empty: the best known choice of the repository
   std::string file;   // a file of the repository; empty: chosen by quant
@@ -41,7 +41,8 @@ struct PullOptions {
   std::function<void(const PullProgress&)> progress;  // called at most a few times a second
 };
 
-Result<StoredModel> pull(const Store& store, const Reference& reference, const PullOptions& options);
+Result<StoredModel> pull(const Store& store, const Reference& reference,
+                         const PullOptions& options);
 
 // Name for a file or repository: lower case, without directory, extension and shard number.
 std::string derive_name(std::string_view file_or_repo);
@@ -49,13 +50,15 @@ std::string derive_name(std::string_view file_or_repo);
 // SHA-256 of a file as hex.
 Result<std::string> sha256_of(const std::string& path);
 
-// Architecture, context and KV size of the model at `path`, read by `hearth dev inspect` in a process
-// of its own, since a model file is hostile. An error, which names `path`, when it is not a model.
+// Architecture, context and KV size of the model at `path`, read by `hearth dev inspect` in a
+// process of its own, since a model file is hostile. An error, which names `path`, when it is not a
+// model.
 Result<> read_facts(StoredModel& model, const std::string& path);
 
 // Each kind of source; pull() dispatches.
 Result<StoredModel> pull_default(const Store& store, const PullOptions& options);
-Result<StoredModel> pull_file(const Store& store, const LocalFile& file, const PullOptions& options);
+Result<StoredModel> pull_file(const Store& store, const LocalFile& file,
+                              const PullOptions& options);
 Result<StoredModel> pull_hub(const Store& store, const HubModel& model, const PullOptions& options);
 
 }  // namespace hearth::models

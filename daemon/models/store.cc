@@ -25,9 +25,11 @@ constexpr std::string_view kPartSuffix = ".part";  // of a folder whose download
 // A name is a folder name: no separators, no dot files, nothing a shell or a URL would mind.
 Result<> check_name(std::string_view name) {
   bool is_good = !name.empty() && name.size() <= 128 && name.front() != '.' && name.front() != '-';
-  for (unsigned char c : name) is_good = is_good && (std::isalnum(c) || c == '.' || c == '-' || c == '_');
+  for (unsigned char c : name)
+    is_good = is_good && (std::isalnum(c) || c == '.' || c == '-' || c == '_');
   if (is_good && !name.ends_with(kPartSuffix)) return {};
-  return Error{Errc::invalid, fmt::format("model name \"{}\": expected letters, digits, '.', '-' and '_'", name)};
+  return Error{Errc::invalid,
+               fmt::format("model name \"{}\": expected letters, digits, '.', '-' and '_'", name)};
 }
 
 Result<StoredModel> read_record(const std::string& folder) {
@@ -79,7 +81,8 @@ Result<StoredModel> Store::commit(StoredModel model) const {
   if (auto good = check_name(model.name); !good) return good.error();
   std::string folder = path::join(folder_, model.name);
   std::string part = folder + std::string(kPartSuffix);
-  if (auto done = file::write_atomic(path::join(part, kRecord), json::encode(model)); !done) return done.error();
+  if (auto done = file::write_atomic(path::join(part, kRecord), json::encode(model)); !done)
+    return done.error();
   std::error_code failed;
   fs::remove_all(folder, failed);  // an older pull of the same name
   if (std::rename(part.c_str(), folder.c_str()) != 0) return file::io_error("rename", part, errno);
@@ -91,7 +94,8 @@ Result<> Store::remove(std::string_view name) const {
   if (!find(name)) {
     std::string known;
     for (const StoredModel& model : list()) known += (known.empty() ? "" : ", ") + model.name;
-    return Error{Errc::not_found, fmt::format("no model \"{}\"; pulled are: {}", name, known.empty() ? "none" : known)};
+    return Error{Errc::not_found, fmt::format("no model \"{}\"; pulled are: {}", name,
+                                              known.empty() ? "none" : known)};
   }
   std::error_code failed;
   fs::remove_all(path::join(folder_, name), failed);

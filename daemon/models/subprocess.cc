@@ -19,9 +19,11 @@ namespace hearth::models {
 
 Result<ProgramOutput> run_program(const std::vector<std::string>& arguments, size_t max_bytes) {
   std::array<int, 2> out_pipe{}, error_pipe{};
-  if (::pipe2(out_pipe.data(), O_CLOEXEC) != 0) return file::io_error("make pipe for", arguments[0], errno);
+  if (::pipe2(out_pipe.data(), O_CLOEXEC) != 0)
+    return file::io_error("make pipe for", arguments[0], errno);
   file::Descriptor out_read(out_pipe[0]), out_write(out_pipe[1]);
-  if (::pipe2(error_pipe.data(), O_CLOEXEC) != 0) return file::io_error("make pipe for", arguments[0], errno);
+  if (::pipe2(error_pipe.data(), O_CLOEXEC) != 0)
+    return file::io_error("make pipe for", arguments[0], errno);
   file::Descriptor error_read(error_pipe[0]), error_write(error_pipe[1]);
 
   posix_spawn_file_actions_t actions;
@@ -46,7 +48,8 @@ Result<ProgramOutput> run_program(const std::vector<std::string>& arguments, siz
   };
   std::array<Source, 2> sources{Source{out_read, output.out}, Source{error_read, output.errors}};
   while (out_read || error_read) {
-    std::array<pollfd, 2> waits{pollfd{out_read.get(), POLLIN, 0}, pollfd{error_read.get(), POLLIN, 0}};
+    std::array<pollfd, 2> waits{pollfd{out_read.get(), POLLIN, 0},
+                                pollfd{error_read.get(), POLLIN, 0}};
     if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) break;
     for (size_t i = 0; i < sources.size(); ++i) {
       if (waits[i].revents == 0) continue;

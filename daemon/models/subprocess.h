@@ -14,7 +14,9 @@ struct ProgramOutput {
   std::string errors;  // likewise
 };
 
-// arguments[0] is looked up on PATH. stdin is empty. Errors: not_found when there is no such program.
-Result<ProgramOutput> run_program(const std::vector<std::string>& arguments, size_t max_bytes = 8u << 20);
+// arguments[0] is looked up on PATH. stdin is empty. Errors: not_found when there is no such
+// program.
+Result<ProgramOutput> run_program(const std::vector<std::string>& arguments,
+                                  size_t max_bytes = 8u << 20);
 
 }  // namespace hearth::models
