@@ -20,6 +20,12 @@ SessionMessage* find_message(SessionState& state, const std::string& id) {
   return found == state.places.end() ? nullptr : &messages[found->second];
 }
 
+// The request itself was at fault: sent again, it would fail again.
+bool blames_request(const Error& error) {
+  return error.code == Errc::invalid || error.code == Errc::denied ||
+         error.code == Errc::context_exceeded || error.code == Errc::unsupported;
+}
+
 struct Fold {
   SessionState& state;
   uint64_t seq;
@@ -36,6 +42,7 @@ struct Fold {
     if (!change.turn.empty()) view.turn = change.turn;
     view.reason = change.reason;
     view.error = change.error;
+    if (change.error && blames_request(*change.error)) state.refused.insert(change.turn);
     if (change.lost_after) state.lost.push_back({*change.lost_after, seq});
   }
 

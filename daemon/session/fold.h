@@ -8,6 +8,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -35,6 +36,7 @@ struct SessionState {
   protocol::SessionSnapshot view;
   std::map<std::string, protocol::TurnStarted> starts;  // by idempotency key
   std::vector<LostRange> lost;
+  std::set<std::string> refused;  // turns that no target would take: not part of later prompts
   // Message id -> place in view.messages; filled as needed, so that a view can be set as it is.
   std::unordered_map<std::string, size_t> places;
 };

@@ -40,6 +40,13 @@ const TurnStarted* Session::started_with(const std::string& idempotency_key) con
   return found == state_.starts.end() ? nullptr : &found->second;
 }
 
+std::vector<Message> Session::conversation() const {
+  std::vector<Message> messages;
+  for (const SessionMessage& entry : view().messages)
+    if (!state_.refused.contains(entry.turn)) messages.push_back(entry.message);
+  return messages;
+}
+
 Event Session::number(EventData data) { return {next_seq_++, now_ms(), std::move(data)}; }
 
 void Session::record(EventData data) {

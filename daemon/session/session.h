@@ -39,6 +39,8 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::string& id() const { return state_.view.info.id; }
   const protocol::TurnStarted* started_with(const std::string& idempotency_key) const;
   uint64_t next_seq() const { return next_seq_; }
+  // The conversation as the next prompt has it: without turns that were refused.
+  std::vector<Message> conversation() const;
 
   // Within a turn: seen now, logged soon.
   void record(protocol::EventData data);

@@ -45,10 +45,10 @@ uint64_t estimate_tokens(const std::vector<Message>& messages) {
   return n_bytes / 4;
 }
 
-router::RouteRequest route_request(const SessionSnapshot& view, TurnStart start,
+router::RouteRequest route_request(const Session& session, TurnStart start,
                                    const std::string& turn) {
   router::RouteRequest request;
-  for (const SessionMessage& entry : view.messages) request.body.messages.push_back(entry.message);
+  request.body.messages = session.conversation();
   std::set<std::string> labels;
   for (const Message& message : request.body.messages)
     for (const Block& block : message.blocks) {
@@ -56,8 +56,8 @@ router::RouteRequest route_request(const SessionSnapshot& view, TurnStart start,
       request.facts.needs_images |= std::holds_alternative<Image>(block.content);
     }
   request.facts.labels.assign(labels.begin(), labels.end());
-  request.facts.id = view.info.id + "/" + turn;
-  request.facts.session = view.info.id;
+  request.facts.id = session.id() + "/" + turn;
+  request.facts.session = session.id();
   if (start.model) request.facts.model = *start.model;
   request.facts.n_prompt_estimate = estimate_tokens(request.body.messages);
   request.facts.max_tokens = start.max_tokens;
@@ -228,7 +228,7 @@ Task<Result<TurnStarted>> Sessions::begin(Entry& entry, TurnStart request) {
     entry.turn.reset();
     co_return recorded.error();
   }
-  auto routed = route_request(session->view(), std::move(request), started.turn);
+  auto routed = route_request(*session, std::move(request), started.turn);
   if (!turns_.spawn("turn", run_turn(session, std::move(routed)))) {
     entry.turn->abandon();
     entry.turn.reset();

@@ -26,10 +26,10 @@ TEST_F(Turns, TellTheirStoryInOrder) {
   ASSERT_TRUE(subscribe(client, id, 0));
   daemon->completer.plan({progress(3, 7), think("hm"), say("Hel"), say("lo")});
   run_turn(id, "k1");
-  std::vector<std::string> expected{
-      "session.created", "sync.live",     "message.upsert", "session.state",  "route",
-      "turn.progress",   "thought.delta", "message.delta",  "message.delta",  "message.upsert",
-      "usage",           "session.state"};
+  std::vector<std::string> expected{"session.created", "sync.live",     "message.upsert",
+                                    "session.state",   "route",         "turn.progress",
+                                    "thought.delta",   "message.delta", "message.delta",
+                                    "message.upsert",  "usage",         "session.state"};
   EXPECT_EQ(client.kinds(), expected);
   expect_same_state(client, id);
 }
@@ -43,6 +43,22 @@ TEST_F(Turns, KeepTokensAndModelOfTheAnswer) {
   EXPECT_EQ(answer.model, "scripted-model");
   EXPECT_EQ(answer.blocks.at(0).tokens, (std::vector<Token>{5, 6, 7}));
   EXPECT_EQ(session(id)->view().messages.back().finish, "stop");
+}
+
+TEST_F(Turns, LeaveOutEarlierOnesThatNoTargetWouldTake) {
+  std::string id = create();
+  run_turn(id, "k1", "first");
+  daemon->completer.plan({fail(Errc::context_exceeded, "too long")});
+  run_turn(id, "k2", "much too long");
+  daemon->completer.plan({fail(Errc::upstream, "the line was cut")});
+  run_turn(id, "k3", "third");
+  EXPECT_EQ(session(id)->view().messages.size(), 4u);
+  restart();
+  run_turn(id, "k4", "fourth");
+  std::vector<std::string> sent;
+  for (const Message& message : daemon->completer.requests().back().body.messages)
+    sent.push_back(text_of(message));
+  EXPECT_EQ(sent, (std::vector<std::string>{"first", "ok", "third", "fourth"}));
 }
 
 TEST_F(Turns, SendTheWholeConversationAndTheOptions) {
