@@ -67,6 +67,7 @@ class RpcConnection final : public EventSink {
   std::list<Text> control_;          // lists: an empty deque holds half a kilobyte
   std::list<Text> stream_;
   size_t stream_bytes_ = 0;
+  size_t largest_text_ = 0;  // in stream_ since it was empty
   std::vector<std::function<void()>> on_drained_;
   net::steady_timer queued_;    // never expires; cancelled when there is something to write
   net::steady_timer has_room_;  // the same, when the control queue has shrunk
@@ -214,9 +215,11 @@ void RpcConnection::answer(std::string text) {
 void RpcConnection::send(Text text) {
   if (is_over_) return;
   stream_bytes_ += text->size();
+  largest_text_ = std::max(largest_text_, text->size());
   stream_.push_back(std::move(text));
   queued_.cancel();
-  if (stream_bytes_ > options_.max_stream_bytes)
+  // A single text may have any size (the snapshot of a long session); a pile of them may not.
+  if (stream_bytes_ - largest_text_ > options_.max_stream_bytes)
     socket_.close(kCloseTryAgain, "events were not read");
 }
 
@@ -238,7 +241,10 @@ Task<> RpcConnection::write_queues() {
     } else {
       stream_.pop_front();
       stream_bytes_ -= text->size();
-      if (stream_.empty()) tell_drained();
+      if (stream_.empty()) {
+        largest_text_ = 0;
+        tell_drained();
+      }
     }
   }
   is_over_ = true;  // nothing can be answered any more; receive() will say so too

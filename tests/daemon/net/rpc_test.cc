@@ -345,6 +345,20 @@ TEST(RpcLimits, AStreamThatIsNotReadIsBounded) {
   EXPECT_TRUE(stuck.is_closed_by_peer());
 }
 
+TEST(RpcLimits, OneTextMayBeLargerThanTheStreamMayGrow) {
+  RpcOptions options;
+  options.max_stream_bytes = 1 << 20;
+  RpcServer server(options);
+  RawClient client = server.connect();
+  client.send_text(request("1", "test/emit", R"({"count":1,"bytes":3000000})"));
+  client.send_text(request("2", "test/emit", R"({"count":1,"bytes":10})"));
+  size_t n_bytes = 0;
+  for (int n_texts = 0; n_texts < 4; ++n_texts) n_bytes += client.read_text().size();
+  EXPECT_GT(n_bytes, 3000000u);
+  client.send_text(request("3", "ping"));
+  EXPECT_EQ(client.read_text(), result("3", "{}"));
+}
+
 TEST(RpcLimits, AClientThatDoesNotReadAnswersIsNotReadFrom) {
   RpcOptions options;
   options.max_in_flight = 8;
