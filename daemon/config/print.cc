@@ -17,6 +17,16 @@ toml::array strings(const std::vector<std::string>& list) {
   return array;
 }
 
+// Each string in one line with escapes: toml++ 3.3 loses a line feed at the start of one that it
+// spreads over lines.
+std::string text_of(const toml::table& table) {
+  std::ostringstream out;
+  constexpr auto kSpread =
+      toml::format_flags::allow_multi_line_strings | toml::format_flags::allow_literal_strings;
+  out << toml::toml_formatter(table, toml::toml_formatter::default_flags & ~kSpread) << '\n';
+  return out.str();
+}
+
 template <class T>
 int64_t number(T value) {
   return static_cast<int64_t>(value);
@@ -71,11 +81,10 @@ std::string to_toml(const Config& config) {
                                  {"keep", number(config.log.keep)}});
   root.insert("policy", toml::table{{"name", config.policy.name},
                                     {"trust_floor", enum_name(config.policy.trust_floor)}});
-  std::ostringstream out;
-  out << root << '\n';
+  std::string out = text_of(root);
   // One by one, since their order means something and a table sorts.
   auto add = [&out](std::string_view group, std::string_view name, toml::table table) {
-    out << '\n' << toml::table{{group, toml::table{{name, std::move(table)}}}} << '\n';
+    out += "\n" + text_of(toml::table{{group, toml::table{{name, std::move(table)}}}});
   };
   for (const ModelConfig& model : config.models) add("model", model.name, model_table(model));
   for (const router::Target& target : config.policy.targets)
@@ -88,9 +97,9 @@ std::string to_toml(const Config& config) {
   for (const router::LabelRule& label : config.policy.labels) {
     toml::table table{
         {"name", label.name}, {"match", strings(label.match)}, {"trust", enum_name(label.trust)}};
-    out << '\n' << toml::table{{"label", toml::array{std::move(table)}}} << '\n';
+    out += "\n" + text_of(toml::table{{"label", toml::array{std::move(table)}}});
   }
-  return out.str();
+  return out;
 }
 
 }  // namespace hearth

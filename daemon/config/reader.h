@@ -2,9 +2,6 @@
 // asked for are errors too, with the nearest known key as a suggestion.
 #pragma once
 
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
-
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -13,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/toml.h"
 #include "support/record.h"
 #include "support/result.h"
 

@@ -36,6 +36,11 @@ TEST(ConfigError, SyntaxIsPlaced) {
   check("a = 1\na = 2\n", 2, "");
   check("[server]\n\n\nport = 1_\n", 4, "");
   check("a = \"\xff\"\n", 1, "");
+  check("a = 1é\n", 1, "");
+  check("a = 39-\u023d 1\n", 1, "");
+  for (std::string_view start :
+       {"[#", "[[#", "[ =", "[.a]", "[\n", "[[\x01", "[a.#", "a.=", "a.\n"})
+    EXPECT_THAT(error_of(start), StartsWith("hearth.toml:")) << start;
 }
 
 TEST(ConfigError, TheSameTargetTwiceIsRefused) {

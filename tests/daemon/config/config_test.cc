@@ -269,7 +269,10 @@ TEST(PrintConfig, WhatIsPrintedReadsAsTheSameConfiguration) {
   EXPECT_EQ(again.models.at(0).keep_alive, std::chrono::hours(2));
 }
 
-TEST(PrintConfig, OddNamesSurvive) {
+TEST(PrintConfig, OddTextSurvives) {
+  Config lines = parsed("[policy]\nname = \"\\n\\n'a'\\n\\t\\\"\\\\\\u0001\"\n");
+  EXPECT_EQ(lines.policy.name, "\n\n'a'\n\t\"\\\x01");
+  EXPECT_EQ(parsed(to_toml(lines)).policy.name, lines.policy.name);
   Config config =
       parsed("[target.\"a.b \\\"c\\\"\"]\nkind = 'engine'\n[model.'x y']\nalias = 'é\\n'\n");
   Config again = parsed(to_toml(config));
