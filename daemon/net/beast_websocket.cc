@@ -34,6 +34,7 @@ class BeastWebSocket final : public AcceptedWebSocket {
       : options_(options),
         stream_(std::move(socket)),
         timer_(stream_.get_executor()),
+        sent_(stream_.get_executor(), Clock::time_point::max()),
         tasks_(stream_.get_executor()) {}
 
   Task<Result<>> accept(const HttpRequest& request) override {
@@ -82,10 +83,11 @@ class BeastWebSocket final : public AcceptedWebSocket {
 
   Task<Result<>> send(std::shared_ptr<const std::string> text) override {
     Error over{Errc::cancelled, "connection closed"};
-    if (is_closing_ || !is_open_) co_return over;
+    if (has_said_goodbye_ || !is_open_) co_return over;
     send_started_ = Clock::now();
     auto [error, n_bytes] = co_await stream_.async_write(net::buffer(*text), as_result);
     send_started_.reset();
+    sent_.cancel();
     if (error) co_return over;
     co_return Result<>{};
   }
@@ -97,11 +99,17 @@ class BeastWebSocket final : public AcceptedWebSocket {
     if (is_open_) start_goodbye();
   }
 
+  void close_after(std::function<bool()> has_unsent) override {
+    has_unsent_ = std::move(has_unsent);
+    sent_.cancel();
+  }
+
   void cut() override {
     boost::system::error_code ignored;
     stream_.next_layer().close(ignored);
     is_over_ = true;
     timer_.cancel();
+    sent_.cancel();
   }
 
   Task<> finish() override {
@@ -148,7 +156,9 @@ class BeastWebSocket final : public AcceptedWebSocket {
   }
 
   Task<> say_goodbye() {
-    co_await stream_.async_close(goodbye_, as_result);
+    while (!is_over_ && has_unsent_ && has_unsent_()) co_await sent_.async_wait(as_result);
+    has_said_goodbye_ = true;
+    if (!is_over_) co_await stream_.async_close(goodbye_, as_result);
     cut();
   }
 
@@ -161,6 +171,8 @@ class BeastWebSocket final : public AcceptedWebSocket {
   const WebSocketOptions options_;
   ws::stream<Socket, false> stream_;  // false: no permessage-deflate
   net::steady_timer timer_;
+  net::steady_timer sent_;  // never expires; cancelled when something was sent
+  std::function<bool()> has_unsent_;
   Clock::time_point heard_;
   std::optional<Clock::time_point> send_started_;
   ws::close_reason goodbye_;
@@ -168,6 +180,7 @@ class BeastWebSocket final : public AcceptedWebSocket {
   bool is_open_ = false;     // the handshake is done
   bool is_pinging_ = false;  // ours is waiting for the socket
   bool is_closing_ = false;  // a goodbye is under way
+  bool has_said_goodbye_ = false;
   bool is_over_ = false;     // the socket is closed
   TaskGroup tasks_;
 };

@@ -37,6 +37,9 @@ class Gate {
   std::optional<std::chrono::milliseconds> begin_penalty(std::chrono::steady_clock::time_point now);
   void end_penalty() { --n_waiting_; }
 
+  void set_allowed_origins(std::vector<std::string> origins) {
+    options_.allowed_origins = std::move(origins);
+  }
   const Token& token() const { return token_; }
 
  private:

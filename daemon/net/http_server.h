@@ -71,6 +71,7 @@ class HttpServer {
 
   size_t n_connections() const { return connections_.size(); }
   const HttpOptions& options() const { return options_; }
+  void set_options(HttpOptions options) { options_ = options; }  // connections see it at once
 
  private:
   friend class Connection;

@@ -26,6 +26,10 @@ class WebSocket {
 
   // Says goodbye with a close code; receive() then ends. Idempotent, never waits.
   virtual void close(uint16_t code, std::string reason) = 0;
+
+  // The goodbye comes after what the caller still has to send: it asks this before, and after each
+  // send(), for as long as the peer is given to answer a goodbye.
+  virtual void close_after(std::function<bool()> has_unsent) = 0;
 };
 
 // RFC 6455 section 7.4.1, those we send.

@@ -75,6 +75,7 @@ class RpcConnection final : public EventSink {
 };
 
 Task<> RpcConnection::run() {
+  socket_.close_after([this] { return !control_.empty() || !stream_.empty(); });
   tasks_.spawn("writer", write_queues());
   for (;;) {
     co_await wait_for_room();
@@ -83,6 +84,7 @@ Task<> RpcConnection::run() {
     hear(*text);
   }
   is_over_ = true;
+  socket_.close_after(nullptr);
   tasks_.cancel();
   co_await tasks_.join();
   if (options_.on_client_gone) options_.on_client_gone(client_id_);

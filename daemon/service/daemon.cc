@@ -36,6 +36,11 @@ namespace {
 // How long a polite stop waits for running answers before it interrupts them.
 constexpr std::chrono::seconds kStopGrace{2}, kDrainGrace{120};
 
+bool needs_restart(const Config& now, const Config& next) {
+  return now.server.port != next.server.port || now.log.max_bytes != next.log.max_bytes ||
+         now.log.keep != next.log.keep;
+}
+
 // Everything that lives as long as the daemon serves. Members stand in order of dependence.
 class Daemon {
  public:
@@ -189,10 +194,16 @@ Result<> Daemon::reload_config() {
     log::error("configuration kept, the new one is wrong", {{"error", config.error().message}});
     return config.error();
   }
+  bool is_waiting = needs_restart(*config_, *config);
   config_ = std::make_shared<const Config>(std::move(*config));
   catalog_.set_config(config_);
+  gate_.set_allowed_origins(config_->server.allowed_origins);
+  server_.set_options(http_options(*config_));
+  rpc_.max_message_bytes = config_->server.max_message_bytes;
+  store_->set_quota(config_->sessions.quota_bytes);
   log::set_level(config_->log.level);
   log::info("configuration loaded", {{"file", config_->path.empty() ? "(defaults)" : config_->path}});
+  if (is_waiting) log::warn("server.port, log.max_size and log.keep are taken at the next start");
   return {};
 }
 

@@ -56,6 +56,7 @@ class Store {
 
   // over_budget once the quota is used up; the message names the way out.
   Result<> has_room() const;
+  void set_quota(uint64_t bytes) { options_.quota_bytes = bytes; }
   std::optional<Error> failure() const { return writer_->failure(); }
 
   uint64_t epoch() const { return epoch_; }
@@ -72,7 +73,7 @@ class Store {
   Task<Result<T>> read(Result<T> (LogReader::*query)(const Args&...), Args... args);
 
   const net::any_io_executor loop_;
-  const Options options_;
+  Options options_;
   const std::string path_;
   uint64_t epoch_ = 0;     // constant after open
   std::string set_aside_;  // constant after open

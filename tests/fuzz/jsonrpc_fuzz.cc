@@ -51,6 +51,8 @@ class ScriptedSocket final : public WebSocket {
     co_return line;
   }
 
+  void close_after(std::function<bool()>) override {}
+
   Task<Result<>> send(std::shared_ptr<const std::string> text) override {
     auto reply = json::Document::parse(*text, 2 * json::kMaxDepth);
     std::string_view version;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "daemon/net/rpc_server.h"
 #include "support/json.h"
 
@@ -357,6 +359,21 @@ TEST(RpcLimits, OneTextMayBeLargerThanTheStreamMayGrow) {
   EXPECT_GT(n_bytes, 3000000u);
   client.send_text(request("3", "ping"));
   EXPECT_EQ(client.read_text(), result("3", "{}"));
+}
+
+TEST(RpcLimits, WhatIsQueuedComesBeforeTheGoodbye) {
+  HttpOptions http;
+  http.linger = std::chrono::hours(1);
+  RpcServer server({}, http);
+  RawClient client = server.connect();
+  client.send_text(request("1", "test/emit", R"({"count":10,"bytes":1000000})"));
+  EXPECT_FALSE(client.read_text().empty());
+  std::thread stopping([&] { server.http().stop(std::chrono::hours(1)); });
+  int n_texts = 1;
+  while (!client.read_text().empty()) ++n_texts;
+  client.close();
+  stopping.join();
+  EXPECT_EQ(n_texts, 11);  // ten events and the answer
 }
 
 TEST(RpcLimits, AClientThatDoesNotReadAnswersIsNotReadFrom) {
