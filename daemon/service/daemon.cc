@@ -24,7 +24,7 @@
 #include "service/model_catalog.h"
 #include "service/openai_handlers.h"
 #include "service/system_methods.h"
-#include "session/session_methods.h"
+#include "service/session_methods.h"
 #include "session/sessions.h"
 #include "session/store.h"
 #include "support/log.h"

@@ -1,4 +1,4 @@
-#include "session/session_methods.h"
+#include "service/session_methods.h"
 
 namespace hearth::session {
 
