@@ -21,28 +21,24 @@ namespace {
 
 constexpr uint64_t kWarmBytes = 64u << 20;
 
-// Of one layer in a page, a multiple of a cache line.
-uint64_t layer_bytes(const KvShape& shape) {
-  const uint64_t rows = uint64_t{2} * shape.n_kv_heads * cpu::kPageTokens;  // K and V
-  const uint64_t bytes = rows * cpu::kv_row_bytes(shape.element, shape.head_dim);
-  return (bytes + 63) / 64 * 64;
-}
-
 }  // namespace
 
 struct KvCache::State {
   State(const KvShape& kv_shape, uint32_t n_pages)
-      : shape(kv_shape),
-        bytes_per_layer(layer_bytes(kv_shape)),
-        bytes_per_page(page_bytes(kv_shape)),
-        references(n_pages) {}
+      : shape(kv_shape), bytes_per_page(page_bytes(kv_shape)), references(n_pages) {
+    size_t offset = 0;
+    for (const KvLayer& layer : shape.layers) {
+      layer_offsets.push_back(offset);
+      offset += kv_layer_bytes(layer, shape.element);
+    }
+  }
   ~State() {
     if (base) munmap(base, bytes_per_page * references.size());
   }
 
   const KvShape shape;
-  const uint64_t bytes_per_layer;
   const uint64_t bytes_per_page;
+  std::vector<uint64_t> layer_offsets;  // within a page
   std::byte* base = nullptr;
 
   std::vector<uint32_t> references;  // of each page; 0: free
@@ -52,7 +48,9 @@ struct KvCache::State {
 
 uint64_t KvCache::page_bytes(const KvShape& shape) {
   const uint64_t granule = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  return (shape.n_layers * layer_bytes(shape) + granule - 1) / granule * granule;
+  uint64_t bytes = 0;
+  for (const KvLayer& layer : shape.layers) bytes += kv_layer_bytes(layer, shape.element);
+  return (bytes + granule - 1) / granule * granule;
 }
 
 Result<KvCache> KvCache::create(const KvShape& shape, uint32_t n_pages) {
@@ -60,10 +58,11 @@ Result<KvCache> KvCache::create(const KvShape& shape, uint32_t n_pages) {
   if (n_pages == 0 || state->bytes_per_page == 0)
     return Error{Errc::invalid, fmt::format("KV cache of {} pages of {} bytes, expected at least 1",
                                             n_pages, state->bytes_per_page)};
-  if (shape.element == cpu::KvElement::q8_0 && shape.head_dim % 32 != 0)
-    return Error{Errc::unsupported, fmt::format("a Q8_0 KV cache with heads of {}, expected a "
-                                                "multiple of 32",
-                                                shape.head_dim)};
+  for (const KvLayer& layer : shape.layers)
+    if (shape.element == KvElement::q8_0 && (layer.k_dim % 32 != 0 || layer.v_dim % 32 != 0))
+      return Error{Errc::unsupported,
+                   fmt::format("a Q8_0 KV cache with heads of {} and {}, expected multiples of 32",
+                               layer.k_dim, layer.v_dim)};
   uint64_t bytes = 0;
   if (__builtin_mul_overflow(state->bytes_per_page, uint64_t{n_pages}, &bytes))
     return Error{Errc::invalid, fmt::format("KV cache of {} pages of {} bytes does not fit the "
@@ -94,6 +93,8 @@ void KvCache::retain(PageIndex page) {
   ++state_->references[page];
 }
 
+uint32_t KvCache::references(PageIndex page) const { return state_->references[page]; }
+
 void KvCache::release(PageIndex page) {
   assert(state_->references[page] > 0);
   if (--state_->references[page] > 0) return;
@@ -101,13 +102,13 @@ void KvCache::release(PageIndex page) {
     state_->warm.push_back(page);
     return;
   }
-  madvise(data(0, page), state_->bytes_per_page, MADV_DONTNEED);
+  madvise(state_->base + page * state_->bytes_per_page, state_->bytes_per_page, MADV_DONTNEED);
   state_->cold.push_back(page);
 }
 
 std::byte* KvCache::data(uint32_t layer, PageIndex page) {
-  assert(layer < state_->shape.n_layers && page < state_->references.size());
-  return state_->base + page * state_->bytes_per_page + layer * state_->bytes_per_layer;
+  assert(layer < state_->shape.layers.size() && page < state_->references.size());
+  return state_->base + page * state_->bytes_per_page + state_->layer_offsets[layer];
 }
 
 uint32_t KvCache::n_pages() const { return static_cast<uint32_t>(state_->references.size()); }

@@ -12,16 +12,15 @@
 #include <span>
 #include <vector>
 
-#include "backend/cpu/ops.h"
+#include "cache/page.h"
 #include "support/result.h"
 
 namespace hearth {
 
-using PageIndex = uint32_t;
-
 struct KvShape {
-  uint32_t n_layers, n_kv_heads, head_dim;
-  cpu::KvElement element;
+  std::vector<KvLayer> layers;
+  KvElement element = KvElement::f16;
+  bool operator==(const KvShape&) const = default;
 };
 
 class KvCache {
@@ -38,6 +37,7 @@ class KvCache {
   // A page with one reference, or nothing when the pool is full. Contents are undefined.
   std::optional<PageIndex> acquire();
   void retain(PageIndex page);
+  uint32_t references(PageIndex page) const;
   void release(PageIndex page);  // free when the last reference goes
 
   std::byte* data(uint32_t layer, PageIndex page);

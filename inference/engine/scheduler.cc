@@ -38,10 +38,6 @@ constexpr double kLongestStepSeconds = 0.25;     // how long a cancellation may 
 constexpr uint32_t kLeastPrefillRows = 16;       // fewer waste the weights that a pass reads
 constexpr uint32_t kPrefillRowsUnmeasured = 32;  // beside decoding, before speeds are known
 
-uint32_t pages_for(size_t n_tokens) {
-  return static_cast<uint32_t>((n_tokens + cpu::kPageTokens - 1) / cpu::kPageTokens);
-}
-
 }  // namespace
 
 Scheduler::Scheduler(LoadedModel& model, Clock clock, Emit emit)
@@ -121,7 +117,7 @@ bool Scheduler::reserve_prompt(Sequence& sequence) {
       if (!page) break;
       sequence.pages.push_back(*page);
     }
-  sequence.n_computed = static_cast<uint32_t>(n_shared) * cpu::kPageTokens;
+  sequence.n_computed = static_cast<uint32_t>(n_shared) * kPageTokens;
   if (sequence.pages.size() == n_all) return true;
   release_pages(sequence, false);
   return false;
@@ -194,7 +190,7 @@ void Scheduler::compute_alone(std::span<const Share> shares) {
 }
 
 void Scheduler::advance(std::span<const Share> shares) {
-  const size_t row_size = model_.model.hparams().n_vocab;
+  const size_t row_size = model_.model.plan().n_vocab;
   std::span<float> logits = logits_;
   for (const auto& [sequence, n_rows] : shares) {
     sequence->n_computed += n_rows;
@@ -233,17 +229,22 @@ void Scheduler::take_token(Sequence& sequence, std::span<float> logits) {
 }
 
 void Scheduler::show(Sequence& sequence, std::vector<TextStream::Piece> pieces) {
+  using Kind = StreamDelta::Kind;
   for (TextStream::Piece& piece : pieces)
-    emit_(Delta{sequence.request, piece.is_reasoning, std::move(piece.text),
-                std::move(piece.tokens)});
+    emit_(Delta{sequence.request,
+                {.kind = piece.is_reasoning ? Kind::reasoning : Kind::text,
+                 .text = std::move(piece.text),
+                 .tokens = std::move(piece.tokens)}});
 }
 
 void Scheduler::report_progress(Sequence& sequence) {
   TimePoint now = clock_();
   if (now - sequence.last_progress < kProgressInterval) return;
   sequence.last_progress = now;
-  emit_(Progress{sequence.request, std::min(sequence.n_computed, sequence.n_prompt),
-                 sequence.n_prompt});
+  emit_(Delta{sequence.request,
+              {.kind = StreamDelta::Kind::progress,
+               .n_done = std::min(sequence.n_computed, sequence.n_prompt),
+               .n_prompt = sequence.n_prompt}});
 }
 
 void Scheduler::finish(Sequence& sequence, FinishReason reason) {
@@ -281,19 +282,36 @@ void Scheduler::remove(Sequence& sequence) {
   std::erase_if(waiting_, is_it);
 }
 
-void Scheduler::add_to(SnapshotData& data) const {
-  data.n_steps += speed_.n_steps();
-  data.n_running += static_cast<uint32_t>(running_.size());
-  data.n_queued += static_cast<uint32_t>(waiting_.size());
+SnapshotData Scheduler::totals() const {
+  SnapshotData data;
+  add_to(data, 0);
+  return data;
+}
+
+void Scheduler::add_to(SnapshotData& data, double load_ms) const {
+  ModelSnapshot mine;
+  model_.name.copy(mine.model, sizeof mine.model - 1);
+  mine.n_context = model_.facts.n_context;
+  mine.n_running = static_cast<uint32_t>(running_.size());
+  mine.n_queued = static_cast<uint32_t>(waiting_.size());
   for (const auto& sequence : running_)
-    if (!sequence->is_decoding()) data.n_prefill_left += sequence->n_to_compute();
-  for (const auto& sequence : waiting_) data.n_prefill_left += sequence->tokens.size();
+    if (!sequence->is_decoding()) mine.n_prefill_left += sequence->n_to_compute();
+  for (const auto& sequence : waiting_) mine.n_prefill_left += sequence->tokens.size();
+  mine.prefill_tokens_per_s = speed_.prefill_tokens_per_s();
+  mine.decode_tokens_per_s = speed_.decode_tokens_per_s();
+  mine.load_ms = load_ms;
+
+  data.n_steps += speed_.n_steps();
+  data.n_running += mine.n_running;
+  data.n_queued += mine.n_queued;
+  data.n_prefill_left += mine.n_prefill_left;
   data.n_pages_total += model_.cache.n_pages();
   data.n_pages_used += model_.cache.n_pages() - model_.cache.n_free();
   data.n_prefill_tokens += speed_.n_prefill_tokens();
   data.n_decode_tokens += speed_.n_decode_tokens();
-  if (speed_.prefill_tokens_per_s() > 0) data.prefill_tokens_per_s = speed_.prefill_tokens_per_s();
-  if (speed_.decode_tokens_per_s() > 0) data.decode_tokens_per_s = speed_.decode_tokens_per_s();
+  if (mine.prefill_tokens_per_s > 0) data.prefill_tokens_per_s = mine.prefill_tokens_per_s;
+  if (mine.decode_tokens_per_s > 0) data.decode_tokens_per_s = mine.decode_tokens_per_s;
+  if (data.n_models < kMaxSnapshotModels) data.models[data.n_models++] = mine;
 }
 
 }  // namespace hearth::engine

@@ -37,8 +37,9 @@ class Scheduler {
   // One forward pass: admit, plan, compute, sample, deliver.
   void step();
 
-  // Adds this model's numbers.
-  void add_to(SnapshotData& data) const;
+  // Adds this model's numbers to the totals, and its entry.
+  void add_to(SnapshotData& data, double load_ms) const;
+  SnapshotData totals() const;
 
  private:
   using Running = std::vector<std::unique_ptr<Sequence>>;

@@ -1,7 +1,7 @@
 // One request's state in the engine: its tokens, the pages they lie in, how the next one is picked
 // and what of the text has been shown.
 //
-// Lives on the engine thread; owned by the Scheduler of its model.
+// Made on the preparer's thread; lives on the engine thread, owned by the Scheduler of its model.
 #pragma once
 
 #include <cstdint>

@@ -1,20 +1,20 @@
-#include "engine/prefix_cache.h"
+#include "cache/prefix_tree.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace hearth::engine {
+namespace hearth {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr uint32_t kPage = cpu::kPageTokens;
+constexpr uint32_t kPage = kPageTokens;
 
-class PrefixCacheTest : public ::testing::Test {
+class PrefixTreeTest : public ::testing::Test {
  protected:
-  KvCache kv = *KvCache::create({1, 1, 32, cpu::KvElement::f32}, 6);
-  PrefixCache prefixes{kv};
+  KvCache kv = *KvCache::create({.layers = {{1, 32, 32}}, .element = KvElement::f32}, 6);
+  PrefixTree prefixes{kv};
 
   // So many pages of tokens that all count up from `first`.
   static std::vector<Token> tokens(std::initializer_list<Token> firsts, size_t extra = 0) {
@@ -41,7 +41,7 @@ class PrefixCacheTest : public ::testing::Test {
   }
 };
 
-TEST_F(PrefixCacheTest, FindsTheLongestSharedBeginning) {
+TEST_F(PrefixTreeTest, FindsTheLongestSharedBeginning) {
   auto pages = remember(tokens({100, 200, 300}));
   auto found = prefixes.find(tokens({100, 200, 900}));
   EXPECT_THAT(found, ElementsAre(pages[0], pages[1]));
@@ -49,7 +49,7 @@ TEST_F(PrefixCacheTest, FindsTheLongestSharedBeginning) {
   EXPECT_THAT(prefixes.find(tokens({900, 200})), IsEmpty());
 }
 
-TEST_F(PrefixCacheTest, KeepsWholePagesOnly) {
+TEST_F(PrefixTreeTest, KeepsWholePagesOnly) {
   auto pages = remember(tokens({100}, kPage - 1));
   EXPECT_EQ(kv.n_free(), 5u);
   auto found = prefixes.find(tokens({100}, kPage - 1));
@@ -59,7 +59,7 @@ TEST_F(PrefixCacheTest, KeepsWholePagesOnly) {
   EXPECT_THAT(prefixes.find(std::span(page).first(kPage - 1)), IsEmpty());
 }
 
-TEST_F(PrefixCacheTest, OneDifferentTokenIsAnotherPrefix) {
+TEST_F(PrefixTreeTest, OneDifferentTokenIsAnotherPrefix) {
   remember(tokens({100, 200}));
   for (size_t at : {size_t{0}, size_t{kPage - 1}}) {
     auto other = tokens({100, 200});
@@ -68,14 +68,14 @@ TEST_F(PrefixCacheTest, OneDifferentTokenIsAnotherPrefix) {
   }
 }
 
-TEST_F(PrefixCacheTest, SharesBeginningsBetweenEntries) {
+TEST_F(PrefixTreeTest, SharesBeginningsBetweenEntries) {
   remember(tokens({100, 200}));
   remember(tokens({100, 300}));
   EXPECT_EQ(prefixes.n_pages(), 3u);
   EXPECT_EQ(kv.n_free(), 3u);
 }
 
-TEST_F(PrefixCacheTest, ForgetsWhatWasUsedLongestAgo) {
+TEST_F(PrefixTreeTest, ForgetsWhatWasUsedLongestAgo) {
   remember(tokens({100, 200}));
   remember(tokens({300, 400}));
   give_back(prefixes.find(tokens({100, 200})));
@@ -87,7 +87,7 @@ TEST_F(PrefixCacheTest, ForgetsWhatWasUsedLongestAgo) {
   give_back(all);
 }
 
-TEST_F(PrefixCacheTest, ForgetsEndsBeforeBeginnings) {
+TEST_F(PrefixTreeTest, ForgetsEndsBeforeBeginnings) {
   remember(tokens({100, 200, 300}));
   auto all = take(4);
   EXPECT_EQ(prefixes.n_pages(), 2u);
@@ -97,21 +97,36 @@ TEST_F(PrefixCacheTest, ForgetsEndsBeforeBeginnings) {
   give_back(all);
 }
 
-TEST_F(PrefixCacheTest, PagesInUseOutliveBeingForgotten) {
+// Forgetting what a sequence holds would free nothing, and the prefix would be lost for those who
+// come after.
+TEST_F(PrefixTreeTest, PagesInUseAreNotForgotten) {
   remember(tokens({100, 200}));
+  remember(tokens({300}));
   auto held = prefixes.find(tokens({100, 200}));
-  auto rest = take(4);
+  auto rest = take(4);  // three were free: 300 goes, though it was used later
   EXPECT_EQ(prefixes.acquire(), std::nullopt);
-  EXPECT_EQ(prefixes.n_pages(), 0u);
+  EXPECT_EQ(prefixes.n_pages(), 2u);
   for (PageIndex page : held) EXPECT_THAT(rest, ::testing::Not(::testing::Contains(page)));
   give_back(held);
-  EXPECT_EQ(kv.n_free(), 2u);
-  give_back(rest);
+  EXPECT_EQ(take(2).size(), 2u) << "no longer held: free to go";
 }
 
-TEST_F(PrefixCacheTest, ReturnsEveryPageInTheEnd) {
+// Two sequences computed the same beginning at the same time: the tree keeps the first one's page,
+// and below it a page of the second.
+TEST_F(PrefixTreeTest, APageAboveOneInUseIsNotForgotten) {
+  auto first = take(1), second = take(2);
+  prefixes.insert(tokens({100}), first);
+  prefixes.insert(tokens({100, 200}), second);
+  give_back(first);
+  auto rest = take(3);
+  EXPECT_EQ(prefixes.acquire(), std::nullopt);
+  auto found = prefixes.find(tokens({100, 200}));
+  EXPECT_THAT(found, ElementsAre(first[0], second[1]));
+}
+
+TEST_F(PrefixTreeTest, ReturnsEveryPageInTheEnd) {
   {
-    PrefixCache short_lived(kv);
+    PrefixTree short_lived(kv);
     auto pages = take(3);
     short_lived.insert(tokens({1, 2, 3}), pages);
     give_back(pages);
@@ -121,4 +136,4 @@ TEST_F(PrefixCacheTest, ReturnsEveryPageInTheEnd) {
 }
 
 }  // namespace
-}  // namespace hearth::engine
+}  // namespace hearth

@@ -4,7 +4,7 @@
 // Lives on the engine thread; borrows the KvCache and holds references to its pages.
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,14 +13,14 @@
 #include "cache/kv_cache.h"
 #include "inference/message.h"
 
-namespace hearth::engine {
+namespace hearth {
 
-class PrefixCache {
+class PrefixTree {
  public:
-  explicit PrefixCache(KvCache& cache);
-  ~PrefixCache();
-  PrefixCache(const PrefixCache&) = delete;
-  PrefixCache& operator=(const PrefixCache&) = delete;
+  explicit PrefixTree(KvCache& cache);
+  ~PrefixTree();
+  PrefixTree(const PrefixTree&) = delete;
+  PrefixTree& operator=(const PrefixTree&) = delete;
 
   // The pages of the longest known beginning of `tokens`, whole pages only, each with a reference
   // that is now the caller's.
@@ -29,20 +29,22 @@ class PrefixCache {
   // Remembers the whole pages of `tokens`, which lie computed in `pages`.
   void insert(std::span<const Token> tokens, std::span<const PageIndex> pages);
 
-  // A page from the pool, forgetting what was used longest ago until there is one.
+  // A page from the pool, forgetting what was used longest ago until there is one. What somebody
+  // else holds is not forgotten: that would free nothing.
   std::optional<PageIndex> acquire();
 
   size_t n_pages() const { return n_nodes_; }
 
  private:
   struct Node;
-  Node* child_of(Node& node, std::span<const Token> page_tokens) const;
+  static Node* child_of(Node& node, std::span<const Token> page_tokens);
+  void touch(Node* deepest);
+  void unlink(Node& node);
   bool forget_oldest();
 
   KvCache& cache_;
-  std::unique_ptr<Node> root_;
+  std::unique_ptr<Node> root_;  // holds no page; also the head of the ring of all nodes
   size_t n_nodes_ = 0;
-  uint64_t clock_ = 0;  // counts uses
 };
 
-}  // namespace hearth::engine
+}  // namespace hearth
