@@ -48,6 +48,8 @@ MemoryNeeds needs_of(const Load& request, uint64_t taken_bytes, const gguf::File
           .workspace_bytes = workspace_bytes(plan, kStepRows) +
                              uint64_t{kMaxRunning} * plan.n_vocab * sizeof(float),
           .page_bytes = KvCache::page_bytes(shape),
+          .window_bytes = KvCache::window_bytes(shape),
+          .windows_per_sequence = windows_per_sequence(shape),
           .page_tokens = kPageTokens,
           .n_context_wanted =
               request.settings.n_context ? request.settings.n_context : plan.n_context_train};
@@ -90,7 +92,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request, Back
   if (!memory) return memory.error();
   auto model = Model::load(*file, *plan, backend);
   if (!model) return model.error();
-  auto cache = KvCache::create(shape, memory->n_pages);
+  auto cache = KvCache::create(shape, memory->n_pages, memory->n_windows);
   if (!cache) return cache.error();
 
   ModelFacts facts;
@@ -99,7 +101,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request, Back
   facts.n_context = memory->n_context;
   facts.n_context_train = plan->n_context_train;
   facts.weights_bytes = needs.weights_bytes;
-  facts.kv_bytes = needs.page_bytes * memory->n_pages;
+  facts.kv_bytes = memory->kv_bytes;
   facts.n_vocab = static_cast<uint32_t>(tokenizer->n_vocab());
   facts.n_threads = backend.n_threads();
   facts.cpu_path = backend.name();

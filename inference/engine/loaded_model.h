@@ -22,6 +22,12 @@ namespace hearth::engine {
 inline constexpr uint32_t kStepRows = 256;   // tokens computed in one forward pass, at most
 inline constexpr uint32_t kMaxRunning = 64;  // sequences in one forward pass, at most
 
+// Window parts of pages that a running sequence holds at most: what its window reaches, a page more
+// that the prefix tree may want, and what one step computes.
+inline uint32_t windows_per_sequence(const KvShape& shape) {
+  return shape.window() > 0 ? pages_for(shape.window()) + 2 + pages_for(kStepRows) : 0;
+}
+
 struct LoadedModel {
   // Checks, plans the memory and reserves it; nothing is left behind on an error. `taken_bytes` are
   // those that other loaded models were planned with.

@@ -14,6 +14,7 @@
 //           Beside decoding, prompts get only as many rows as take about as long as the decoding
 //           itself: the gap between two tokens of others at most doubles. Without others a step
 //           ends within kLongestStepSeconds, so that a cancellation is soon seen.
+//           Layers with windows keep the pages that a sequence's window reaches, and no others.
 //   deliver The token of each row that wanted logits is picked and its text goes out.
 // Results do not depend on any of this: the forward pass computes each row from its own sequence
 // only, bit for bit, however the work is cut.
@@ -67,9 +68,13 @@ void Scheduler::fail_all(const Error& error) {
 void Scheduler::step() {
   admit();
   grow_decoding();
-  // Beyond this point the batch is fixed.
-  const std::vector<Share> shares = plan();
+  std::vector<Share> shares = plan();
+  while (!hold_windows(shares)) {
+    preempt_youngest();
+    shares = plan();
+  }
   if (shares.empty()) return;
+  // Beyond this point the batch is fixed.
   const TimePoint begun = clock_();
   const Result<> computed = forward(shares);
   uint32_t n_prefill = 0, n_decode = 0;
@@ -104,7 +109,13 @@ void Scheduler::admit() {
 // logits are what the answer begins with.
 bool Scheduler::reserve_prompt(Sequence& sequence) {
   const std::span<const Token> tokens = sequence.tokens;
-  sequence.pages = model_.prefixes.find(tokens.first(tokens.size() - 1));
+  if (!running_.empty() &&
+      (running_.size() + 1) * windows_per_sequence(model_.cache.shape()) > model_.cache.n_windows())
+    return false;
+  Prefix prefix = model_.prefixes.find(tokens.first(tokens.size() - 1));
+  sequence.pages = std::move(prefix.pages);
+  sequence.first_window = prefix.first_window;
+  sequence.end_window = sequence.pages.size();
   const size_t n_shared = sequence.pages.size(), n_all = pages_for(tokens.size());
 
   // Kept prefixes give way, pages of running sequences do not. A page that two of them share counts
@@ -133,6 +144,28 @@ void Scheduler::grow_decoding() {
         preempt_youngest();  // possibly this very one
     }
   }
+}
+
+// The window parts of the pages that this step computes. False when there are too few, which can
+// only be while several sequences run.
+bool Scheduler::hold_windows(std::span<const Share> shares) {
+  for (const auto& [sequence, n_rows] : shares) {
+    const size_t end = pages_for(sequence->n_computed + n_rows);
+    for (; sequence->end_window < end; ++sequence->end_window)
+      if (!model_.prefixes.hold_window(sequence->pages[sequence->end_window])) return false;
+  }
+  return true;
+}
+
+// Those that no token to come sees, nor one that would go on from the last whole page but one: the
+// prefix tree may want to keep what that takes.
+void Scheduler::let_windows_go(Sequence& sequence) {
+  const uint32_t window = model_.cache.shape().window();
+  const size_t n_whole = sequence.n_computed / kPageTokens;
+  const size_t first =
+      first_page_of_window(window, (n_whole - std::min<size_t>(n_whole, 1)) * kPageTokens);
+  for (; sequence.first_window < std::min(first, sequence.end_window); ++sequence.first_window)
+    model_.cache.release_window(sequence.pages[sequence.first_window]);
 }
 
 void Scheduler::preempt_youngest() {
@@ -194,6 +227,7 @@ void Scheduler::advance(std::span<const Share> shares) {
   std::span<float> logits = logits_;
   for (const auto& [sequence, n_rows] : shares) {
     sequence->n_computed += n_rows;
+    let_windows_go(*sequence);
     if (sequence->n_to_compute() > 0) {
       report_progress(*sequence);
       continue;
@@ -201,7 +235,7 @@ void Scheduler::advance(std::span<const Share> shares) {
     if (!sequence->is_prompt_remembered) {
       sequence->is_prompt_remembered = true;
       model_.prefixes.insert(std::span(sequence->tokens).first(sequence->n_computed),
-                             sequence->pages);
+                             sequence->pages, sequence->first_window);
     }
     take_token(*sequence, logits.first(model_.n_vocab));
     logits = logits.subspan(row_size);
@@ -270,9 +304,13 @@ void Scheduler::fail(Sequence& sequence, const Error& error, bool keeps_pages) {
 
 void Scheduler::release_pages(Sequence& sequence, bool remembers) {
   if (remembers)
-    model_.prefixes.insert(std::span(sequence.tokens).first(sequence.n_computed), sequence.pages);
+    model_.prefixes.insert(std::span(sequence.tokens).first(sequence.n_computed), sequence.pages,
+                           sequence.first_window);
+  for (size_t i = sequence.first_window; i < sequence.end_window; ++i)
+    model_.cache.release_window(sequence.pages[i]);
   for (PageIndex page : sequence.pages) model_.cache.release(page);
   sequence.pages.clear();
+  sequence.first_window = sequence.end_window = 0;
   sequence.n_computed = 0;
 }
 

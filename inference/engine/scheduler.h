@@ -51,6 +51,8 @@ class Scheduler {
   void admit();
   bool reserve_prompt(Sequence& sequence);
   void grow_decoding();
+  bool hold_windows(std::span<const Share> shares);
+  void let_windows_go(Sequence& sequence);
   void preempt_youngest();
   std::vector<Share> plan() const;
   Result<> forward(std::span<const Share> shares);

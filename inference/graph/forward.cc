@@ -98,7 +98,13 @@ Result<> Model::State::check(const Batch& batch, const KvCache& cache) const {
       return Error{Errc::invalid,
                    fmt::format("sequence {} of {}", row.sequence, batch.block_tables.size())};
     const size_t n_pages = batch.block_tables[row.sequence].size();
-    if (row.position / kPageTokens >= n_pages)
+    const size_t at = row.position / kPageTokens;
+    if (at < n_pages && !cache.has_window(batch.block_tables[row.sequence][at]))
+      return Error{Errc::invalid,
+                   fmt::format("position {} of sequence {}, whose page has no window "
+                               "part",
+                               row.position, row.sequence)};
+    if (at >= n_pages)
       return Error{Errc::invalid,
                    fmt::format("position {} of sequence {}, which has {} pages of {} tokens",
                                row.position, row.sequence, n_pages, kPageTokens)};

@@ -36,7 +36,10 @@ Result<> logits_of(const gguf::File& file, Backend& backend, std::span<const Tok
   Result<KvCache> cache = KvCache::create(kv_shape(plan, element), n_pages);
   if (!cache) return cache.error();
   std::vector<std::vector<PageIndex>> tables(1);
-  for (uint32_t i = 0; i < n_pages; ++i) tables[0].push_back(*cache->acquire());
+  for (uint32_t i = 0; i < n_pages; ++i) {
+    tables[0].push_back(*cache->acquire());
+    cache->hold_window(tables[0].back());
+  }
 
   const size_t chunk = std::clamp<size_t>(kMaxChunkBytes / (plan.n_vocab * sizeof(float)), 1,
                                           std::max(options.chunk, 1u));

@@ -28,7 +28,8 @@ struct BatchRow {
 };
 
 // Any mix of prompts being read and sequences being decoded. Every page that a row's positions
-// fall into must have been acquired; positions before the batch's own are already in the cache.
+// fall into must have been acquired, with its window part; positions before the batch's own are
+// already in the cache.
 struct Batch {
   std::span<const BatchRow> rows;
   std::span<const std::vector<PageIndex>> block_tables;

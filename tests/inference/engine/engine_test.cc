@@ -545,6 +545,62 @@ TEST(EngineThreads, AnAnswerGoesOnWhileAnotherModelLoads) {
   EXPECT_THAT(events, ElementsAre("loaded first", "done", "loaded second"));
 }
 
+// gpt-oss-like windows on the tiny model: olmo2 marks its layers in the metadata.
+testing::ModelImage windowed_model() {
+  testing::ModelImage image = tiny_model(4096);
+  testing::ModelImage windowed{.keys = {}, .tensors = {}};
+  for (const auto& [key, value] : image.keys)
+    windowed.keys[key.starts_with("llama.") ? "olmo2" + key.substr(5) : key] = value;
+  windowed.keys["general.architecture"] = std::string("olmo2");
+  windowed.keys["olmo2.attention.sliding_window"] = 100u;
+  windowed.keys["olmo2.attention.sliding_window_pattern"] = std::vector<uint32_t>{1, 0};
+  for (auto& [name, tensor] : image.tensors) {
+    std::string renamed = name;
+    for (const auto& [from, to] :
+         {std::pair("attn_norm", "post_attention_norm"), std::pair("ffn_norm", "post_ffw_norm")})
+      if (const size_t at = name.find(from); at != std::string::npos)
+        renamed.replace(at, std::string_view(from).size(), to);
+    windowed.tensors[renamed] = tensor;
+  }
+  for (const char* layer : {"blk.0.", "blk.1."}) {
+    windowed.tensors[layer + std::string("attn_q_norm.weight")] = {.dims = {32},
+                                                                   .values = std::vector(32, 1.f)};
+    windowed.tensors[layer + std::string("attn_k_norm.weight")] = {.dims = {16},
+                                                                   .values = std::vector(16, 1.f)};
+  }
+  return windowed;
+}
+
+TEST_F(EngineTest, WindowsAreLetGoAndTheAnswersStayTheSame) {
+  const testing::ModelImage image = windowed_model();
+  auto error = driver.load(image);
+  ASSERT_FALSE(error) << error->message;
+  const std::string prompt = words(700);
+  const Answer cold = driver.answer(greedy(prompt, 300));
+  ASSERT_TRUE(cold.done);
+  // Going on from the end of the prompt, from the end of the answer, and beside others.
+  const Answer warm = driver.answer(greedy(prompt, 300));
+  EXPECT_EQ(warm.done->usage.n_cached, 640u);
+  EXPECT_EQ(warm.tokens, cold.tokens);
+  const std::string longer = prompt + cold.text + "more";
+  const Answer next = driver.answer(greedy(longer, 50));
+  EXPECT_EQ(next.done->usage.n_cached, 960u);
+  EngineDriver fresh;
+  ASSERT_FALSE(fresh.load(image));
+  EXPECT_EQ(fresh.answer(greedy(longer, 50)).tokens, next.tokens);
+
+  std::vector<uint64_t> ids;
+  for (int i = 0; i < 30; ++i)
+    ids.push_back(driver.start(greedy(words(200, static_cast<char>('a' + i)), 100)));
+  ASSERT_TRUE(driver.run());
+  for (size_t i : {size_t{0}, size_t{29}}) {
+    EngineDriver alone;
+    ASSERT_FALSE(alone.load(image));
+    EXPECT_EQ(driver.answers[ids[i]].tokens,
+              alone.answer(greedy(words(200, static_cast<char>('a' + i)), 100)).tokens);
+  }
+}
+
 TEST_F(EngineTest, CancelReachesRequestsThatAreBeingPrepared) {
   load();
   driver.engine.handle(Generate{77, "tiny", greedy("hello", 5)});

@@ -72,6 +72,40 @@ TEST(KvCache, PagesPastTheWarmOnesGoBackToTheKernel) {
   EXPECT_EQ(cache.acquire(), pages[n_warm - 1]) << "warm memory first, the newest of it";
 }
 
+TEST(KvCache, WindowPartsComeAndGoByThemselves) {
+  const KvShape shape{.layers = {{1, 32, 32}, {1, 32, 32, 100}}, .element = KvElement::f16};
+  KvCache cache = *KvCache::create(shape, 4, 1);
+  const PageIndex first = *cache.acquire(), second = *cache.acquire();
+  EXPECT_NE(cache.data(0, first), nullptr);
+  EXPECT_EQ(cache.data(1, first), nullptr);
+  EXPECT_TRUE(cache.hold_window(first));
+  EXPECT_TRUE(cache.hold_window(first));
+  EXPECT_NE(cache.data(1, first), nullptr);
+  EXPECT_FALSE(cache.hold_window(second)) << "there is only one";
+  cache.release_window(first);
+  EXPECT_TRUE(cache.has_window(first)) << "held twice";
+  cache.release_window(first);
+  EXPECT_FALSE(cache.has_window(first));
+  EXPECT_EQ(cache.references(first), 1u);
+  EXPECT_TRUE(cache.hold_window(second));
+}
+
+TEST(KvCache, WithoutWindowsEveryPageHasItsPart) {
+  KvCache cache = make(1);
+  EXPECT_EQ(KvCache::window_bytes(kShape), 0u);
+  EXPECT_EQ(cache.n_windows(), 0u);
+  const PageIndex page = *cache.acquire();
+  EXPECT_TRUE(cache.hold_window(page));
+  EXPECT_NE(cache.data(2, page), nullptr);
+}
+
+TEST(KvCache, AWindowReachesBackFromItsPosition) {
+  EXPECT_EQ(first_page_of_window(100, 0), 0u);
+  EXPECT_EQ(first_page_of_window(100, 162), 0u);  // sees 63 to 162
+  EXPECT_EQ(first_page_of_window(100, 163), 1u);
+  EXPECT_EQ(first_page_of_window(1, 64), 1u);
+}
+
 TEST(KvCache, RefusesShapesThatCannotBe) {
   EXPECT_EQ(KvCache::create(kShape, 0).error().code, Errc::invalid);
   const KvShape odd{.layers = {{1, 40, 40}}, .element = KvElement::q8_0};

@@ -35,7 +35,10 @@ class ModelRunner {
   // An empty sequence with room for n_tokens; its index.
   uint32_t add_sequence(size_t n_tokens) {
     std::vector<PageIndex> table;
-    for (size_t i = 0; i < n_tokens; i += kPageTokens) table.push_back(*cache_->acquire());
+    for (size_t i = 0; i < n_tokens; i += kPageTokens) {
+      table.push_back(*cache_->acquire());
+      cache_->hold_window(table.back());
+    }
     tables_.push_back(std::move(table));
     return static_cast<uint32_t>(tables_.size() - 1);
   }
