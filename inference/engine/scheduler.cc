@@ -109,9 +109,7 @@ void Scheduler::admit() {
 // logits are what the answer begins with.
 bool Scheduler::reserve_prompt(Sequence& sequence) {
   const std::span<const Token> tokens = sequence.tokens;
-  if (!running_.empty() &&
-      (running_.size() + 1) * windows_per_sequence(model_.cache.shape()) > model_.cache.n_windows())
-    return false;
+  if (!running_.empty() && !has_windows_for(sequence)) return false;
   Prefix prefix = model_.prefixes.find(tokens.first(tokens.size() - 1));
   sequence.pages = std::move(prefix.pages);
   sequence.first_window = prefix.first_window;
@@ -132,6 +130,18 @@ bool Scheduler::reserve_prompt(Sequence& sequence) {
   if (sequence.pages.size() == n_all) return true;
   release_pages(sequence, false);
   return false;
+}
+
+// Whether the window parts suffice for another sequence beside those that run, whatever they do.
+bool Scheduler::has_windows_for(const Sequence& newcomer) const {
+  const uint32_t most = windows_per_sequence(model_.cache.shape());
+  if (most == 0 || model_.cache.n_windows() >= model_.cache.n_pages()) return true;
+  const auto windows_of = [&](const Sequence& sequence) {
+    return std::min<size_t>(most, pages_for(size_t{sequence.n_prompt} + sequence.n_max_answer));
+  };
+  size_t n_needed = windows_of(newcomer);
+  for (const auto& running : running_) n_needed += windows_of(*running);
+  return n_needed <= model_.cache.n_windows();
 }
 
 void Scheduler::grow_decoding() {

@@ -50,6 +50,7 @@ class Scheduler {
 
   void admit();
   bool reserve_prompt(Sequence& sequence);
+  bool has_windows_for(const Sequence& newcomer) const;
   void grow_decoding();
   bool hold_windows(std::span<const Share> shares);
   void let_windows_go(Sequence& sequence);
