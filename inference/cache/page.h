@@ -20,7 +20,8 @@ constexpr uint32_t pages_for(size_t n_tokens) {
   return static_cast<uint32_t>((n_tokens + kPageTokens - 1) / kPageTokens);
 }
 
-// Element type of cached keys and values; q8_0 in blocks of 32.
+// Element type of cached keys and values; q8_0 in blocks of 32 (KvCache::create refuses other
+// sizes).
 enum class KvElement : uint8_t { f32, f16, q8_0 };
 
 inline size_t kv_row_bytes(KvElement element, size_t dim) {
@@ -29,7 +30,7 @@ inline size_t kv_row_bytes(KvElement element, size_t dim) {
     case KvElement::f16: return dim * sizeof(uint16_t);
     case KvElement::q8_0: break;
   }
-  return gguf::row_bytes(gguf::Type::q8_0, dim);
+  return gguf::row_bytes(gguf::Type::q8_0, (dim + 31) / 32 * 32);
 }
 
 // One layer's keys and values.
