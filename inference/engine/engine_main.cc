@@ -52,6 +52,7 @@ int serve(int socket_fd, Snapshot* snapshot) {
     Engine engine({.emit = [&](const FromEngine& event) { is_daemon_gone |= !outbox.push(event); },
                    .clock = std::chrono::steady_clock::now,
                    .unix_time_s = unix_time_s,
+                   .wake = [&] { inbox.wake(); },
                    .snapshot = snapshot});
     bool has_work = false;
     while (!engine.is_finished() && !is_daemon_gone && !inbox.is_at_end()) {
