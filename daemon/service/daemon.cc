@@ -294,6 +294,9 @@ Result<> run_daemon(DaemonOptions options) {
   store_options.folder = path::join(folders.state, "sessions");
   store_options.quota_bytes = config->sessions.quota_bytes;
   auto store = session::Store::open(loop.get_executor(), std::move(store_options));
+  // Not `busy`, which means that a daemon can be reached here.
+  if (!store && store.error().code == Errc::busy)
+    return Error{Errc::io, store.error().message + ", it has another XDG_RUNTIME_DIR than this one"};
   if (!store) return store.error();
 
   Daemon daemon(loop, std::move(options), std::move(config), std::move(*token), std::move(*listener),

@@ -9,10 +9,12 @@
 
 namespace hearth::engine {
 
-namespace {
+uint64_t default_memory_bytes(uint64_t usable_bytes) {
+  constexpr uint64_t kMachineShare = 10;  // what the rest of the machine keeps: one part in ten
+  return usable_bytes - usable_bytes / kMachineShare;
+}
 
-// What the rest of the machine keeps when nobody said how much a model may take.
-constexpr uint64_t kMachineShare = 10;  // one part in ten
+namespace {
 
 KvElement element_of(KvType type) {
   switch (type) {
@@ -32,15 +34,10 @@ uint64_t weights_bytes(const gguf::File& file, const Backend& backend) {
 
 // What a model may take: the machine's memory less a margin and what others took, or less where the
 // settings say so.
-<<<<<<< HEAD
-uint64_t available_bytes(const ModelSettings& settings, uint64_t taken_bytes) {
-  const uint64_t shared = settings.memory_bytes ? cpu::usable_memory_bytes() : default_memory_bytes();
-=======
 uint64_t available_bytes(const ModelSettings& settings, const Backend& backend,
                          uint64_t taken_bytes) {
   const uint64_t usable = backend.usable_bytes();
-  const uint64_t shared = settings.memory_bytes ? usable : usable - usable / kMachineShare;
->>>>>>> c403019217f7434a3cbb026e36ef5e84a3f32901
+  const uint64_t shared = settings.memory_bytes ? usable : default_memory_bytes(usable);
   const uint64_t left = shared - std::min(shared, taken_bytes);
   return settings.memory_bytes ? std::min(left, settings.memory_bytes) : left;
 }
@@ -73,17 +70,8 @@ void append_notes(ModelFacts& facts, std::span<const std::string> notes) {
 
 }  // namespace
 
-<<<<<<< HEAD
-uint64_t default_memory_bytes() {
-  const uint64_t usable = cpu::usable_memory_bytes();
-  return usable - usable / kMachineShare;
-}
-
-Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request, uint64_t taken_bytes) {
-=======
 Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request, Backend& backend,
                                                        uint64_t taken_bytes) {
->>>>>>> c403019217f7434a3cbb026e36ef5e84a3f32901
   auto file = gguf::File::open(request.path);
   if (!file) return file.error();
   auto read_tokenizer = Tokenizer::load(*file);

@@ -19,9 +19,9 @@
 
 namespace hearth::engine {
 
-// What all models together may take when no setting says so: the machine's memory or the cgroup's
-// limit, less a margin.
-uint64_t default_memory_bytes();
+// What all models together may take when no setting says so: what can be used of the machine's
+// memory or the cgroup's limit, less a margin.
+uint64_t default_memory_bytes(uint64_t usable_bytes);
 
 inline constexpr uint32_t kStepRows = 256;   // tokens computed in one forward pass, at most
 inline constexpr uint32_t kMaxRunning = 64;  // sequences in one forward pass, at most

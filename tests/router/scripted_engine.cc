@@ -39,7 +39,9 @@ void answer(const Load& load) {
 
 void answer(const Generate& generate) {
   say(Accepted{generate.request, 7, 0});
-  say(Delta{generate.request, false, generate.model + " answers", {}});
+  StreamDelta answer;
+  answer.text = generate.model + " answers";
+  say(Delta{generate.request, std::move(answer)});
   Done done;
   done.request = generate.request;
   done.usage.n_prompt = 7;
