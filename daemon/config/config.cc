@@ -188,7 +188,7 @@ void each(Section& root, std::string_view group, Read read) {
     const toml::source_position& begin = entry.second->source().begin;
     return std::pair(begin.line, begin.column);
   };
-  std::ranges::stable_sort(found, {}, position);
+  std::ranges::sort(found, {}, position);
   for (const auto& [name, node] : found) {
     std::string path = fmt::format("{}.{}", group, name);
     if (!node->is_table())
