@@ -149,7 +149,8 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
 
   static uint32_t older_than_days = 30;
   static bool dry_run = false;
-  sub = command("gc", "Free disk space: old sessions, unfinished downloads, old logs",
+  sub = command("gc",
+                "Free disk space: old sessions, unfinished downloads, old logs, damaged databases",
                 [&] { return cli::garbage_collect(common, older_than_days, dry_run); });
   sub->add_option("--older-than", older_than_days, "Sessions untouched for so many days");
   sub->add_flag("--dry-run", dry_run, "Say what would go, remove nothing");

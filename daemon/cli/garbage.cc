@@ -1,6 +1,7 @@
 // `hearth gc`: frees disk space that nobody will miss, and says what it frees.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>

@@ -26,6 +26,17 @@ std::string describe(const models::Fit& fit, uint64_t n_context_train) {
   return "yes";
 }
 
+json::Value row_of(const models::StoredModel& model, uint64_t model_memory_bytes) {
+  json::Value row = json::to_value(model);
+  models::Fit fit = models::fit(model, model_memory_bytes);
+  row.as_object()["path"] = model.path;
+  row.as_object()["sizeBytes"] = size_of(model);
+  row.as_object()["neededBytes"] = fit.needed_bytes;
+  row.as_object()["fittingContext"] = fit.n_context;
+  row.as_object()["fitsMemory"] = fit.is_possible;
+  return row;
+}
+
 // A bar on a terminal, a line per tenth elsewhere.
 struct ProgressBar {
   int last_tenth = -1;
@@ -75,20 +86,12 @@ int pull(const Common& common, const PullOptions& options) {
 int list_models(const Common& common, uint64_t model_memory_bytes) {
   std::vector<models::StoredModel> models = store_of(common).list();
   uint64_t n_disk = 0;
-  json::Array rows;
-  for (const models::StoredModel& model : models) {
-    uint64_t n_bytes = size_of(model);
-    if (!model.is_linked) n_disk += n_bytes;
-    json::Value row = json::to_value(model);
-    row.as_object()["path"] = model.path;
-    row.as_object()["sizeBytes"] = n_bytes;
-    models::Fit fit = models::fit(model, model_memory_bytes);
-    row.as_object()["neededBytes"] = fit.needed_bytes;
-    row.as_object()["fittingContext"] = fit.n_context;
-    row.as_object()["fitsMemory"] = fit.is_possible;
-    rows.push_back(std::move(row));
-  }
+  for (const models::StoredModel& model : models)
+    if (!model.is_linked) n_disk += size_of(model);
   if (common.json) {
+    json::Array rows;
+    for (const models::StoredModel& model : models)
+      rows.push_back(row_of(model, model_memory_bytes));
     json::Object body{{"models", std::move(rows)},
                       {"diskBytes", n_disk},
                       {"memoryBytes", model_memory_bytes},
