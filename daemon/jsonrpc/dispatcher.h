@@ -1,7 +1,7 @@
 // JSON-RPC 2.0: method name -> typed handler. Handlers take and return records, never JSON:
 //
-//   dispatcher.bind("turn/start", [&](jsonrpc::Call call, TurnStart params) -> Task<Result<TurnStarted>> ...);
-//   dispatcher.bind("turn/start", turns, &TurnMethods::start);
+//   dispatcher.bind("turn/start", [&](jsonrpc::Call call, TurnStart params) ->
+//   Task<Result<TurnStarted>> ...); dispatcher.bind("turn/start", turns, &TurnMethods::start);
 //
 // The table of methods is also the source of editors/protocol.json (describe()).
 // Lives on the loop thread.
@@ -14,8 +14,8 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/protocol/schema.h"
 #include "daemon/protocol/event_sink.h"
+#include "daemon/protocol/schema.h"
 #include "support/json.h"
 #include "support/result.h"
 #include "support/task.h"
@@ -43,7 +43,8 @@ class Dispatcher {
   }
 
   template <class Object, class Params, class Reply>
-  void bind(std::string method, Object& object, Task<Result<Reply>> (Object::*member)(Call, Params)) {
+  void bind(std::string method, Object& object,
+            Task<Result<Reply>> (Object::*member)(Call, Params)) {
     bind<Params, Reply>(std::move(method), [&object, member](Call call, Params params) {
       return (object.*member)(call, std::move(params));
     });

@@ -13,11 +13,11 @@
 #include <functional>
 #include <string>
 
+#include "daemon/protocol/event_sink.h"
 #include "daemon/protocol/life.h"
 #include "jsonrpc/dispatcher.h"
 #include "net/http_message.h"
 #include "net/websocket.h"
-#include "daemon/protocol/event_sink.h"
 #include "support/task.h"
 
 namespace hearth::transport {

@@ -22,8 +22,8 @@
 
 #include <boost/asio/steady_timer.hpp>
 
-#include "daemon/protocol/session.h"
 #include "daemon/protocol/event_sink.h"
+#include "daemon/protocol/session.h"
 #include "session/fold.h"
 #include "session/store.h"
 #include "session/subscription.h"
