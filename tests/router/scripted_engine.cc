@@ -39,7 +39,11 @@ void answer(const Load& load) {
 
 void answer(const Generate& generate) {
   say(Accepted{generate.request, 7, 0});
-  say(Delta{generate.request, false, generate.model + " answers", {}});
+  const bool is_echo = generate.model == "echo";  // of what its template would be given
+  say(Delta{generate.request,
+            false,
+            is_echo ? generate.body.template_variables.text : generate.model + " answers",
+            {}});
   Done done;
   done.request = generate.request;
   done.usage.n_prompt = 7;
