@@ -29,7 +29,10 @@ target_include_directories(hearth_sqlite SYSTEM PUBLIC ${HEARTH_SQLITE_DIR})
 target_compile_definitions(hearth_sqlite PRIVATE SQLITE_THREADSAFE=2 SQLITE_DQS=0 SQLITE_OMIT_DEPRECATED
   SQLITE_OMIT_LOAD_EXTENSION SQLITE_DEFAULT_MEMSTATUS=0 SQLITE_USE_URI=0 HAVE_USLEEP=1)
 target_compile_options(hearth_sqlite PRIVATE -O2 -w)
-target_link_libraries(hearth_sqlite PRIVATE Threads::Threads $<$<BOOL:${HEARTH_SANITIZE}>:hearth_flags>)
+target_link_libraries(hearth_sqlite PRIVATE Threads::Threads)
+if(HEARTH_SANITIZE)
+  target_link_libraries(hearth_sqlite PRIVATE hearth_flags)
+endif()
 
 # Boost 1.81, headers; the compiled parts of Asio, Beast and JSON are in daemon/support/boost_impl.cc.
 add_library(hearth_boost INTERFACE)

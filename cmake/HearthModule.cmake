@@ -1,9 +1,11 @@
-# hearth_module(NAME SOURCES a.cc ... [DEPS hearth::x ...] [PRIVATE_DEPS ...] [INTERNAL_TO dir])
+# hearth_module(NAME SOURCES a.cc ... [DEPS hearth::x ...] [PRIVATE_DEPS ...]
+#               [INTERNAL_TO dir [FOLDERS folder ...]])
 #
 # One static library per module. Only include/<module>/ is visible to modules that list it in DEPS:
 # an include of an undeclared module does not compile, so the borders in ARCHITECTURE.md hold.
-# INTERNAL_TO is for parts of a larger module (inference/gguf, ...): their headers are reached as
-# "gguf/reader.h" by the other parts and by tests, and by nobody else.
+# INTERNAL_TO is for parts of a larger module (inference/gguf, daemon/net, ...): those that list the
+# part in DEPS reach its headers as "gguf/reader.h", through an include root that has a link to this
+# folder and nothing else. FOLDERS names the part's folders where they are not the current one.
 #
 # Adding a dependency is a design decision: say why in the commit.
 add_library(hearth_flags INTERFACE)
@@ -18,12 +20,20 @@ if(HEARTH_SANITIZE)
 endif()
 
 function(hearth_module name)
-  cmake_parse_arguments(M "" "INTERNAL_TO" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  cmake_parse_arguments(M "" "INTERNAL_TO" "SOURCES;DEPS;PRIVATE_DEPS;FOLDERS" ${ARGN})
   add_library(hearth_${name} STATIC ${M_SOURCES})
   add_library(hearth::${name} ALIAS hearth_${name})
   target_include_directories(hearth_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   if(M_INTERNAL_TO)
-    target_include_directories(hearth_${name} PUBLIC ${M_INTERNAL_TO})
+    if(NOT M_FOLDERS)
+      cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME M_FOLDERS)
+    endif()
+    set(root ${PROJECT_BINARY_DIR}/borders/${name})
+    file(MAKE_DIRECTORY ${root})
+    foreach(folder IN LISTS M_FOLDERS)
+      file(CREATE_LINK ${M_INTERNAL_TO}/${folder} ${root}/${folder} SYMBOLIC)
+    endforeach()
+    target_include_directories(hearth_${name} PUBLIC ${root})
   elseif(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/include)
     file(GLOB_RECURSE headers ${CMAKE_CURRENT_SOURCE_DIR}/include/*.h)
     target_sources(hearth_${name} PUBLIC FILE_SET HEADERS BASE_DIRS include FILES ${headers})
@@ -55,5 +65,9 @@ function(hearth_fuzz name)
     add_executable(${name} ${F_SOURCES})
     target_link_libraries(${name} PRIVATE hearth_flags ${F_DEPS})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    if(NOT TARGET fuzzers)
+      add_custom_target(fuzzers)
+    endif()
+    add_dependencies(fuzzers ${name})
   endif()
 endfunction()

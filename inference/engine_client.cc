@@ -10,8 +10,8 @@ namespace hearth::engine {
 
 namespace {
 
-// The engine is untrusted: a rate that is no number is no rate.
-double sane(double rate) { return std::isfinite(rate) && rate > 0 ? rate : 0; }
+// The engine is untrusted: what is no number says nothing.
+double sane(double number) { return std::isfinite(number) && number > 0 ? number : 0; }
 
 }  // namespace
 
@@ -55,7 +55,8 @@ Task<Answer> EngineClient::State::attempt(ModelSpec spec, CompletionRequest requ
     if (connection) (void)connection->send(Cancel{id});  // too full a queue: it runs to its end
     co_return waited.error();
   }
-  was_taken_up = mine->is_taken_up || *mine->outcome || mine->outcome->error().code != Errc::upstream;
+  was_taken_up =
+      mine->is_taken_up || *mine->outcome || mine->outcome->error().code != Errc::upstream;
   if (!*mine->outcome) {
     Failure failure = mine->outcome->error();
     failure.n_prompt = mine->n_prompt;
@@ -84,30 +85,22 @@ void EngineClient::State::fail_running(const Error& error) {
 // Events of requests that nobody waits for any more are passed over.
 
 void EngineClient::State::on(const Accepted& event) {
-  if (auto at = running.find(event.request); at != running.end()) at->second->is_taken_up = true;
-  on(Progress{event.request, event.n_cached, event.n_prompt});
-}
-
-void EngineClient::State::on(const Progress& event) {
   auto at = running.find(event.request);
   if (at == running.end()) return;
-  StreamDelta delta;
-  delta.kind = StreamDelta::Kind::progress;
-  delta.n_done = event.n_done;
-  delta.n_prompt = event.n_prompt;
-  std::shared_ptr<Running> request = at->second;  // the sink may end it
-  if (request->sink) request->sink(delta);
+  at->second->is_taken_up = true;
+  show(at->second,
+       {.kind = StreamDelta::Kind::progress, .n_done = event.n_cached, .n_prompt = event.n_prompt});
 }
 
-void EngineClient::State::on(Delta& event) {
+void EngineClient::State::on(const Delta& event) {
   auto at = running.find(event.request);
-  if (at == running.end()) return;
-  std::shared_ptr<Running> request = at->second;  // the sink may end it
-  StreamDelta delta;
-  delta.kind = event.is_reasoning ? StreamDelta::Kind::reasoning : StreamDelta::Kind::text;
-  delta.text = std::move(event.text);
-  delta.tokens = std::move(event.tokens);
-  append(request->completion.message, delta);
+  if (at == running.end() || event.delta.kind > StreamDelta::Kind::progress) return;
+  append(at->second->completion.message, event.delta);
+  show(at->second, event.delta);
+}
+
+// By value: the sink may end the request.
+void EngineClient::State::show(std::shared_ptr<Running> request, const StreamDelta& delta) {
   if (request->sink) request->sink(delta);
 }
 
@@ -160,11 +153,28 @@ std::vector<EngineClient::LoadedModel> EngineClient::loaded() const {
   return out;
 }
 
+ModelState EngineClient::state_of(const std::string& model) const {
+  ModelState state;
+  const auto at = state_->models.find(model);
+  if (at == state_->models.end()) return state;
+  state.is_loaded = at->second.phase == State::Model::Phase::loaded;
+  state.is_loading = at->second.phase == State::Model::Phase::loading;
+  if (at->second.has_given_up()) state.gave_up = at->second.last_crash;
+  const SnapshotData data = snapshot();
+  if (const ModelSnapshot* entry = find_model(data, model)) state.numbers = *entry;
+  return state;
+}
+
 SnapshotData EngineClient::snapshot() const {
   if (!state_->connection) return {};
   SnapshotData data = state_->connection->snapshot();
   data.prefill_tokens_per_s = sane(data.prefill_tokens_per_s);
   data.decode_tokens_per_s = sane(data.decode_tokens_per_s);
+  for (ModelSnapshot& model : data.models) {
+    model.prefill_tokens_per_s = sane(model.prefill_tokens_per_s);
+    model.decode_tokens_per_s = sane(model.decode_tokens_per_s);
+    model.load_ms = sane(model.load_ms);
+  }
   return data;
 }
 

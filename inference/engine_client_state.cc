@@ -11,7 +11,6 @@ namespace hearth::engine {
 
 namespace {
 
-constexpr uint32_t kMaxCrashes = 5;
 constexpr auto kNever = net::steady_timer::time_point::max();
 
 bool is_same_model(const ModelSpec& a, const ModelSpec& b) {
@@ -38,7 +37,7 @@ Task<Result<ModelFacts>> EngineClient::State::ensure_loaded(ModelSpec spec) {
   Model& model = models.try_emplace(spec.model, executor).first->second;
   for (;;) {
     if (is_stopping) co_return stopping();
-    if (model.n_crashes >= kMaxCrashes)
+    if (model.has_given_up())
       co_return Error{
           Errc::upstream,
           fmt::format("{}: the engine process ended unexpectedly {} times in a row with "

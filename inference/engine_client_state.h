@@ -16,6 +16,9 @@
 
 namespace hearth::engine {
 
+// In a row; then the model is refused until it is loaded explicitly.
+inline constexpr uint32_t kMaxCrashes = 5;
+
 struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
   // A model that somebody has asked for, loaded or not.
   struct Model {
@@ -29,6 +32,7 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
     uint32_t n_crashes = 0;  // in a row, without a served request between them
     std::string last_crash;
     net::steady_timer idle;  // unloads after keep_alive
+    bool has_given_up() const { return n_crashes >= kMaxCrashes; }
   };
 
   // A request that the engine is working on; complete() waits for the outcome.
@@ -67,8 +71,8 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
   void fail_running(const Error& error);
 
   void on(const Accepted& event);
-  void on(const Progress& event);
-  void on(Delta& event);
+  void on(const Delta& event);
+  static void show(std::shared_ptr<Running> request, const StreamDelta& delta);
   void on(const Done& event);
   void on(const Failed& event);
 

@@ -1,5 +1,6 @@
 #include "inference/engine_snapshot.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace hearth::engine {
@@ -24,6 +25,15 @@ SnapshotData read(const Snapshot& snapshot) {
     if (before % 2 == 0 && snapshot.sequence.load(std::memory_order_relaxed) == before) break;
   }
   return data;
+}
+
+// The engine is untrusted: its count may be anything, its names may lack their end.
+const ModelSnapshot* find_model(const SnapshotData& data, std::string_view model) {
+  const uint32_t n = std::min(data.n_models, kMaxSnapshotModels);
+  for (const ModelSnapshot* entry = data.models; entry != data.models + n; ++entry)
+    if (std::string_view(entry->model, ::strnlen(entry->model, sizeof entry->model)) == model)
+      return entry;
+  return nullptr;
 }
 
 }  // namespace hearth::engine

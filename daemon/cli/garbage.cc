@@ -26,20 +26,41 @@ uint64_t size_below(const fs::path& path) {
   return n_bytes;
 }
 
+// A download that was written to so lately may be under way.
+constexpr auto kMayStillGrow = std::chrono::hours(1);
+
+bool is_abandoned(const fs::path& folder) {
+  std::error_code failed;
+  fs::file_time_type newest = fs::last_write_time(folder, failed);
+  for (const auto& entry : fs::directory_iterator(folder, failed))
+    newest = std::max(newest, entry.last_write_time(failed));
+  return newest + kMayStillGrow < fs::file_time_type::clock::now();
+}
+
 // Unfinished downloads, rotated logs, databases that were set aside as damaged.
 void remove_files(const Common& common, bool dry_run) {
   std::error_code failed;
   auto remove = [&](const fs::path& path, std::string_view what) {
-    fmt::print("{} {}: {} ({})\n", dry_run ? "would remove" : "removed", what, path.string(),
-               size_text(size_below(path)));
-    if (!dry_run) fs::remove_all(path, failed);
+    std::string size = size_text(size_below(path));
+    std::error_code refused;
+    if (!dry_run) fs::remove_all(path, refused);
+    if (refused)
+      fmt::print(stderr, "cannot remove {}: {}\n", path.string(), refused.message());
+    else
+      fmt::print("{} {}: {} ({})\n", dry_run ? "would remove" : "removed", what, path.string(),
+                 size);
   };
   for (const auto& entry :
        fs::directory_iterator(path::join(common.folders.data, "models"), failed))
-    if (entry.path().extension() == ".part") remove(entry.path(), "unfinished download");
+    if (entry.path().extension() == ".part" && is_abandoned(entry.path()))
+      remove(entry.path(), "unfinished download");
   for (const auto& entry : fs::directory_iterator(common.folders.state, failed))
     if (entry.path().filename().string().starts_with("hearth.log."))
       remove(entry.path(), "old log");
+  for (const auto& entry :
+       fs::directory_iterator(path::join(common.folders.state, "sessions"), failed))
+    if (entry.path().filename().string().find(".damaged-") != std::string::npos)
+      remove(entry.path(), "damaged database");
 }
 
 int remove_sessions(const Common& common, uint32_t older_than_days, bool dry_run) {
@@ -65,12 +86,12 @@ int remove_sessions(const Common& common, uint32_t older_than_days, bool dry_run
     query.after = page->next;
   } while (query.after);
   for (const protocol::SessionInfo& session : old) {
+    protocol::SessionRef which{session.id};
+    if (!dry_run)
+      if (auto done = client->call<protocol::SessionPurged>("session/delete", which); !done)
+        return fail(done.error());
     fmt::print("{} session: {} \"{}\"\n", dry_run ? "would remove" : "removed", session.id,
                printable(session.title));
-    protocol::SessionRef which{session.id};
-    if (dry_run) continue;
-    if (auto done = client->call<protocol::SessionPurged>("session/delete", which); !done)
-      return fail(done.error());
   }
   if (old.empty()) fmt::print(stderr, "no session is older than {} days\n", older_than_days);
   return 0;

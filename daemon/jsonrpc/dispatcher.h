@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "daemon/protocol/schema.h"
-#include "session/event_sink.h"
+#include "daemon/protocol/event_sink.h"
 #include "support/json.h"
 #include "support/result.h"
 #include "support/task.h"

@@ -59,6 +59,15 @@ std::string derive_name(std::string_view file_or_repo) {
   return name.empty() ? "model" : name;
 }
 
+std::string link_name(std::string_view file) {
+  std::string name(file.substr(file.size() > 128 ? file.size() - 128 : 0));
+  for (char& c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '_') c = '-';
+  for (size_t at = 0; at < name.size() && (name[at] == '.' || name[at] == '-'); ++at)
+    name[at] = '_';
+  return name;
+}
+
 Result<std::string> sha256_of(const std::string& path) {
   file::Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return file::io_error("open", path, errno);
@@ -93,8 +102,8 @@ Result<StoredModel> pull_file(const Store& store, const LocalFile& file,
   model.name = options.name.empty() ? derive_name(path.string()) : options.name;
   model.source = "file:" + path.string();
   model.is_linked = true;
-  // All shards of a split model are linked, under their own names: the reader finds them side by
-  // side.
+  // All shards of a split model are linked, and their names keep their numbers: the reader finds
+  // them side by side.
   std::vector<fs::path> shards{path};
   std::string name = path.filename().string();
   if (size_t of = name.rfind("-00001-of-"); of != name.npos) {
@@ -110,11 +119,11 @@ Result<StoredModel> pull_file(const Store& store, const LocalFile& file,
   auto folder = store.begin(model.name);
   if (!folder) return folder.error();
   for (const fs::path& shard : shards) {
-    fs::path link = fs::path(*folder) / shard.filename();
+    std::string link = path::join(*folder, link_name(shard.filename().string()));
     fs::remove(link, failed);
     fs::create_symlink(shard, link, failed);
-    if (failed) return file::io_error("link", link.string(), failed.value());
-    model.files.push_back({shard.filename().string(), fs::file_size(shard, failed), ""});
+    if (failed) return file::io_error("link", link, failed.value());
+    model.files.push_back({link_name(shard.filename().string()), fs::file_size(shard, failed), ""});
   }
   return store.commit(std::move(model));
 }

@@ -47,6 +47,10 @@ Result<StoredModel> pull(const Store& store, const Reference& reference,
 // Name for a file or repository: lower case, without directory, extension and shard number.
 std::string derive_name(std::string_view file_or_repo);
 
+// The name under which a user's file is linked in the store, of the characters that it takes; keeps
+// the numbers of a shard.
+std::string link_name(std::string_view file);
+
 // SHA-256 of a file as hex.
 Result<std::string> sha256_of(const std::string& path);
 

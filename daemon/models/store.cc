@@ -1,5 +1,6 @@
 #include "models/store.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -83,21 +84,26 @@ Result<StoredModel> Store::commit(StoredModel model) const {
   std::string part = folder + std::string(kPartSuffix);
   if (auto done = file::write_atomic(path::join(part, kRecord), json::encode(model)); !done)
     return done.error();
+  // An older pull of the same name changes places with it, so that there is one at any moment.
   std::error_code failed;
-  fs::remove_all(folder, failed);  // an older pull of the same name
-  if (std::rename(part.c_str(), folder.c_str()) != 0) return file::io_error("rename", part, errno);
+  bool is_new = !fs::exists(folder, failed);
+  if (::renameat2(AT_FDCWD, part.c_str(), AT_FDCWD, folder.c_str(),
+                  is_new ? RENAME_NOREPLACE : RENAME_EXCHANGE) != 0)
+    return file::io_error("rename", part, errno);
+  if (!is_new) fs::remove_all(part, failed);
   model.path = path::join(folder, model.files.front().name);
   return model;
 }
 
 Result<> Store::remove(std::string_view name) const {
-  if (!find(name)) {
+  std::error_code failed;
+  // By its folder: a broken entry must be removable too.
+  if (!check_name(name) || !fs::is_directory(path::join(folder_, name), failed)) {
     std::string known;
     for (const StoredModel& model : list()) known += (known.empty() ? "" : ", ") + model.name;
     return Error{Errc::not_found, fmt::format("no model \"{}\"; pulled are: {}", name,
                                               known.empty() ? "none" : known)};
   }
-  std::error_code failed;
   fs::remove_all(path::join(folder_, name), failed);
   if (failed) return file::io_error("remove", path::join(folder_, name), failed.value());
   return {};

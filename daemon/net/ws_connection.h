@@ -17,7 +17,7 @@
 #include "jsonrpc/dispatcher.h"
 #include "net/http_message.h"
 #include "net/websocket.h"
-#include "session/event_sink.h"
+#include "daemon/protocol/event_sink.h"
 #include "support/task.h"
 
 namespace hearth::transport {

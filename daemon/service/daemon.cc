@@ -25,7 +25,7 @@
 #include "service/openai_handlers.h"
 #include "service/route_journal.h"
 #include "service/system_methods.h"
-#include "session/session_methods.h"
+#include "service/session_methods.h"
 #include "session/sessions.h"
 #include "session/store.h"
 #include "support/log.h"
@@ -323,6 +323,9 @@ Result<> run_daemon(DaemonOptions options) {
   store_options.folder = path::join(folders.state, "sessions");
   store_options.quota_bytes = config->sessions.quota_bytes;
   auto store = session::Store::open(loop.get_executor(), std::move(store_options));
+  // Not `busy`, which means that a daemon can be reached here.
+  if (!store && store.error().code == Errc::busy)
+    return Error{Errc::io, store.error().message + ", it has another XDG_RUNTIME_DIR than this one"};
   if (!store) return store.error();
 
   Daemon daemon(loop, std::move(options), std::move(config), std::move(*token),

@@ -23,7 +23,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "daemon/protocol/session.h"
-#include "session/event_sink.h"
+#include "daemon/protocol/event_sink.h"
 #include "session/fold.h"
 #include "session/store.h"
 #include "session/subscription.h"

@@ -151,8 +151,8 @@ Result<> Store::has_room() const {
   if (size <= options_.quota_bytes) return {};
   return Error{
       Errc::over_budget,
-      fmt::format("sessions use {} MiB of the {} MiB they may; run `hearth gc` to purge old "
-                  "ones, or raise the quota",
+      fmt::format("sessions use {} MiB of the {} MiB they may; run `hearth gc --older-than DAYS` "
+                  "to purge old ones, or raise the quota",
                   size >> 20, options_.quota_bytes >> 20)};
 }
 

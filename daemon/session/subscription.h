@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "session/event_sink.h"
+#include "daemon/protocol/event_sink.h"
 #include "session/fold.h"
 #include "session/notification.h"
 

@@ -194,7 +194,7 @@ void Section::each(std::string_view group, const std::function<void(Section, std
     const toml::source_position& begin = entry.second->source().begin;
     return std::pair(begin.line, begin.column);
   };
-  std::ranges::stable_sort(found, {}, position);
+  std::ranges::sort(found, {}, position);
   for (const auto& [name, node] : found) {
     std::string path = fmt::format("{}.{}", path_of(group), name);
     if (!node->is_table())

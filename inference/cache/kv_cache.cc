@@ -1,91 +1,70 @@
-// Memory of the pool. One reservation of n_pages * page_bytes without backing store; the kernel
-// gives memory when a page is first written. A page holds all its layers side by side, so one
-// release returns one contiguous range.
-//
-// Released pages stay resident up to kWarmBytes and are handed out first, newest first: the next
-// request finds memory that needs no faults and no zeroing. What is beyond that goes back to the
-// kernel at once (MADV_DONTNEED), so that an engine that has served one long prompt does not sit on
-// gigabytes.
 #include "cache/kv_cache.h"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cassert>
-#include <cerrno>
-#include <cstring>
+
+#include "cache/slots.h"
 
 namespace hearth {
 namespace {
 
-constexpr uint64_t kWarmBytes = 64u << 20;
+constexpr uint32_t kNone = UINT32_MAX;
 
-// Of one layer in a page, a multiple of a cache line.
-uint64_t layer_bytes(const KvShape& shape) {
-  const uint64_t rows = uint64_t{2} * shape.n_kv_heads * cpu::kPageTokens;  // K and V
-  const uint64_t bytes = rows * cpu::kv_row_bytes(shape.element, shape.head_dim);
-  return (bytes + 63) / 64 * 64;
+uint64_t part_bytes(const KvShape& shape, bool is_windowed) {
+  uint64_t bytes = 0;
+  for (const KvLayer& layer : shape.layers)
+    if ((layer.window > 0) == is_windowed) bytes += kv_layer_bytes(layer, shape.element);
+  return Slots::rounded(bytes);
 }
 
 }  // namespace
 
 struct KvCache::State {
-  State(const KvShape& kv_shape, uint32_t n_pages)
+  State(const KvShape& kv_shape, Slots full, Slots windowed)
       : shape(kv_shape),
-        bytes_per_layer(layer_bytes(kv_shape)),
-        bytes_per_page(page_bytes(kv_shape)),
-        references(n_pages) {}
-  ~State() {
-    if (base) munmap(base, bytes_per_page * references.size());
+        pages(std::move(full)),
+        windows(std::move(windowed)),
+        references(pages.size()),
+        window_references(pages.size()),
+        window_slots(pages.size(), kNone) {
+    size_t next[2] = {0, 0};
+    for (const KvLayer& layer : shape.layers) {
+      size_t& offset = next[layer.window > 0];
+      offsets.push_back(offset);
+      offset += kv_layer_bytes(layer, shape.element);
+    }
   }
 
   const KvShape shape;
-  const uint64_t bytes_per_layer;
-  const uint64_t bytes_per_page;
-  std::byte* base = nullptr;
-
-  std::vector<uint32_t> references;  // of each page; 0: free
-  std::vector<PageIndex> warm;       // free with memory behind them, newest last
-  std::vector<PageIndex> cold;       // free without
+  Slots pages, windows;
+  std::vector<size_t> offsets;  // of each layer, in its part of a page
+  std::vector<uint32_t> references, window_references;
+  std::vector<uint32_t> window_slots;  // of each page in `windows`
 };
 
-uint64_t KvCache::page_bytes(const KvShape& shape) {
-  const uint64_t granule = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  return (shape.n_layers * layer_bytes(shape) + granule - 1) / granule * granule;
-}
+uint64_t KvCache::page_bytes(const KvShape& shape) { return part_bytes(shape, false); }
+uint64_t KvCache::window_bytes(const KvShape& shape) { return part_bytes(shape, true); }
 
-Result<KvCache> KvCache::create(const KvShape& shape, uint32_t n_pages) {
-  auto state = std::make_unique<State>(shape, n_pages);
-  if (n_pages == 0 || state->bytes_per_page == 0)
+Result<KvCache> KvCache::create(const KvShape& shape, uint32_t n_pages, uint32_t n_windows) {
+  if (n_pages == 0 || page_bytes(shape) + window_bytes(shape) == 0)
     return Error{Errc::invalid, fmt::format("KV cache of {} pages of {} bytes, expected at least 1",
-                                            n_pages, state->bytes_per_page)};
-  if (shape.element == cpu::KvElement::q8_0 && shape.head_dim % 32 != 0)
-    return Error{Errc::unsupported, fmt::format("a Q8_0 KV cache with heads of {}, expected a "
-                                                "multiple of 32",
-                                                shape.head_dim)};
-  uint64_t bytes = 0;
-  if (__builtin_mul_overflow(state->bytes_per_page, uint64_t{n_pages}, &bytes))
-    return Error{Errc::invalid, fmt::format("KV cache of {} pages of {} bytes does not fit the "
-                                            "address space",
-                                            n_pages, state->bytes_per_page)};
-  void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (base == MAP_FAILED)
-    return Error{Errc::io, fmt::format("reserve {} bytes for a KV cache of {} pages: {}", bytes,
-                                       n_pages, std::strerror(errno))};
-  state->base = static_cast<std::byte*>(base);
-  for (PageIndex page = n_pages; page-- > 0;) state->cold.push_back(page);
-  state->warm.reserve(n_pages);
-  return KvCache(std::move(state));
+                                            n_pages, page_bytes(shape))};
+  for (const KvLayer& layer : shape.layers)
+    if (shape.element == KvElement::q8_0 && (layer.k_dim % 32 != 0 || layer.v_dim % 32 != 0))
+      return Error{Errc::unsupported,
+                   fmt::format("a Q8_0 KV cache with heads of {} and {}, expected multiples of 32",
+                               layer.k_dim, layer.v_dim)};
+  auto pages = Slots::reserve(page_bytes(shape), n_pages);
+  if (!pages) return pages.error();
+  auto windows = Slots::reserve(window_bytes(shape), window_bytes(shape) > 0 ? n_windows : 0);
+  if (!windows) return windows.error();
+  return KvCache(std::make_unique<State>(shape, std::move(*pages), std::move(*windows)));
 }
 
 std::optional<PageIndex> KvCache::acquire() {
-  std::vector<PageIndex>& free = state_->warm.empty() ? state_->cold : state_->warm;
-  if (free.empty()) return std::nullopt;
-  const PageIndex page = free.back();
-  free.pop_back();
-  state_->references[page] = 1;
+  const std::optional<uint32_t> page = state_->pages.take();
+  if (page) state_->references[*page] = 1;
   return page;
 }
 
@@ -96,26 +75,45 @@ void KvCache::retain(PageIndex page) {
 
 void KvCache::release(PageIndex page) {
   assert(state_->references[page] > 0);
-  if (--state_->references[page] > 0) return;
-  if ((state_->warm.size() + 1) * state_->bytes_per_page <= kWarmBytes) {
-    state_->warm.push_back(page);
-    return;
-  }
-  madvise(data(0, page), state_->bytes_per_page, MADV_DONTNEED);
-  state_->cold.push_back(page);
+  if (--state_->references[page] == 0) state_->pages.give_back(page);
+}
+
+uint32_t KvCache::references(PageIndex page) const { return state_->references[page]; }
+
+bool KvCache::hold_window(PageIndex page) {
+  if (state_->shape.window() == 0) return true;
+  uint32_t& slot = state_->window_slots[page];
+  if (slot == kNone) slot = state_->windows.take().value_or(kNone);
+  if (slot == kNone) return false;
+  ++state_->window_references[page];
+  return true;
+}
+
+void KvCache::release_window(PageIndex page) {
+  if (state_->shape.window() == 0) return;
+  assert(state_->window_references[page] > 0);
+  if (--state_->window_references[page] > 0) return;
+  state_->windows.give_back(state_->window_slots[page]);
+  state_->window_slots[page] = kNone;
+}
+
+bool KvCache::has_window(PageIndex page) const {
+  return state_->shape.window() == 0 || state_->window_slots[page] != kNone;
 }
 
 std::byte* KvCache::data(uint32_t layer, PageIndex page) {
-  assert(layer < state_->shape.n_layers && page < state_->references.size());
-  return state_->base + page * state_->bytes_per_page + layer * state_->bytes_per_layer;
+  assert(layer < state_->shape.layers.size() && page < state_->references.size());
+  const bool is_windowed = state_->shape.layers[layer].window > 0;
+  if (is_windowed && !has_window(page)) return nullptr;
+  std::byte* part =
+      is_windowed ? state_->windows.data(state_->window_slots[page]) : state_->pages.data(page);
+  return part + state_->offsets[layer];
 }
 
-uint32_t KvCache::n_pages() const { return static_cast<uint32_t>(state_->references.size()); }
-
-uint32_t KvCache::n_free() const {
-  return static_cast<uint32_t>(state_->warm.size() + state_->cold.size());
-}
-
+uint32_t KvCache::n_pages() const { return state_->pages.size(); }
+uint32_t KvCache::n_free() const { return state_->pages.n_free(); }
+uint32_t KvCache::n_windows() const { return state_->windows.size(); }
+uint32_t KvCache::n_free_windows() const { return state_->windows.n_free(); }
 const KvShape& KvCache::shape() const { return state_->shape; }
 
 KvCache::KvCache(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -1,7 +1,8 @@
 // From a conversation to prompt tokens: canonical messages -> template variables -> Jinja -> pieces
 // of trusted and untrusted text -> token ids.
 //
-// Immutable after load; any thread may use it.
+// Immutable after load; any thread may use it. Borrows the tokenizer, which must outlive it in
+// place.
 #pragma once
 
 #include <optional>
@@ -23,9 +24,11 @@ class ChatTemplate {
   // tokens, else a plain "role: text" form, and says so in notes().
   static Result<ChatTemplate> load(const gguf::File& file, const Tokenizer& tokenizer);
 
-  // Null or part-wise content is normalised before rendering: content is a string unless the
-  // template handles parts; tool arguments are objects or strings, as the template wants them.
-  // `variables` is a JSON object of extra template variables, or empty.
+  // Messages take the form that the template showed, when it was loaded, to understand: the role of
+  // system text, content as string, parts or null, tool arguments as text or object, the form of
+  // call ids. What came out of messages is encoded as text, never as control tokens.
+  // `variables` is a JSON object of extra template variables (enable_thinking ...), or empty; it
+  // cannot replace messages, tools or the vocabulary's tokens.
   Result<std::vector<Token>> render(std::span<const Message> messages,
                                     std::span<const ToolSpec> tools, const RawJson& variables,
                                     int64_t now_unix_s) const;

@@ -1,5 +1,11 @@
 #include "chat/chat_variables.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
 namespace hearth::chat {
 
 namespace {
@@ -8,81 +14,203 @@ using json::Array;
 using json::Object;
 using json::Value;
 
-// Arguments that are no JSON object stay the text that the model wrote.
-Value arguments_of(const ToolCall& call, const Abilities& abilities) {
-  if (!abilities.wants_argument_objects) return Value(call.arguments);
-  auto value = json::parse_value(call.arguments.empty() ? "{}" : call.arguments);
-  return value && value->is_object() ? std::move(*value) : Value(call.arguments);
+// Nine letters and digits that stand for an id of any form.
+std::string short_id(const std::string& id) {
+  constexpr size_t kLength = 9;
+  auto is_plain = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  };
+  if (id.size() == kLength && std::all_of(id.begin(), id.end(), is_plain)) return id;
+  constexpr std::string_view kDigits =
+      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  uint64_t hash = 14695981039346656037u;  // FNV-1a
+  for (char c : id) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  std::string out;
+  for (size_t i = 0; i < kLength; ++i, hash /= kDigits.size())
+    out += kDigits[hash % kDigits.size()];
+  return out;
 }
 
-std::string_view role_of(const Message& message) {
-  return message.role == Role::developer ? "system" : enum_name(message.role);
-}
+// Messages become rows one by one; then the rows are fitted to what the template takes.
+class Conversation {
+ public:
+  explicit Conversation(const Abilities& abilities) : abilities_(abilities) {}
 
-// One row for most messages; one for each result of a tool message.
-Result<> add_rows(Array& rows, const Message& message, const Abilities& abilities) {
-  std::string text, reasoning;
-  Array calls;
-  for (const Block& block : message.blocks) {
-    if (auto* part = std::get_if<Text>(&block.content)) {
-      text += part->text;
-    } else if (auto* thought = std::get_if<Reasoning>(&block.content)) {
-      reasoning += thought->text;
-    } else if (auto* call = std::get_if<ToolCall>(&block.content)) {
-      Object function{{"name", call->name}, {"arguments", arguments_of(*call, abilities)}};
-      calls.push_back(Object{{"id", call->id}, {"type", "function"}, {"function", std::move(function)}});
-    } else if (auto* result = std::get_if<ToolResult>(&block.content)) {
-      Object row{{"role", "tool"}, {"content", result->text}, {"tool_call_id", result->call_id}};
-      if (message.name) row["name"] = *message.name;
+  Result<> add(const Message& message) {
+    Object row{{"role", role_of(message)}, {"content", text_of(message)}};
+    if (message.name) row["name"] = *message.name;
+    std::string reasoning;
+    Array calls;
+    for (const Block& block : message.blocks) {
+      if (const auto* thought = std::get_if<Reasoning>(&block.content)) {
+        reasoning += thought->text;
+      } else if (const auto* call = std::get_if<ToolCall>(&block.content)) {
+        calls.push_back(row_of(*call));
+        if (!abilities_.has_tool_turns)
+          append(row, fmt::format("Called the tool {}: {}", call->name, call->arguments));
+      } else if (const auto* result = std::get_if<ToolResult>(&block.content)) {
+        rows_.push_back(row_of(*result));
+      } else if (std::holds_alternative<Image>(block.content)) {
+        return Error{Errc::unsupported,
+                     "the local model reads text only, but the conversation holds an image"};
+      }
+    }
+    if (message.role == Role::tool) return {};
+    if (!abilities_.has_tool_turns) calls.clear();  // they are text by now
+    add_row(std::move(row), std::move(reasoning), std::move(calls));
+    return {};
+  }
+
+  Array finish() && {
+    join_runs("system", 0);
+    if (!abilities_.has_system)
+      move_system_into_user();
+    else if (!abilities_.has_late_system)
+      turn_late_system_into_user();
+    if (!abilities_.has_user_runs) join_runs("user", SIZE_MAX);
+    Array rows;
+    for (Object& row : rows_) {
+      if (abilities_.wants_parts && row["content"].is_string()) {
+        Value text = row["content"];
+        row["content"] = Array{Object{{"type", "text"}, {"text", std::move(text)}}};
+      }
       rows.push_back(std::move(row));
-    } else if (std::holds_alternative<Image>(block.content)) {
-      return Error{Errc::unsupported, "the local model reads text only; the conversation holds an image"};
     }
+    return rows;
   }
-  if (message.role == Role::tool) return {};
-  Object row{{"role", role_of(message)}, {"content", text}};
-  if (message.name) row["name"] = *message.name;
-  if (!reasoning.empty()) row["reasoning_content"] = reasoning;
-  if (!calls.empty()) row["tool_calls"] = std::move(calls);
-  rows.push_back(std::move(row));
-  return {};
-}
 
-// For templates that know no system role.
-Array with_system_in_user(const Array& rows) {
-  std::string system;
-  Array merged;
-  for (const Value& row : rows) {
-    Object object = row.as_object();
-    if (object["role"] == "system") {
-      system += std::string_view(object["content"].as_string());
-      system += "\n\n";
-      continue;
-    }
-    if (!system.empty() && object["role"] == "user") {
-      object["content"] = system + std::string(std::string_view(object["content"].as_string()));
-      system.clear();
-    }
-    merged.push_back(std::move(object));
+ private:
+  std::string_view role_of(const Message& message) const {
+    bool plain_system = message.role == Role::developer && !abilities_.has_developer;
+    return enum_name(plain_system ? Role::system : message.role);
   }
-  if (!system.empty()) merged.push_back(Object{{"role", "user"}, {"content", system}});
-  return merged;
-}
+
+  void add_row(Object row, std::string reasoning, Array calls) {
+    bool has_calls = !calls.empty();
+    if (has_calls && abilities_.wants_one_text && !reasoning.empty() && row["content"] != "") {
+      reasoning.append("\n\n").append(row["content"].as_string());
+      row["content"] = "";
+    }
+    if (!reasoning.empty()) {  // both names are in use
+      row["reasoning_content"] = reasoning;
+      row["thinking"] = reasoning;
+    }
+    if (has_calls && abilities_.wants_null_content) {
+      if (row["content"] != "") rows_.push_back(std::exchange(row, Object{{"role", "assistant"}}));
+      row["content"] = nullptr;
+    }
+    if (has_calls) row["tool_calls"] = std::move(calls);
+    rows_.push_back(std::move(row));
+  }
+
+  std::string id_of(const std::string& id) const {
+    return abilities_.wants_short_ids ? short_id(id) : id;
+  }
+
+  Object row_of(const ToolCall& call) {
+    names_[call.id] = call.name;
+    Object function{{"name", call.name}, {"arguments", arguments_of(call)}};
+    return Object{{"id", id_of(call.id)}, {"type", "function"}, {"function", std::move(function)}};
+  }
+
+  // Arguments that are no JSON object stay the text that the model wrote.
+  Value arguments_of(const ToolCall& call) const {
+    if (abilities_.wants_argument_text) return Value(call.arguments);
+    auto object = json::parse_value(call.arguments.empty() ? "{}" : call.arguments);
+    return object && object->is_object() ? std::move(*object) : Value(call.arguments);
+  }
+
+  Object row_of(const ToolResult& result) const {
+    auto name = names_.find(result.call_id);
+    bool is_named = name != names_.end();
+    if (!abilities_.has_tool_turns) {
+      std::string_view tool = is_named ? std::string_view(name->second) : "?";
+      return Object{{"role", "user"},
+                    {"content", fmt::format("Result of the tool {}:\n{}", tool, result.text)}};
+    }
+    Object row{{"role", "tool"}, {"tool_call_id", id_of(result.call_id)}, {"content", result.text}};
+    if (is_named) row["name"] = name->second;
+    return row;
+  }
+
+  static bool is(const Object& row, std::string_view role) {
+    return row.at("role").as_string() == role;
+  }
+
+  static void append(Object& row, std::string_view text) {
+    std::string joined(row["content"].as_string());
+    if (!joined.empty() && !text.empty()) joined += "\n\n";
+    row["content"] = joined.append(text);
+  }
+
+  // Neighbours of a role become one; only those that start within the first `last_start` + 1 rows.
+  void join_runs(std::string_view role, size_t last_start) {
+    std::vector<Object> joined;
+    for (Object& row : rows_) {
+      bool continues = !joined.empty() && is(joined.back(), role) && is(row, role) &&
+                       joined.size() - 1 <= last_start;
+      if (continues)
+        append(joined.back(), std::string_view(row["content"].as_string()));
+      else
+        joined.push_back(std::move(row));
+    }
+    rows_ = std::move(joined);
+  }
+
+  void move_system_into_user() {
+    std::vector<Object> moved;
+    std::optional<Object> system;  // waits for the next user message
+    for (Object& row : rows_) {
+      if (is(row, "system")) {
+        if (system)
+          append(*system, std::string_view(row["content"].as_string()));
+        else
+          system = std::move(row);
+      } else if (system && is(row, "user")) {
+        append(*system, std::string_view(row["content"].as_string()));
+        row["content"] = (*system)["content"];
+        system.reset();
+        moved.push_back(std::move(row));
+      } else {
+        moved.push_back(std::move(row));
+      }
+    }
+    if (system) {
+      (*system)["role"] = "user";
+      moved.push_back(std::move(*system));
+    }
+    rows_ = std::move(moved);
+  }
+
+  // In its place: hoisting it to the top would change the prompt before what is already cached.
+  void turn_late_system_into_user() {
+    for (size_t i = 1; i < rows_.size(); ++i)
+      if (is(rows_[i], "system")) rows_[i]["role"] = "user";
+  }
+
+  const Abilities& abilities_;
+  std::vector<Object> rows_;
+  std::map<std::string, std::string> names_;  // call id -> tool
+};
 
 }  // namespace
 
 Result<Array> messages_of(std::span<const Message> messages, const Abilities& abilities) {
-  Array rows;
+  Conversation conversation(abilities);
   for (const Message& message : messages)
-    if (auto added = add_rows(rows, message, abilities); !added) return added.error();
-  return abilities.has_system ? rows : with_system_in_user(rows);
+    if (auto added = conversation.add(message); !added) return added.error();
+  return std::move(conversation).finish();
 }
 
 Array tools_of(std::span<const ToolSpec> tools) {
   Array rows;
   for (const ToolSpec& tool : tools) {
-    Object function{{"name", tool.name}, {"description", tool.description}};
-    if (auto schema = json::parse_value(tool.parameters.text)) function["parameters"] = std::move(*schema);
+    auto schema = json::parse_value(tool.parameters.text);
+    Value parameters = Object{{"type", "object"}, {"properties", Object{}}};
+    if (schema && schema->is_object()) parameters = std::move(*schema);
+    Object function{{"name", tool.name},
+                    {"description", tool.description},
+                    {"parameters", std::move(parameters)}};
     rows.push_back(Object{{"type", "function"}, {"function", std::move(function)}});
   }
   return rows;

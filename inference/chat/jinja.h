@@ -22,7 +22,8 @@ struct Limits {
   uint64_t max_steps = 20'000'000;  // evaluations, and 64 bytes walked count as one
   size_t max_output_bytes = 256u << 20;
   size_t max_value_bytes = 256u << 20;  // all live values together, approximately
-  uint32_t max_depth = 200;             // nesting of parse, of macros and of values
+  uint32_t max_depth = 200;             // nesting of macros and of values
+  size_t max_stack_bytes = 256u << 10;  // the caller's thread may have a small one
 };
 
 // Output of a render. Ranges mark text that came out of variables rather than out of the template

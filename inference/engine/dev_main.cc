@@ -9,7 +9,7 @@
 #include <optional>
 #include <vector>
 
-#include "backend/cpu/thread_pool.h"
+#include "backend/backend.h"
 #include "chat/jinja.h"
 #include "gguf/inspect.h"
 #include "gguf/reader.h"
@@ -85,20 +85,19 @@ Result<> logits(const Words& words) {
   std::ofstream out(path, std::ios::binary);
   if (!out) return file::io_error("open", path, errno);
 
-  cpu::ThreadPool pool;
   const bool exact = words.has("--exact");
-  const auto kv = is_quantized(*file) && !exact ? cpu::KvElement::f16 : cpu::KvElement::f32;
-  fmt::print(stderr, "KV cache {}, {} path, {} threads\n",
-             kv == cpu::KvElement::f32 ? "f32" : "f16", cpu::name_of(cpu::best_path()),
-             pool.size());
-  const LogitsOptions options{.machine = {pool, cpu::best_path()}, .exact = exact, .kv = kv};
+  const std::unique_ptr<Backend> backend = cpu_backend(0, exact);
+  const auto kv = is_quantized(*file) && !exact ? KvElement::f16 : KvElement::f32;
+  fmt::print(stderr, "KV cache {}, {} path, {} threads\n", kv == KvElement::f32 ? "f32" : "f16",
+             backend->name(), backend->n_threads());
+  const LogitsOptions options{.kv = kv};
   auto write = [&](std::span<const float> row) -> Result<> {
     out.write(reinterpret_cast<const char*>(row.data()),
               static_cast<std::streamsize>(row.size_bytes()));
     if (out) return {};
     return file::io_error("write", path, errno);
   };
-  if (auto done = logits_of(*file, *tokens, options, write); !done) return done;
+  if (auto done = logits_of(*file, *backend, *tokens, options, write); !done) return done;
   out.close();
   if (!out) return file::io_error("write", path, errno);
   return {};

@@ -8,18 +8,30 @@
 
 namespace hearth::engine {
 
-Engine::Engine(Options options) : options_(std::move(options)) {}
+Engine::Engine(Options options)
+    : options_(std::move(options)), loader_(options_.wake), preparer_(options_.wake) {}
 
 void Engine::handle(const ToEngine& message) {
   std::visit([this](const auto& request) { on(request); }, message);
   publish_snapshot();
 }
 
+void Engine::collect() {
+  bool did_something = false;
+  for (Worker* worker : {&loader_, &preparer_})
+    for (const Worker::Finish& finish : worker->take()) {
+      finish();
+      did_something = true;
+    }
+  if (did_something) publish_snapshot();
+}
+
 bool Engine::step() {
+  collect();
   bool did_work = false;
   for (Resident& resident : residents_) {
-    if (!resident.scheduler.has_work()) continue;
-    resident.scheduler.step();
+    if (!resident.scheduler->has_work()) continue;
+    resident.scheduler->step();
     did_work = true;
   }
   if (did_work) publish_snapshot();
@@ -30,37 +42,58 @@ bool Engine::step() {
 void Engine::on(const Load& request) {
   if (Resident* resident = find(request.model))
     return options_.emit(Loaded{request.model, resident->model->facts, resident->load_ms});
-  const TimePoint begun = options_.clock();
-  uint64_t taken_bytes = 0;
-  for (const Resident& resident : residents_) taken_bytes += resident.model->planned_bytes;
-  auto model = LoadedModel::load(request, taken_bytes);
+  if (loading_.contains(request.model)) return;  // the load under way answers both
+  loading_.insert(request.model);
+  is_finished_ = false;
+  loader_.post([this, request, &backend = backend(request.settings.n_threads)]() -> Worker::Finish {
+    const TimePoint begun = options_.clock();
+    auto model = LoadedModel::load(request, backend, planned_bytes_);
+    if (model) planned_bytes_ += (*model)->planned_bytes;
+    const double load_ms = milliseconds_between(begun, options_.clock());
+    return [this, request, load_ms, model = std::make_shared<decltype(model)>(std::move(model))] {
+      take_up(request, std::move(*model), load_ms);
+    };
+  });
+}
+
+void Engine::take_up(const Load& request, Result<std::unique_ptr<LoadedModel>> model,
+                     double load_ms) {
+  const bool is_wanted = loading_.erase(request.model) > 0;
+  if (model && !is_wanted) {
+    planned_bytes_ -= (*model)->planned_bytes;
+    model = Error{Errc::cancelled, fmt::format("{} was unloaded while it loaded", request.model)};
+  }
   if (!model) {
     log::warn("load failed", {{"model", request.model}, {"error", model.error().message}});
     return options_.emit(LoadFailed{request.model, model.error()});
   }
-  const double load_ms = milliseconds_between(begun, options_.clock());
-  const ModelFacts facts = (*model)->facts;
-  LoadedModel& borrowed = **model;
+  std::shared_ptr<LoadedModel> shared = std::move(*model);
+  const ModelFacts& facts = shared->facts;
   residents_.push_back(
-      {std::move(*model), Scheduler(borrowed, options_.clock, options_.emit), load_ms});
-  is_finished_ = false;
+      {shared, std::make_unique<Scheduler>(*shared, options_.clock, options_.emit), load_ms});
   log::info("model loaded",
             {{"model", request.model}, {"context", facts.n_context}, {"ms", load_ms}});
   options_.emit(Loaded{request.model, facts, load_ms});
 }
 
 void Engine::on(const Unload& request) {
+  const Error gone{Errc::cancelled, fmt::format("{} was unloaded while answering", request.model)};
+  loading_.erase(request.model);
   if (Resident* resident = find(request.model)) {
-    resident->scheduler.fail_all(
-        {Errc::cancelled, fmt::format("{} was unloaded while answering", request.model)});
-    SnapshotData last;
-    resident->scheduler.add_to(last);
+    for (auto at = preparing_.begin(); at != preparing_.end();) {
+      const bool is_its = at->second == request.model;
+      if (is_its) options_.emit(Failed{at->first, gone, 0, 0});
+      at = is_its ? preparing_.erase(at) : std::next(at);
+    }
+    resident->scheduler->fail_all(gone);
+    const SnapshotData last = resident->scheduler->totals();
     unloaded_.n_steps += last.n_steps;
     unloaded_.n_prefill_tokens += last.n_prefill_tokens;
     unloaded_.n_decode_tokens += last.n_decode_tokens;
+    planned_bytes_ -= resident->model->planned_bytes;
     residents_.remove_if([&](const Resident& each) { return &each == resident; });
-    is_finished_ = residents_.empty();
     log::info("model unloaded", {{"model", request.model}});
+    is_finished_ = residents_.empty() && loading_.empty();
   }
   options_.emit(Unloaded{request.model});
 }
@@ -73,18 +106,37 @@ void Engine::on(const Generate& request) {
                {Errc::not_found, fmt::format("model {} is not loaded", request.model)},
                0,
                0});
-  Refusal refusal;
-  auto sequence =
-      make_sequence(request, *resident->model, options_.clock(), options_.unix_time_s(), refusal);
-  if (!sequence)
-    return options_.emit(
-        Failed{request.request, refusal.error, refusal.n_prompt, refusal.n_context});
-  resident->scheduler.submit(std::move(sequence));
+  preparing_[request.request] = request.model;
+  preparer_.post(
+      [this, request, model = resident->model, arrived = options_.clock()]() -> Worker::Finish {
+        auto prepared = std::make_shared<Prepared>();
+        prepared->sequence =
+            make_sequence(request, *model, arrived, options_.unix_time_s(), prepared->refusal);
+        return [this, id = request.request, prepared] { take_up(id, std::move(*prepared)); };
+      });
+}
+
+void Engine::take_up(uint64_t request, Prepared prepared) {
+  const auto at = preparing_.find(request);
+  if (at == preparing_.end()) return;  // cancelled meanwhile, or its model was unloaded
+  Resident* resident = find(at->second);
+  preparing_.erase(at);
+  const Refusal& refusal = prepared.refusal;
+  if (!prepared.sequence)
+    options_.emit(Failed{request, refusal.error, refusal.n_prompt, refusal.n_context});
+  else
+    resident->scheduler->submit(std::move(prepared.sequence));
 }
 
 void Engine::on(const Cancel& request) {
+  if (preparing_.erase(request.request) > 0) {
+    Done done;
+    done.request = request.request;
+    done.finish_reason = FinishReason::cancelled;
+    return options_.emit(done);
+  }
   for (Resident& resident : residents_)
-    if (resident.scheduler.cancel(request.request)) return;
+    if (resident.scheduler->cancel(request.request)) return;
 }
 
 Engine::Resident* Engine::find(const std::string& model) {
@@ -93,10 +145,18 @@ Engine::Resident* Engine::find(const std::string& model) {
   return nullptr;
 }
 
+// One for all models. While there is none, the next to load says how many threads it has.
+Backend& Engine::backend(uint32_t n_threads) {
+  const bool is_unused = residents_.empty() && loader_.n_out() == 0 && preparer_.n_out() == 0;
+  if (!backend_ || is_unused) backend_ = cpu_backend(n_threads);
+  return *backend_;
+}
+
 void Engine::publish_snapshot() {
   if (!options_.snapshot) return;
   SnapshotData data = unloaded_;
-  for (const Resident& resident : residents_) resident.scheduler.add_to(data);
+  for (const Resident& resident : residents_) resident.scheduler->add_to(data, resident.load_ms);
+  data.n_queued += static_cast<uint32_t>(preparing_.size());
   publish(*options_.snapshot, data);
 }
 

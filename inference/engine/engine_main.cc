@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "backend/cpu/thread_pool.h"
 #include "engine/engine.h"
 #include "engine/frame_io.h"
 #include "engine/loaded_model.h"
@@ -52,6 +53,7 @@ int serve(int socket_fd, Snapshot* snapshot) {
     Engine engine({.emit = [&](const FromEngine& event) { is_daemon_gone |= !outbox.push(event); },
                    .clock = std::chrono::steady_clock::now,
                    .unix_time_s = unix_time_s,
+                   .wake = [&] { inbox.wake(); },
                    .snapshot = snapshot});
     bool has_work = false;
     while (!engine.is_finished() && !is_daemon_gone && !inbox.is_at_end()) {
@@ -68,7 +70,7 @@ int serve(int socket_fd, Snapshot* snapshot) {
 
 }  // namespace
 
-uint64_t model_memory_bytes() { return default_memory_bytes(); }
+uint64_t model_memory_bytes() { return default_memory_bytes(cpu::usable_memory_bytes()); }
 
 int engine_main(std::span<const std::string> arguments) {
   auto flags = parse(arguments);

@@ -38,10 +38,17 @@ Inbox::~Inbox() {
 
 std::vector<ToEngine> Inbox::take(bool waits) {
   std::unique_lock lock(mu_);
-  if (waits) changed_.wait(lock, [&] { return !arrived_.empty() || is_at_end_; });
+  if (waits) changed_.wait(lock, [&] { return !arrived_.empty() || is_at_end_ || is_woken_; });
+  is_woken_ = false;
   n_bytes_ = 0;
   changed_.notify_all();
   return std::exchange(arrived_, {});
+}
+
+void Inbox::wake() {
+  std::lock_guard lock(mu_);
+  is_woken_ = true;
+  changed_.notify_all();
 }
 
 bool Inbox::is_at_end() {

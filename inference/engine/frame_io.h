@@ -26,8 +26,9 @@ class Inbox {
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
 
-  // What has arrived. With `waits`, at least one message or the end.
+  // What has arrived. With `waits`, once there is a message, the end, or somebody called wake().
   std::vector<ToEngine> take(bool waits);
+  void wake();  // any thread
   // The daemon is gone, or sent what is not a frame (error() says so). Nothing more will come.
   bool is_at_end();
   std::string error();
@@ -42,7 +43,7 @@ class Inbox {
   // guarded by mu_
   std::vector<ToEngine> arrived_;
   size_t n_bytes_ = 0;
-  bool is_at_end_ = false;
+  bool is_at_end_ = false, is_woken_ = false;
   std::string error_;
 
   std::thread thread_;

@@ -4,53 +4,57 @@
 
 #include <algorithm>
 
-#include "backend/cpu/thread_pool.h"
 #include "engine/memory_plan.h"
 #include "sampler/settings.h"
 
 namespace hearth::engine {
 
+uint64_t default_memory_bytes(uint64_t usable_bytes) {
+  constexpr uint64_t kMachineShare = 10;  // what the rest of the machine keeps: one part in ten
+  return usable_bytes - usable_bytes / kMachineShare;
+}
+
 namespace {
 
-// What the rest of the machine keeps when nobody said how much a model may take.
-constexpr uint64_t kMachineShare = 10;  // one part in ten
-
-cpu::KvElement element_of(KvType type) {
+KvElement element_of(KvType type) {
   switch (type) {
-    case KvType::f32: return cpu::KvElement::f32;
-    case KvType::q8_0: return cpu::KvElement::q8_0;
+    case KvType::f32: return KvElement::f32;
+    case KvType::q8_0: return KvElement::q8_0;
     case KvType::f16:
     case KvType::automatic: break;
   }
-  return cpu::KvElement::f16;
+  return KvElement::f16;
 }
 
-uint64_t weights_bytes(const gguf::File& file) {
+uint64_t weights_bytes(const gguf::File& file, const Backend& backend) {
   uint64_t sum = 0;
-  for (const gguf::Tensor& tensor : file.tensors()) sum += tensor.data.size();
+  for (const gguf::Tensor& tensor : file.tensors()) sum += backend.prepared_bytes(tensor);
   return sum;
 }
 
 // What a model may take: the machine's memory less a margin and what others took, or less where the
 // settings say so.
-uint64_t available_bytes(const ModelSettings& settings, uint64_t taken_bytes) {
-  const uint64_t shared = settings.memory_bytes ? cpu::usable_memory_bytes() : default_memory_bytes();
+uint64_t available_bytes(const ModelSettings& settings, const Backend& backend,
+                         uint64_t taken_bytes) {
+  const uint64_t usable = backend.usable_bytes();
+  const uint64_t shared = settings.memory_bytes ? usable : default_memory_bytes(usable);
   const uint64_t left = shared - std::min(shared, taken_bytes);
   return settings.memory_bytes ? std::min(left, settings.memory_bytes) : left;
 }
 
 MemoryNeeds needs_of(const Load& request, uint64_t taken_bytes, const gguf::File& file,
-                     const Model& model, const KvShape& shape) {
-  const HParams& hp = model.hparams();
+                     const ModelPlan& plan, const KvShape& shape, const Backend& backend) {
   return {.model = request.model,
-          .available_bytes = available_bytes(request.settings, taken_bytes),
-          .weights_bytes = weights_bytes(file),
-          .workspace_bytes =
-              model.workspace_bytes(kStepRows) + uint64_t{kMaxRunning} * hp.n_vocab * sizeof(float),
+          .available_bytes = available_bytes(request.settings, backend, taken_bytes),
+          .weights_bytes = weights_bytes(file, backend),
+          .workspace_bytes = workspace_bytes(plan, kStepRows) +
+                             uint64_t{kMaxRunning} * plan.n_vocab * sizeof(float),
           .page_bytes = KvCache::page_bytes(shape),
-          .page_tokens = cpu::kPageTokens,
+          .window_bytes = KvCache::window_bytes(shape),
+          .windows_per_sequence = windows_per_sequence(shape),
+          .page_tokens = kPageTokens,
           .n_context_wanted =
-              request.settings.n_context ? request.settings.n_context : hp.n_context_train};
+              request.settings.n_context ? request.settings.n_context : plan.n_context_train};
 }
 
 std::vector<Token> end_tokens_of(const Tokenizer& tokenizer) {
@@ -66,12 +70,8 @@ void append_notes(ModelFacts& facts, std::span<const std::string> notes) {
 
 }  // namespace
 
-uint64_t default_memory_bytes() {
-  const uint64_t usable = cpu::usable_memory_bytes();
-  return usable - usable / kMachineShare;
-}
-
-Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request, uint64_t taken_bytes) {
+Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request, Backend& backend,
+                                                       uint64_t taken_bytes) {
   auto file = gguf::File::open(request.path);
   if (!file) return file.error();
   auto read_tokenizer = Tokenizer::load(*file);
@@ -79,41 +79,46 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request, uint
   auto tokenizer = std::make_unique<const Tokenizer>(std::move(*read_tokenizer));
   auto chat_template = ChatTemplate::load(*file, *tokenizer);
   if (!chat_template) return chat_template.error();
-  auto pool = std::make_unique<cpu::ThreadPool>(request.settings.n_threads);
-  const cpu::Machine machine{*pool, cpu::best_path()};
-  auto model = Model::load(*file, machine);
-  if (!model) return model.error();
-  const HParams& hp = model->hparams();
-  if (tokenizer->n_vocab() > hp.n_vocab)
+  const auto plan = plan_of(*file);
+  if (!plan) return plan.error();
+  if (tokenizer->n_vocab() > plan->n_vocab)
     return Error{Errc::corrupt,
                  fmt::format("{}: the vocabulary has {} tokens, the embedding matrix "
                              "only {} rows",
-                             request.path, tokenizer->n_vocab(), hp.n_vocab)};
+                             request.path, tokenizer->n_vocab(), plan->n_vocab)};
 
-  const KvShape shape = model->kv_shape(element_of(request.settings.kv_type));
-  const MemoryNeeds needs = needs_of(request, taken_bytes, *file, *model, shape);
-  auto plan = plan_memory(needs);
-  if (!plan) return plan.error();
-  auto cache = KvCache::create(shape, plan->n_pages);
+  // Whether it fits is known before anything large is touched.
+  const KvShape shape = kv_shape(*plan, element_of(request.settings.kv_type));
+  const MemoryNeeds needs = needs_of(request, taken_bytes, *file, *plan, shape, backend);
+  auto memory = plan_memory(needs);
+  if (!memory) return memory.error();
+  auto model = Model::load(*file, *plan, backend);
+  if (!model) return model.error();
+  auto cache = KvCache::create(shape, memory->n_pages, memory->n_windows);
   if (!cache) return cache.error();
 
   ModelFacts facts;
-  facts.architecture = hp.architecture;
+  facts.architecture = plan->architecture;
   facts.name = file->string_or("general.name", "");
-  facts.n_context = plan->n_context;
-  facts.n_context_train = hp.n_context_train;
+  facts.n_context = memory->n_context;
+  facts.n_context_train = plan->n_context_train;
   facts.weights_bytes = needs.weights_bytes;
-  facts.kv_bytes = needs.page_bytes * plan->n_pages;
+  facts.kv_bytes = memory->kv_bytes;
   facts.n_vocab = static_cast<uint32_t>(tokenizer->n_vocab());
-  facts.n_threads = pool->size();
-  facts.cpu_path = cpu::name_of(machine.path);
+  facts.n_threads = backend.n_threads();
+  facts.cpu_path = backend.name();
   facts.has_template = file->find("tokenizer.chat_template") != nullptr;
-  facts.notes = std::move(plan->notes);
-  if (facts.n_context > hp.n_context_train)
+  facts.notes = std::move(memory->notes);
+  if (request.settings.n_threads && request.settings.n_threads != facts.n_threads)
+    facts.notes.push_back(
+        fmt::format("{} threads as configured for the model that was loaded "
+                    "first, not {}: all models share them",
+                    facts.n_threads, request.settings.n_threads));
+  if (facts.n_context > plan->n_context_train)
     facts.notes.push_back(
         fmt::format("context of {} tokens, as configured, is beyond the {} that "
                     "the model was trained for",
-                    facts.n_context, hp.n_context_train));
+                    facts.n_context, plan->n_context_train));
   append_notes(facts, tokenizer->notes());
   append_notes(facts, chat_template->notes());
   if (auto unused = model->unused_tensors(); !unused.empty())
@@ -129,7 +134,6 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request, uint
                                                       .file = std::move(*file),
                                                       .tokenizer = std::move(tokenizer),
                                                       .chat_template = std::move(*chat_template),
-                                                      .pool = std::move(pool),
                                                       .model = std::move(*model),
                                                       .cache = std::move(*cache),
                                                       .facts = std::move(facts),

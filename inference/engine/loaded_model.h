@@ -1,15 +1,17 @@
 // Everything that one loaded model needs to answer: file, tokenizer, template, weights, KV pool.
 //
-// Lives on the engine thread, on the heap (parts borrow from each other); owned by the Engine.
+// On the heap (parts borrow from each other); owned by the Engine. Made on the loader's thread;
+// then tokenizer and template belong to every thread, the rest to the engine thread.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "backend/backend.h"
 #include "cache/kv_cache.h"
+#include "cache/prefix_tree.h"
 #include "chat/chat_template.h"
-#include "engine/prefix_cache.h"
 #include "gguf/reader.h"
 #include "graph/model.h"
 #include "inference/engine_messages.h"
@@ -17,17 +19,24 @@
 
 namespace hearth::engine {
 
-// What all models together may take when no setting says so: the machine's memory or the cgroup's
-// limit, less a margin.
-uint64_t default_memory_bytes();
+// What all models together may take when no setting says so: what can be used of the machine's
+// memory or the cgroup's limit, less a margin.
+uint64_t default_memory_bytes(uint64_t usable_bytes);
 
 inline constexpr uint32_t kStepRows = 256;   // tokens computed in one forward pass, at most
 inline constexpr uint32_t kMaxRunning = 64;  // sequences in one forward pass, at most
 
+// Window parts of pages that a running sequence holds at most: what its window reaches, a page more
+// that the prefix tree may want, and what one step computes.
+inline uint32_t windows_per_sequence(const KvShape& shape) {
+  return shape.window() > 0 ? pages_for(shape.window()) + 2 + pages_for(kStepRows) : 0;
+}
+
 struct LoadedModel {
   // Checks, plans the memory and reserves it; nothing is left behind on an error. `taken_bytes` are
   // those that other loaded models were planned with.
-  static Result<std::unique_ptr<LoadedModel>> load(const Load& request, uint64_t taken_bytes);
+  static Result<std::unique_ptr<LoadedModel>> load(const Load& request, Backend& backend,
+                                                   uint64_t taken_bytes);
 
   std::string name;
   ModelSettings settings;
@@ -35,10 +44,9 @@ struct LoadedModel {
   gguf::File file;
   std::unique_ptr<const Tokenizer> tokenizer;  // the template borrows it
   ChatTemplate chat_template;
-  std::unique_ptr<cpu::ThreadPool> pool;
   Model model;
   KvCache cache;
-  PrefixCache prefixes{cache};
+  PrefixTree prefixes{cache};
 
   ModelFacts facts;
   Sampling sampling_defaults;

@@ -14,6 +14,7 @@
 //           Beside decoding, prompts get only as many rows as take about as long as the decoding
 //           itself: the gap between two tokens of others at most doubles. Without others a step
 //           ends within kLongestStepSeconds, so that a cancellation is soon seen.
+//           Layers with windows keep the pages that a sequence's window reaches, and no others.
 //   deliver The token of each row that wanted logits is picked and its text goes out.
 // Results do not depend on any of this: the forward pass computes each row from its own sequence
 // only, bit for bit, however the work is cut.
@@ -37,10 +38,6 @@ constexpr auto kProgressInterval = std::chrono::milliseconds(500);
 constexpr double kLongestStepSeconds = 0.25;     // how long a cancellation may have to wait
 constexpr uint32_t kLeastPrefillRows = 16;       // fewer waste the weights that a pass reads
 constexpr uint32_t kPrefillRowsUnmeasured = 32;  // beside decoding, before speeds are known
-
-uint32_t pages_for(size_t n_tokens) {
-  return static_cast<uint32_t>((n_tokens + cpu::kPageTokens - 1) / cpu::kPageTokens);
-}
 
 }  // namespace
 
@@ -71,9 +68,13 @@ void Scheduler::fail_all(const Error& error) {
 void Scheduler::step() {
   admit();
   grow_decoding();
-  // Beyond this point the batch is fixed.
-  const std::vector<Share> shares = plan();
+  std::vector<Share> shares = plan();
+  while (!hold_windows(shares)) {
+    preempt_youngest();
+    shares = plan();
+  }
   if (shares.empty()) return;
+  // Beyond this point the batch is fixed.
   const TimePoint begun = clock_();
   const Result<> computed = forward(shares);
   uint32_t n_prefill = 0, n_decode = 0;
@@ -108,7 +109,11 @@ void Scheduler::admit() {
 // logits are what the answer begins with.
 bool Scheduler::reserve_prompt(Sequence& sequence) {
   const std::span<const Token> tokens = sequence.tokens;
-  sequence.pages = model_.prefixes.find(tokens.first(tokens.size() - 1));
+  if (!running_.empty() && !has_windows_for(sequence)) return false;
+  Prefix prefix = model_.prefixes.find(tokens.first(tokens.size() - 1));
+  sequence.pages = std::move(prefix.pages);
+  sequence.first_window = prefix.first_window;
+  sequence.end_window = sequence.pages.size();
   const size_t n_shared = sequence.pages.size(), n_all = pages_for(tokens.size());
 
   // Kept prefixes give way, pages of running sequences do not. A page that two of them share counts
@@ -121,10 +126,22 @@ bool Scheduler::reserve_prompt(Sequence& sequence) {
       if (!page) break;
       sequence.pages.push_back(*page);
     }
-  sequence.n_computed = static_cast<uint32_t>(n_shared) * cpu::kPageTokens;
+  sequence.n_computed = static_cast<uint32_t>(n_shared) * kPageTokens;
   if (sequence.pages.size() == n_all) return true;
   release_pages(sequence, false);
   return false;
+}
+
+// Whether the window parts suffice for another sequence beside those that run, whatever they do.
+bool Scheduler::has_windows_for(const Sequence& newcomer) const {
+  const uint32_t most = windows_per_sequence(model_.cache.shape());
+  if (most == 0 || model_.cache.n_windows() >= model_.cache.n_pages()) return true;
+  const auto windows_of = [&](const Sequence& sequence) {
+    return std::min<size_t>(most, pages_for(size_t{sequence.n_prompt} + sequence.n_max_answer));
+  };
+  size_t n_needed = windows_of(newcomer);
+  for (const auto& running : running_) n_needed += windows_of(*running);
+  return n_needed <= model_.cache.n_windows();
 }
 
 void Scheduler::grow_decoding() {
@@ -137,6 +154,28 @@ void Scheduler::grow_decoding() {
         preempt_youngest();  // possibly this very one
     }
   }
+}
+
+// The window parts of the pages that this step computes. False when there are too few, which can
+// only be while several sequences run.
+bool Scheduler::hold_windows(std::span<const Share> shares) {
+  for (const auto& [sequence, n_rows] : shares) {
+    const size_t end = pages_for(sequence->n_computed + n_rows);
+    for (; sequence->end_window < end; ++sequence->end_window)
+      if (!model_.prefixes.hold_window(sequence->pages[sequence->end_window])) return false;
+  }
+  return true;
+}
+
+// Those that no token to come sees, nor one that would go on from the last whole page but one: the
+// prefix tree may want to keep what that takes.
+void Scheduler::let_windows_go(Sequence& sequence) {
+  const uint32_t window = model_.cache.shape().window();
+  const size_t n_whole = sequence.n_computed / kPageTokens;
+  const size_t first =
+      first_page_of_window(window, (n_whole - std::min<size_t>(n_whole, 1)) * kPageTokens);
+  for (; sequence.first_window < std::min(first, sequence.end_window); ++sequence.first_window)
+    model_.cache.release_window(sequence.pages[sequence.first_window]);
 }
 
 void Scheduler::preempt_youngest() {
@@ -194,10 +233,11 @@ void Scheduler::compute_alone(std::span<const Share> shares) {
 }
 
 void Scheduler::advance(std::span<const Share> shares) {
-  const size_t row_size = model_.model.hparams().n_vocab;
+  const size_t row_size = model_.model.plan().n_vocab;
   std::span<float> logits = logits_;
   for (const auto& [sequence, n_rows] : shares) {
     sequence->n_computed += n_rows;
+    let_windows_go(*sequence);
     if (sequence->n_to_compute() > 0) {
       report_progress(*sequence);
       continue;
@@ -205,7 +245,7 @@ void Scheduler::advance(std::span<const Share> shares) {
     if (!sequence->is_prompt_remembered) {
       sequence->is_prompt_remembered = true;
       model_.prefixes.insert(std::span(sequence->tokens).first(sequence->n_computed),
-                             sequence->pages);
+                             sequence->pages, sequence->first_window);
     }
     take_token(*sequence, logits.first(model_.n_vocab));
     logits = logits.subspan(row_size);
@@ -233,17 +273,22 @@ void Scheduler::take_token(Sequence& sequence, std::span<float> logits) {
 }
 
 void Scheduler::show(Sequence& sequence, std::vector<TextStream::Piece> pieces) {
+  using Kind = StreamDelta::Kind;
   for (TextStream::Piece& piece : pieces)
-    emit_(Delta{sequence.request, piece.is_reasoning, std::move(piece.text),
-                std::move(piece.tokens)});
+    emit_(Delta{sequence.request,
+                {.kind = piece.is_reasoning ? Kind::reasoning : Kind::text,
+                 .text = std::move(piece.text),
+                 .tokens = std::move(piece.tokens)}});
 }
 
 void Scheduler::report_progress(Sequence& sequence) {
   TimePoint now = clock_();
   if (now - sequence.last_progress < kProgressInterval) return;
   sequence.last_progress = now;
-  emit_(Progress{sequence.request, std::min(sequence.n_computed, sequence.n_prompt),
-                 sequence.n_prompt});
+  emit_(Delta{sequence.request,
+              {.kind = StreamDelta::Kind::progress,
+               .n_done = std::min(sequence.n_computed, sequence.n_prompt),
+               .n_prompt = sequence.n_prompt}});
 }
 
 void Scheduler::finish(Sequence& sequence, FinishReason reason) {
@@ -269,9 +314,13 @@ void Scheduler::fail(Sequence& sequence, const Error& error, bool keeps_pages) {
 
 void Scheduler::release_pages(Sequence& sequence, bool remembers) {
   if (remembers)
-    model_.prefixes.insert(std::span(sequence.tokens).first(sequence.n_computed), sequence.pages);
+    model_.prefixes.insert(std::span(sequence.tokens).first(sequence.n_computed), sequence.pages,
+                           sequence.first_window);
+  for (size_t i = sequence.first_window; i < sequence.end_window; ++i)
+    model_.cache.release_window(sequence.pages[i]);
   for (PageIndex page : sequence.pages) model_.cache.release(page);
   sequence.pages.clear();
+  sequence.first_window = sequence.end_window = 0;
   sequence.n_computed = 0;
 }
 
@@ -281,19 +330,36 @@ void Scheduler::remove(Sequence& sequence) {
   std::erase_if(waiting_, is_it);
 }
 
-void Scheduler::add_to(SnapshotData& data) const {
-  data.n_steps += speed_.n_steps();
-  data.n_running += static_cast<uint32_t>(running_.size());
-  data.n_queued += static_cast<uint32_t>(waiting_.size());
+SnapshotData Scheduler::totals() const {
+  SnapshotData data;
+  add_to(data, 0);
+  return data;
+}
+
+void Scheduler::add_to(SnapshotData& data, double load_ms) const {
+  ModelSnapshot mine;
+  model_.name.copy(mine.model, sizeof mine.model - 1);
+  mine.n_context = model_.facts.n_context;
+  mine.n_running = static_cast<uint32_t>(running_.size());
+  mine.n_queued = static_cast<uint32_t>(waiting_.size());
   for (const auto& sequence : running_)
-    if (!sequence->is_decoding()) data.n_prefill_left += sequence->n_to_compute();
-  for (const auto& sequence : waiting_) data.n_prefill_left += sequence->tokens.size();
+    if (!sequence->is_decoding()) mine.n_prefill_left += sequence->n_to_compute();
+  for (const auto& sequence : waiting_) mine.n_prefill_left += sequence->tokens.size();
+  mine.prefill_tokens_per_s = speed_.prefill_tokens_per_s();
+  mine.decode_tokens_per_s = speed_.decode_tokens_per_s();
+  mine.load_ms = load_ms;
+
+  data.n_steps += speed_.n_steps();
+  data.n_running += mine.n_running;
+  data.n_queued += mine.n_queued;
+  data.n_prefill_left += mine.n_prefill_left;
   data.n_pages_total += model_.cache.n_pages();
   data.n_pages_used += model_.cache.n_pages() - model_.cache.n_free();
   data.n_prefill_tokens += speed_.n_prefill_tokens();
   data.n_decode_tokens += speed_.n_decode_tokens();
-  if (speed_.prefill_tokens_per_s() > 0) data.prefill_tokens_per_s = speed_.prefill_tokens_per_s();
-  if (speed_.decode_tokens_per_s() > 0) data.decode_tokens_per_s = speed_.decode_tokens_per_s();
+  if (mine.prefill_tokens_per_s > 0) data.prefill_tokens_per_s = mine.prefill_tokens_per_s;
+  if (mine.decode_tokens_per_s > 0) data.decode_tokens_per_s = mine.decode_tokens_per_s;
+  if (data.n_models < kMaxSnapshotModels) data.models[data.n_models++] = mine;
 }
 
 }  // namespace hearth::engine

@@ -37,8 +37,9 @@ class Scheduler {
   // One forward pass: admit, plan, compute, sample, deliver.
   void step();
 
-  // Adds this model's numbers.
-  void add_to(SnapshotData& data) const;
+  // Adds this model's numbers to the totals, and its entry.
+  void add_to(SnapshotData& data, double load_ms) const;
+  SnapshotData totals() const;
 
  private:
   using Running = std::vector<std::unique_ptr<Sequence>>;
@@ -49,7 +50,10 @@ class Scheduler {
 
   void admit();
   bool reserve_prompt(Sequence& sequence);
+  bool has_windows_for(const Sequence& newcomer) const;
   void grow_decoding();
+  bool hold_windows(std::span<const Share> shares);
+  void let_windows_go(Sequence& sequence);
   void preempt_youngest();
   std::vector<Share> plan() const;
   Result<> forward(std::span<const Share> shares);

@@ -1,7 +1,7 @@
 // One request's state in the engine: its tokens, the pages they lie in, how the next one is picked
 // and what of the text has been shown.
 //
-// Lives on the engine thread; owned by the Scheduler of its model.
+// Made on the preparer's thread; lives on the engine thread, owned by the Scheduler of its model.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,9 @@ struct Sequence {
   uint32_t n_prompt = 0;
   uint32_t n_max_answer = 0;  // what max_tokens and the context leave
 
-  uint32_t n_computed = 0;         // tokens whose keys and values are in `pages`
-  std::vector<PageIndex> pages{};  // each with a reference of ours
+  uint32_t n_computed = 0;                  // tokens whose keys and values are in `pages`
+  std::vector<PageIndex> pages{};           // each with a reference of ours
+  size_t first_window = 0, end_window = 0;  // pages of which we hold the window part, too
 
   Sampler sampler;
   TextStream stream;

@@ -19,28 +19,29 @@ bool is_quantized(const gguf::File& file) {
 
 }  // namespace
 
-Result<> logits_of(const gguf::File& file, std::span<const Token> tokens,
+Result<> logits_of(const gguf::File& file, Backend& backend, std::span<const Token> tokens,
                    const LogitsOptions& options, const LogitsSink& sink) {
   if (tokens.empty()) return Error{Errc::invalid, "logits of no tokens, expected at least 1"};
-  Result<Model> model = Model::load(file, options.machine, options.exact);
+  Result<Model> model = Model::load(file, backend);
   if (!model) return model.error();
-  const HParams& hp = model->hparams();
-  if (tokens.size() > hp.n_context_train)
+  const ModelPlan& plan = model->plan();
+  if (tokens.size() > plan.n_context_train)
     return Error{Errc::context_exceeded,
                  fmt::format("{} tokens, but {} was trained for {}", tokens.size(), file.path(),
-                             hp.n_context_train)};
+                             plan.n_context_train)};
 
-  const bool rounds = is_quantized(file) && !options.exact;
-  const cpu::KvElement element =
-      options.kv.value_or(rounds ? cpu::KvElement::f16 : cpu::KvElement::f32);
-  const auto n_pages =
-      static_cast<uint32_t>((tokens.size() + cpu::kPageTokens - 1) / cpu::kPageTokens);
-  Result<KvCache> cache = KvCache::create(model->kv_shape(element), n_pages);
+  const KvElement element =
+      options.kv.value_or(is_quantized(file) ? KvElement::f16 : KvElement::f32);
+  const uint32_t n_pages = pages_for(tokens.size());
+  Result<KvCache> cache = KvCache::create(kv_shape(plan, element), n_pages);
   if (!cache) return cache.error();
   std::vector<std::vector<PageIndex>> tables(1);
-  for (uint32_t i = 0; i < n_pages; ++i) tables[0].push_back(*cache->acquire());
+  for (uint32_t i = 0; i < n_pages; ++i) {
+    tables[0].push_back(*cache->acquire());
+    cache->hold_window(tables[0].back());
+  }
 
-  const size_t chunk = std::clamp<size_t>(kMaxChunkBytes / (hp.n_vocab * sizeof(float)), 1,
+  const size_t chunk = std::clamp<size_t>(kMaxChunkBytes / (plan.n_vocab * sizeof(float)), 1,
                                           std::max(options.chunk, 1u));
   std::vector<BatchRow> rows;
   std::vector<float> logits;
@@ -53,7 +54,7 @@ Result<> logits_of(const gguf::File& file, std::span<const Token> tokens,
                       .wants_logits = true});
     if (Result<> done = model->forward({rows, tables}, *cache, logits); !done) return done;
     for (size_t i = 0; i < rows.size(); ++i) {
-      const auto row = std::span<const float>(logits).subspan(i * hp.n_vocab, hp.n_vocab);
+      const auto row = std::span<const float>(logits).subspan(i * plan.n_vocab, plan.n_vocab);
       if (Result<> taken = sink(row); !taken) return taken;
     }
   }

@@ -6,7 +6,8 @@
 #include <optional>
 #include <span>
 
-#include "backend/cpu/ops.h"
+#include "backend/backend.h"
+#include "cache/page.h"
 #include "gguf/reader.h"
 #include "inference/message.h"
 #include "support/result.h"
@@ -14,11 +15,9 @@
 namespace hearth {
 
 struct LogitsOptions {
-  cpu::Machine machine;
-  bool exact = false;  // see Model::load
-  // Element type of the KV cache. By default float32 for files without quantized matrices and for
-  // `exact`, so that nothing is rounded; else f16, as the engine's.
-  std::optional<cpu::KvElement> kv = std::nullopt;
+  // Element type of the KV cache. By default float32 for files without quantized matrices, so that
+  // nothing is rounded; else f16, as the engine's.
+  std::optional<KvElement> kv = std::nullopt;
   uint32_t chunk = 512;  // at most this many tokens in a batch; no influence on the result
 };
 
@@ -26,7 +25,7 @@ struct LogitsOptions {
 using LogitsSink = std::function<Result<>(std::span<const float>)>;
 
 // At least one token; memory is bounded by a chunk's logits, never the whole sequence's.
-Result<> logits_of(const gguf::File& file, std::span<const Token> tokens,
+Result<> logits_of(const gguf::File& file, Backend& backend, std::span<const Token> tokens,
                    const LogitsOptions& options, const LogitsSink& sink);
 
 }  // namespace hearth

@@ -1,7 +1,7 @@
 // A loaded model: checked weights, its plan, and the forward pass for a ragged batch.
 //
-// Lives on the engine thread; forward() uses the pool given at load. Weights stay in the file's
-// mapping, so the gguf::File must outlive the Model.
+// forward() runs on the engine thread. Weights may stay in the file's mapping, so the gguf::File
+// must outlive the Model, as must the Backend.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "backend/cpu/ops.h"
+#include "backend/backend.h"
 #include "cache/kv_cache.h"
 #include "gguf/reader.h"
-#include "graph/hparams.h"
 #include "inference/message.h"
+#include "models/plan.h"
 #include "support/result.h"
 
 namespace hearth {
@@ -28,25 +28,28 @@ struct BatchRow {
 };
 
 // Any mix of prompts being read and sequences being decoded. Every page that a row's positions
-// fall into must have been acquired; positions before the batch's own are already in the cache.
+// fall into must have been acquired, with its window part; positions before the batch's own are
+// already in the cache.
 struct Batch {
   std::span<const BatchRow> rows;
   std::span<const std::vector<PageIndex>> block_tables;
 };
 
+// What a plan needs besides its weights, for planning memory before anything is loaded.
+KvShape kv_shape(const ModelPlan& plan, KvElement element);
+uint64_t workspace_bytes(const ModelPlan& plan, uint32_t n_rows);  // for batches of up to n_rows
+
 class Model {
  public:
   // Checks every tensor's name, shape and type once, with expected and actual in the message.
-  // `exact`: multiply quantized weights as dequantized float32 (the accuracy reference).
-  static Result<Model> load(const gguf::File& file, cpu::Machine machine, bool exact = false);
+  static Result<Model> load(const gguf::File& file, const ModelPlan& plan, Backend& backend);
+  static Result<Model> load(const gguf::File& file, Backend& backend);  // plan_of(file) first
 
   Model(Model&&) noexcept;
   Model& operator=(Model&&) noexcept;
   ~Model();
 
-  const HParams& hparams() const;
-  KvShape kv_shape(cpu::KvElement element) const;
-  uint64_t workspace_bytes(uint32_t n_rows) const;      // of activations for a batch of that size
+  const ModelPlan& plan() const;
   std::span<const std::string> unused_tensors() const;  // in the file, unknown to the family
 
   // Logits of the rows that want them, in batch order: n_wanted * n_vocab floats. They depend on

@@ -11,14 +11,19 @@ namespace {
 // slow.
 class YarnRamp {
  public:
-  explicit YarnRamp(const HParams& hp) {
+  explicit YarnRamp(const Rope& rope) {
     // The pair that turns `rotations` times over the trained context.
     const auto pair_of = [&](double rotations) {
-      return hp.n_rot * std::log(hp.rope_original_context / (rotations * 2 * std::numbers::pi)) /
-             (2 * std::log(double{hp.rope_base}));
+      return rope.n_rot * std::log(rope.original_context / (rotations * 2 * std::numbers::pi)) /
+             (2 * std::log(double{rope.base}));
     };
-    low_ = std::max(std::floor(pair_of(hp.yarn_beta_fast)), 0.0);
-    high_ = std::min(std::ceil(pair_of(hp.yarn_beta_slow)), hp.n_rot - 1.0);
+    double low = pair_of(rope.beta_fast), high = pair_of(rope.beta_slow);
+    if (rope.rounds_ramp) {
+      low = std::floor(low);
+      high = std::ceil(high);
+    }
+    low_ = std::max(low, 0.0);
+    high_ = std::min(high, rope.n_rot - 1.0);
     if (low_ == high_) high_ += 0.001;
   }
 
@@ -32,15 +37,15 @@ class YarnRamp {
 
 }  // namespace
 
-RopeAngles::RopeAngles(const HParams& hp, std::span<const float> factors)
-    : magnitude_(hp.yarn_attn_factor) {
-  for (size_t i = 0; i < hp.n_rot / 2; ++i) {
-    double frequency = std::pow(double{hp.rope_base}, -2.0 * static_cast<double>(i) / hp.n_rot);
+RopeAngles::RopeAngles(const Rope& rope, std::span<const float> factors)
+    : magnitude_(rope.magnitude) {
+  for (size_t i = 0; i < rope.n_rot / 2; ++i) {
+    double frequency = std::pow(double{rope.base}, -2.0 * static_cast<double>(i) / rope.n_rot);
     if (!factors.empty()) frequency /= factors[i];
-    if (hp.rope_scaling == RopeScaling::linear) frequency /= hp.rope_factor;
-    if (hp.rope_scaling == RopeScaling::yarn) {
-      const double slow = YarnRamp(hp).at(i);
-      frequency = frequency * (1 - slow) + frequency / hp.rope_factor * slow;
+    if (rope.scaling == Rope::Scaling::linear) frequency /= rope.factor;
+    if (rope.scaling == Rope::Scaling::yarn) {
+      const double slow = YarnRamp(rope).at(i);
+      frequency = frequency * (1 - slow) + frequency / rope.factor * slow;
     }
     frequencies_.push_back(static_cast<float>(frequency));
   }

@@ -45,8 +45,9 @@ void Bpe::encode_bytes(const Vocabulary& vocabulary, std::string_view text,
       }
       loop.symbols.clear();
       for (size_t i = begin; i < end; ++i) {
-        loop.symbols.push_back(
-            {static_cast<uint32_t>(i), 1, byte_tokens_[static_cast<uint8_t>(text[i])]});
+        const Token token = byte_tokens_[static_cast<uint8_t>(text[i])];
+        if (token != ByteTokens::kLeftOut)
+          loop.symbols.push_back({static_cast<uint32_t>(i), 1, token});
       }
       loop.run([&](const Symbol& left, const Symbol& right) {
         return merges_.find(left.token, right.token);

@@ -4,13 +4,19 @@
 
 namespace hearth::tokenizer {
 
+namespace {
+
+bool occurs_in_utf8(size_t byte) { return byte < 0xC0 || (byte > 0xC1 && byte < 0xF5); }
+
+}  // namespace
+
 ByteTokens ByteTokens::of_letters(const Vocabulary& vocabulary, Token unknown) {
   ByteTokens out;
   for (size_t byte = 0; byte < 256; ++byte) {
     const Token token = vocabulary.find_plain(byte_letters()[byte]);
     // A user-defined token that looks like a letter stands for that character, not for a byte.
     const bool is_letter = token >= 0 && vocabulary.kind(token) != TokenKind::user_defined;
-    out.tokens_[byte] = is_letter ? token : -1;
+    out.tokens_[byte] = is_letter ? token : occurs_in_utf8(byte) ? kLeftOut : kReplaced;
   }
   out.set_replacement(vocabulary, unknown);
   return out;
@@ -18,7 +24,7 @@ ByteTokens ByteTokens::of_letters(const Vocabulary& vocabulary, Token unknown) {
 
 ByteTokens ByteTokens::of_codes(const Vocabulary& vocabulary, Token unknown) {
   ByteTokens out;
-  out.tokens_.fill(-1);
+  out.tokens_.fill(kReplaced);
   for (size_t id = 0; id < vocabulary.size(); ++id) {
     const auto token = static_cast<Token>(id);
     if (vocabulary.kind(token) != TokenKind::byte) continue;
@@ -50,9 +56,9 @@ void ByteTokens::append(std::string_view text, std::span<const Symbol> symbols,
       const Token token = tokens_[static_cast<uint8_t>(c)];
       if (token >= 0)
         out.push_back(token);
-      else if (!in_unknown)
+      else if (token == kReplaced && !in_unknown)
         out.insert(out.end(), replacement_.begin(), replacement_.end());
-      in_unknown = token < 0;
+      in_unknown = token == kReplaced;
     }
   }
 }

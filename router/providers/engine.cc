@@ -1,6 +1,8 @@
 // The local engine as a provider.
 #include "router/providers.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "support/json.h"
@@ -33,16 +35,18 @@ class EngineProvider : public Provider {
   TargetState state(const Target& target) const override {
     TargetState state;
     state.lacks = lacks_;
-    for (const engine::EngineClient::LoadedModel& loaded : engine_.loaded())
-      if (loaded.model == target.model) state.n_context = loaded.facts.n_context;
-    if (state.n_context == 0) return state;  // not loaded: nothing is known of it yet
+    const engine::ModelState model = engine_.state_of(target.model);
+    if (model.gave_up)
+      state.down =
+          fmt::format("the engine gave up on it ({}); load it again to try", *model.gave_up);
     // Figures cross from another process: use them only where they make sense.
-    const engine::SnapshotData snapshot = engine_.snapshot();
-    state.prefill_tokens_per_s = std::clamp(snapshot.prefill_tokens_per_s, 0.0, 1e7);
-    state.decode_tokens_per_s = std::clamp(snapshot.decode_tokens_per_s, 0.0, 1e6);
+    const engine::ModelSnapshot& numbers = model.numbers;
+    state.n_context = numbers.n_context;
+    state.prefill_tokens_per_s = std::clamp(numbers.prefill_tokens_per_s, 0.0, 1e7);
+    state.decode_tokens_per_s = std::clamp(numbers.decode_tokens_per_s, 0.0, 1e6);
     if (state.prefill_tokens_per_s > 0)
       state.queue_ms =
-          1000.0 * static_cast<double>(snapshot.n_prefill_left) / state.prefill_tokens_per_s;
+          1000.0 * static_cast<double>(numbers.n_prefill_left) / state.prefill_tokens_per_s;
     return state;
   }
 

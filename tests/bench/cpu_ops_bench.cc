@@ -94,19 +94,17 @@ void bench_matmul(const Machine& machine, Type type) {
 void bench_attention(const Machine& machine, KvElement element, std::string_view name,
                      uint32_t length) {
   const AttentionShape shape{
-      .n_heads = 9, .n_kv_heads = 3, .head_dim = 64, .scale = 0.125f, .element = element};
-  const size_t width = shape.n_heads * shape.head_dim;
-  const size_t kv_width = shape.n_kv_heads * shape.head_dim;
-  const size_t page_bytes =
-      2 * kPageTokens * shape.n_kv_heads * kv_row_bytes(element, shape.head_dim);
+      .n_heads = 9, .n_kv_heads = 3, .k_dim = 64, .v_dim = 64, .scale = 0.125f, .element = element};
+  const size_t width = shape.n_heads * shape.k_dim;
+  const size_t kv_width = shape.n_kv_heads * shape.k_dim;
+  const size_t page_bytes = kv_layer_bytes({shape.n_kv_heads, shape.k_dim, shape.v_dim}, element);
   std::vector<std::byte> memory(length / kPageTokens * page_bytes);
   std::vector<std::byte*> pages;
   for (size_t i = 0; i < length / kPageTokens; i++) pages.push_back(memory.data() + i * page_bytes);
   std::vector<AttentionRow> rows;
   for (uint32_t p = 0; p < length; p++) rows.push_back({p, pages});
   const std::vector<float> kv(length * kv_width, 0.1f), q(64 * width, 0.1f);
-  const double store =
-      seconds_of([&] { kv_store(machine, shape, rows, kv.data(), kv.data(), kv_width); });
+  const double store = seconds_of([&] { kv_store(machine, shape, rows, kv.data(), kv.data()); });
   std::vector<float> out(64 * width);
   const std::span<const AttentionRow> last(rows.data() + length - 64, 64);
   const auto attend = [&](std::span<const AttentionRow> some) {
@@ -127,10 +125,13 @@ void bench_small(const Machine& machine) {
   const auto per_token = [&](std::string_view name, const std::function<void()>& call) {
     fmt::print("{}: {:.2f} us a token of 128\n", name, seconds_of(call) / kTokens * 1e6);
   };
-  per_token("rms_norm 576",
-            [&] { rms_norm(machine, x.data(), w.data(), 1e-5f, kWidth, kTokens, y.data()); });
-  per_token("silu_mul 1536",
-            [&] { silu_mul(machine, x.data(), y.data(), kTokens * kHidden, x.data()); });
+  per_token("rms_norm 576", [&] {
+    normalize(machine, NormKind::rms, x.data(), w.data(), nullptr, 1e-5f, kWidth, kTokens,
+              y.data());
+  });
+  per_token("silu_mul 1536", [&] {
+    activate(machine, Activation::silu, x.data(), y.data(), kTokens * kHidden, x.data());
+  });
   const std::vector<float> cos_sin(kTokens * 64, 0.7f);
   per_token("rope 9 x 64", [&] {
     rope(machine, RopeKind::norm, x.data(), kWidth, 9, 64, 64, cos_sin.data(), kTokens);

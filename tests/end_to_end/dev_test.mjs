@@ -88,6 +88,11 @@ test('bytes that are no UTF-8 give a JSON array of tokens', () => {
   assert.ok(tokens.length > 0 && tokens.every((token) => Number.isInteger(token) && token >= 0 && token < 49152));
 });
 
+test('a control character that the vocabulary cannot spell is left out, as other tokenizers do', () => {
+  assert.deepEqual(tokenize('a\x04b'), [...tokenize('a'), ...tokenize('b')]);
+  assert.deepEqual(tokenize('.\x04.'), tokenize('..'));
+});
+
 test('detokenize gives the text back byte for byte', () => {
   for (const text of ['Hello world', 'naïve café — 日本語 🙂\n\ttabs  and   spaces\n', ' leading', 'trailing ', '<|im_start|>user'])
     assert.equal(detokenize(tokenize(text)).toString(), text);

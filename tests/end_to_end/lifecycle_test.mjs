@@ -52,6 +52,14 @@ test('a second start exits 0 and says who runs', async () => {
   assert.equal((await daemon.fetch('/v1/models')).status, 200, 'the first is untouched');
 });
 
+test('a second start with another runtime folder fails: nobody could reach the daemon there', async () => {
+  const daemon = await start();
+  const elsewhere = bare();
+  const second = command(['serve', '--port', '0'], { env: { ...daemon.env, XDG_RUNTIME_DIR: elsewhere.env.XDG_RUNTIME_DIR } });
+  assert.equal(second.code, 1, second.err);
+  assert.match(second.err, /in use by another hearth daemon.*XDG_RUNTIME_DIR/);
+});
+
 test('a taken port is left to its owner, and the other one is said', async () => {
   const taken = net.createServer();
   await new Promise((resolve) => taken.listen(0, '127.0.0.1', resolve));

@@ -81,6 +81,7 @@ class RouterTest : public ::testing::Test {
     engine::EngineClient::Options made;
     made.executable = HEARTH_SCRIPTED_ENGINE;
     made.log_path = "/dev/null";
+    made.backoff = std::chrono::milliseconds(1);
     return made;
   }
 
@@ -212,6 +213,22 @@ TEST_F(RouterTest, AnEngineThatCannotLoadSaysWhy) {
   ASSERT_FALSE(completion);
   EXPECT_EQ(completion.error().code, Errc::not_found);
   EXPECT_EQ(upstream.n_connections(), 0u);
+}
+
+// Its failures are Hearth's own; after enough of them other targets get the requests.
+TEST_F(RouterTest, AnEngineThatGaveUpIsNotChosen) {
+  policy.targets[0].model = "crash";
+  for (int i = 0; i < 5; ++i) {
+    Answer answer = complete();
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, Errc::upstream) << answer.error().message;
+    EXPECT_TRUE(answer.error().is_ours());
+    EXPECT_EQ(decisions.at(0).target, "local");
+  }
+  upstream.add(recorded_answer());
+  ASSERT_TRUE(complete());
+  EXPECT_EQ(decisions.at(0).target, "remote");
+  EXPECT_THAT(decisions[0].candidates[0].excluded_by.value_or(""), HasSubstr("gave up"));
 }
 
 TEST_F(RouterTest, WhatARequestNeedsIsReadFromIt) {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "session/event_sink.h"
+#include "daemon/protocol/event_sink.h"
 #include "session/fold.h"
 #include "support/json.h"
 

@@ -16,6 +16,7 @@
 
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/kv_page.h"
+#include "backend/cpu/ops.h"
 #include "backend/cpu/scratch.h"
 #include "gguf/quant.h"
 
@@ -90,42 +91,46 @@ struct Call {
 void attend(const Call& call, const RowBlock& block, size_t kv_head) {
   thread_local Scratch scratch;
   const AttentionShape& shape = call.shape;
-  const size_t dim = shape.head_dim, group = call.group();
+  const size_t k_dim = shape.k_dim, v_dim = shape.v_dim, group = call.group();
   const size_t n_rows = block.end - block.first, n_queries = n_rows * group;
   const size_t first_head = kv_head * group;
 
-  float* queries =
-      scratch.reserve<float>(n_queries * (2 * dim + kPageTokens + 1) + 2 * kPageTokens * dim);
-  float* sums = queries + n_queries * dim;                // (n_queries, dim): weighted values
-  float* scores = sums + n_queries * dim;                 // (n_queries, kPageTokens)
+  float* queries = scratch.reserve<float>(n_queries * (k_dim + v_dim + kPageTokens + 1) +
+                                          kPageTokens * (k_dim + v_dim));
+  float* sums = queries + n_queries * k_dim;              // (n_queries, v_dim): weighted values
+  float* scores = sums + n_queries * v_dim;               // (n_queries, kPageTokens)
   float* corrections = scores + n_queries * kPageTokens;  // (n_queries)
-  float* key_room = corrections + n_queries;              // (kPageTokens, dim)
-  float* value_room = key_room + kPageTokens * dim;
-  std::fill_n(sums, n_queries * dim, 0.0f);
+  float* key_room = corrections + n_queries;              // (kPageTokens, k_dim)
+  float* value_room = key_room + kPageTokens * k_dim;
+  std::fill_n(sums, n_queries * v_dim, 0.0f);
   std::vector<SoftmaxState> states(n_queries, SoftmaxState{-INFINITY, 0});
+  // A sink is a score that was seen before all others and whose value is zero.
+  for (size_t j = 0; shape.sinks != nullptr && j < n_queries; j++) {
+    states[j] = {shape.sinks[first_head + j % group], 1};
+  }
   for (size_t i = 0; i < n_rows; i++) {
-    const float* from = call.q + (block.first + i) * call.q_stride + first_head * dim;
-    std::copy_n(from, group * dim, queries + i * group * dim);
+    const float* from = call.q + (block.first + i) * call.q_stride + first_head * k_dim;
+    std::copy_n(from, group * k_dim, queries + i * group * k_dim);
   }
 
   // Positions ascend within a block: its rows together see from the first's first to the last's
   // end.
   const std::span<const AttentionRow> rows = call.rows.subspan(block.first, n_rows);
   const Visible all{visible_to(rows.front(), shape).first, visible_to(rows.back(), shape).end};
-  const size_t row_bytes = kv_row_bytes(shape.element, dim);
+  const KvPlaces places(shape);
   for (size_t page = all.first / kPageTokens; page * kPageTokens < all.end; page++) {
     const size_t start = page * kPageTokens;
     const Visible seen = within_page(all, start);
     const size_t n_seen = seen.end - seen.first;
     const std::byte* data = rows.back().pages[page];
-    const float* keys = as_floats(call.kernels, shape.element,
-                                  data + key_offset(kv_head, start + seen.first, row_bytes),
-                                  n_seen * dim, key_room);
-    const float* values = as_floats(call.kernels, shape.element,
-                                    data + value_offset(kv_head, start + seen.first, row_bytes),
-                                    n_seen * dim, value_room);
-    call.kernels.dot_f32(reinterpret_cast<const uint8_t*>(keys), dim * sizeof(float), n_seen, dim,
-                         queries, dim, n_queries, scores + seen.first, kPageTokens);
+    const float* keys =
+        as_floats(call.kernels, shape.element, data + places.key(kv_head, start + seen.first),
+                  n_seen * k_dim, key_room);
+    const float* values =
+        as_floats(call.kernels, shape.element, data + places.value(kv_head, start + seen.first),
+                  n_seen * v_dim, value_room);
+    call.kernels.dot_f32(reinterpret_cast<const uint8_t*>(keys), k_dim * sizeof(float), n_seen,
+                         k_dim, queries, k_dim, n_queries, scores + seen.first, kPageTokens);
     for (size_t i = 0; i < n_rows; i++) {
       const Visible own = within_page(visible_to(rows[i], shape), start);
       if (own.first >= own.end) continue;
@@ -135,15 +140,16 @@ void attend(const Call& call, const RowBlock& block, size_t kv_head) {
                                                    shape.scale, shape.softcap, states[j]);
       }
       call.kernels.weighted_sum(scores + first_query * kPageTokens + own.first, kPageTokens, group,
-                                corrections + first_query, values + (own.first - seen.first) * dim,
-                                n_own, dim, sums + first_query * dim);
+                                corrections + first_query,
+                                values + (own.first - seen.first) * v_dim, n_own, v_dim,
+                                sums + first_query * v_dim);
     }
   }
 
   for (size_t i = 0; i < n_rows; i++) {
-    float* to = call.out + (block.first + i) * call.out_stride + first_head * dim;
-    for (size_t j = 0; j < group * dim; j++) {
-      to[j] = sums[i * group * dim + j] / states[i * group + j / dim].sum;
+    float* to = call.out + (block.first + i) * call.out_stride + first_head * v_dim;
+    for (size_t j = 0; j < group * v_dim; j++) {
+      to[j] = sums[i * group * v_dim + j] / states[i * group + j / v_dim].sum;
     }
   }
 }

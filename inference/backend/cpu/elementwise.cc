@@ -20,16 +20,20 @@ void in_pieces(const Machine& machine, size_t n, const Fn& fn) {
 
 }  // namespace
 
-void silu_mul(const Machine& machine, const float* gate, const float* up, size_t n, float* act) {
+void activate(const Machine& machine, Activation activation, const float* gate, const float* up,
+              size_t n, float* out) {
   const Kernels& kernels = kernels_of(machine.path);
+  const auto kernel = activation == Activation::silu   ? kernels.silu_mul
+                      : activation == Activation::gelu ? kernels.gelu_mul
+                                                       : kernels.gpt_oss_mul;
   in_pieces(machine, n, [&](size_t first, size_t count) {
-    kernels.silu_mul(gate + first, up + first, count, act + first);
+    kernel(gate + first, up != nullptr ? up + first : nullptr, count, out + first);
   });
 }
 
-void add(const Machine& machine, float* x, const float* y, size_t n) {
+void add(const Machine& machine, float* x, const float* y, float scale, size_t n) {
   in_pieces(machine, n, [&](size_t first, size_t count) {
-    for (size_t i = first; i < first + count; i++) x[i] += y[i];
+    for (size_t i = first; i < first + count; i++) x[i] += scale * y[i];
   });
 }
 

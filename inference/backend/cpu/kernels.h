@@ -82,7 +82,10 @@ struct Kernels {
   const QuantKernels* (*quantized)(gguf::Type type);  // null: not a quantized format with kernels
   FloatDot dot_f32, dot_f16, dot_bf16;
 
+  // The activations of operands.h; up may be null.
   void (*silu_mul)(const float* gate, const float* up, size_t n, float* act);
+  void (*gelu_mul)(const float* gate, const float* up, size_t n, float* act);
+  void (*gpt_oss_mul)(const float* gate, const float* up, size_t n, float* act);
 
   // Turns n scores into weights exp(s - max) with s = cap(score * scale) and the new maximum, and
   // updates the state. Returns what earlier sums must be multiplied by. softcap 0: off.

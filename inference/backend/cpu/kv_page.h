@@ -1,17 +1,28 @@
-// Where keys and values lie in a page of the KV cache.
+// Where keys and values lie in a page of the KV cache (cache/page.h).
 #pragma once
 
-#include "backend/cpu/ops.h"
+#include "backend/operands.h"
 
 namespace hearth::cpu {
 
-// A page holds, for each kv head in turn, kPageTokens rows of K and then kPageTokens rows of V.
-inline size_t key_offset(size_t kv_head, size_t position, size_t row_bytes) {
-  return (2 * kv_head * kPageTokens + position % kPageTokens) * row_bytes;
-}
+// Byte offsets within one layer of a page.
+class KvPlaces {
+ public:
+  explicit KvPlaces(const AttentionShape& shape)
+      : key_bytes_(kv_row_bytes(shape.element, shape.k_dim)),
+        value_bytes_(kv_row_bytes(shape.element, shape.v_dim)) {}
 
-inline size_t value_offset(size_t kv_head, size_t position, size_t row_bytes) {
-  return key_offset(kv_head, position, row_bytes) + kPageTokens * row_bytes;
-}
+  size_t key(size_t kv_head, size_t position) const {
+    return head(kv_head) + position % kPageTokens * key_bytes_;
+  }
+  size_t value(size_t kv_head, size_t position) const {
+    return head(kv_head) + kPageTokens * key_bytes_ + position % kPageTokens * value_bytes_;
+  }
+
+ private:
+  size_t head(size_t kv_head) const { return kv_head * kPageTokens * (key_bytes_ + value_bytes_); }
+
+  size_t key_bytes_, value_bytes_;
+};
 
 }  // namespace hearth::cpu

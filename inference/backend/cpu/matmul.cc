@@ -1,7 +1,8 @@
 // Matrix products: y = W x for a batch of tokens.
 //
 // Activations of quantized products become int8 once per call. The product is cut into chunks of
-// rows by tokens, which the pool's workers take in any order. A chunk goes through its rows in
+// rows by tokens, which the pool's workers take in any order; a grouped product (experts, each with
+// its own tokens) is many products cut together. A chunk goes through its rows in
 // strips: for few tokens the kernel reads the file's blocks directly (bound by memory), for more
 // the strip is unpacked once and multiplied with all tokens (bound by instructions). Both compute
 // the same bits, see kernels.h, so neither the chunks nor the choice is visible in the result.
@@ -31,10 +32,13 @@ constexpr size_t kFloatRows = 4;
 
 // One matrix of a call and how it is multiplied.
 struct Product {
-  const Matrix& w;
+  Matrix w;
+  size_t n_tokens;
   float* y;
   size_t y_stride;
-  const QuantKernels* quantized = nullptr;  // with `columns`; else
+  const float* x;                           // row t lies at x_row(t)
+  const uint32_t* x_rows;                   // null: in order
+  const QuantKernels* quantized = nullptr;  // with `columns`, one a token; else
   const QuantizedColumn* columns = nullptr;
   FloatDot float_dot = nullptr;  // on the file's rows; else dequantize
 
@@ -42,6 +46,7 @@ struct Product {
     return reinterpret_cast<const uint8_t*>(w.data) + r * row_bytes();
   }
   size_t row_bytes() const { return gguf::row_bytes(w.type, w.cols); }
+  const float* x_row(size_t t) const { return x + (x_rows != nullptr ? x_rows[t] : t) * w.cols; }
 };
 
 struct Chunk {
@@ -108,7 +113,7 @@ void multiply_packed(const Chunk& chunk, size_t strip_rows) {
   }
 }
 
-void multiply_float(const Chunk& chunk, const Kernels& kernels, const float* x) {
+void multiply_float(const Chunk& chunk, const Kernels& kernels) {
   thread_local Scratch dequantized;
   const Product& p = *chunk.product;
   const size_t k = p.w.cols;
@@ -124,31 +129,77 @@ void multiply_float(const Chunk& chunk, const Kernels& kernels, const float* x) 
       row_bytes = k * sizeof(float);
       dot = kernels.dot_f32;
     }
-    dot(rows, row_bytes, n_rows, k, x + chunk.first_token * k, k,
-        chunk.end_token - chunk.first_token, p.y + chunk.first_token * p.y_stride + r, p.y_stride);
+    const size_t step = p.x_rows != nullptr ? 1 : chunk.end_token - chunk.first_token;
+    for (size_t t = chunk.first_token; t < chunk.end_token; t += step) {
+      dot(rows, row_bytes, n_rows, k, p.x_row(t), k, step, p.y + t * p.y_stride + r, p.y_stride);
+    }
   }
 }
 
 // Cuts all products into chunks: several for each worker, so that none waits long for another.
-std::vector<Chunk> chunks_of(const std::vector<Product>& products, size_t n_tokens,
-                             size_t n_workers) {
+std::vector<Chunk> chunks_of(const std::vector<Product>& products, size_t n_workers) {
   constexpr size_t kChunksPerWorker = 4;
-  size_t total_rows = 0;
-  for (const Product& p : products) total_rows += p.w.rows;
-  const size_t n_spans = (n_tokens + kChunkTokens - 1) / kChunkTokens;
-  const size_t wanted = total_rows * n_spans / (n_workers * kChunksPerWorker) + 1;
+  const auto n_spans = [](const Product& p) {
+    return (p.n_tokens + kChunkTokens - 1) / kChunkTokens;
+  };
+  size_t total_rows = 0, most_tokens = 0;
+  for (const Product& p : products) {
+    total_rows += p.w.rows * n_spans(p);
+    most_tokens = std::max(most_tokens, p.n_tokens);
+  }
+  const size_t wanted = total_rows / (n_workers * kChunksPerWorker) + 1;
   const size_t step = (wanted + kChunkRows - 1) / kChunkRows * kChunkRows;
 
   std::vector<Chunk> chunks;
-  for (size_t t = 0; t < n_tokens; t += kChunkTokens) {
+  for (size_t t = 0; t < most_tokens; t += kChunkTokens) {
     for (const Product& p : products) {
-      for (size_t r = 0; r < p.w.rows; r += step) {
-        chunks.push_back(
-            {&p, r, std::min<size_t>(p.w.rows, r + step), t, std::min(n_tokens, t + kChunkTokens)});
+      for (size_t r = 0; t < p.n_tokens && r < p.w.rows; r += step) {
+        chunks.push_back({&p, r, std::min<size_t>(p.w.rows, r + step), t,
+                          std::min(p.n_tokens, t + kChunkTokens)});
       }
     }
   }
   return chunks;
+}
+
+// The quantized forms of one call's x, made when a product first asks for them.
+class QuantizedX {
+ public:
+  QuantizedX(const Machine& machine, const float* x, size_t k, size_t n_tokens)
+      : machine_(machine), x_(x), k_(k), n_tokens_(n_tokens) {}
+
+  const QuantizedColumn* columns(ActivationBlock block) {
+    thread_local Activations of_32, of_256;  // the caller is always the engine thread
+    const bool is_32 = block == ActivationBlock::of_32;
+    Activations& activations = is_32 ? of_32 : of_256;
+    bool& have = is_32 ? have_32_ : have_256_;
+    if (!have) activations.quantize(machine_, block, x_, k_, n_tokens_);
+    have = true;
+    return activations.columns();
+  }
+
+ private:
+  const Machine& machine_;
+  const float* x_;
+  const size_t k_, n_tokens_;
+  bool have_32_ = false, have_256_ = false;
+};
+
+void run(const Machine& machine, const std::vector<Product>& products) {
+  const Kernels& kernels = kernels_of(machine.path);
+  const std::vector<Chunk> chunks = chunks_of(products, machine.pool.size());
+  machine.pool.run(static_cast<uint32_t>(chunks.size()), [&](uint32_t i) {
+    const Chunk& chunk = chunks[i];
+    const QuantKernels* quantized = chunk.product->quantized;
+    if (quantized == nullptr) {
+      multiply_float(chunk, kernels);
+    } else if (quantized->gemm == nullptr ||
+               chunk.end_token - chunk.first_token < kMinPackedTokens) {
+      multiply_direct(chunk);
+    } else {
+      multiply_packed(chunk, kernels.strip_rows);
+    }
+  });
 }
 
 }  // namespace
@@ -161,39 +212,54 @@ void matmul_many(const Machine& machine, std::span<const MatmulOut> outs, const 
                  size_t n_tokens, bool exact) {
   if (n_tokens == 0) return;
   const Kernels& kernels = kernels_of(machine.path);
-  thread_local Activations of_32, of_256;  // the caller is always the engine thread
-  bool have_32 = false, have_256 = false;
-
+  QuantizedX quantized_x(machine, x, outs.front().w->cols, n_tokens);
   std::vector<Product> products;
-  products.reserve(outs.size());
   for (const MatmulOut& out : outs) {
-    Product p{.w = *out.w, .y = out.y, .y_stride = out.y_stride};
-    p.float_dot = float_dot_of(kernels, p.w.type);
+    Product p{.w = *out.w,
+              .n_tokens = n_tokens,
+              .y = out.y,
+              .y_stride = out.y_stride,
+              .x = x,
+              .x_rows = nullptr,
+              .float_dot = float_dot_of(kernels, out.w->type)};
     p.quantized = exact ? nullptr : kernels.quantized(p.w.type);
-    if (p.quantized != nullptr) {
-      const bool is_32 = p.quantized->block == ActivationBlock::of_32;
-      Activations& activations = is_32 ? of_32 : of_256;
-      bool& have = is_32 ? have_32 : have_256;
-      if (!have) activations.quantize(machine, p.quantized->block, x, p.w.cols, n_tokens);
-      have = true;
-      p.columns = activations.columns();
-    }
+    if (p.quantized != nullptr) p.columns = quantized_x.columns(p.quantized->block);
     products.push_back(p);
   }
+  run(machine, products);
+}
 
-  const std::vector<Chunk> chunks = chunks_of(products, n_tokens, machine.pool.size());
-  machine.pool.run(static_cast<uint32_t>(chunks.size()), [&](uint32_t i) {
-    const Chunk& chunk = chunks[i];
-    const QuantKernels* quantized = chunk.product->quantized;
-    if (quantized == nullptr) {
-      multiply_float(chunk, kernels, x);
-    } else if (quantized->gemm == nullptr ||
-               chunk.end_token - chunk.first_token < kMinPackedTokens) {
-      multiply_direct(chunk);
-    } else {
-      multiply_packed(chunk, kernels.strip_rows);
+void matmul_grouped(const Machine& machine, std::span<const StackOut> outs,
+                    std::span<const RowGroup> groups, const float* x, size_t n_x,
+                    std::span<const uint32_t> x_rows, bool exact) {
+  const Kernels& kernels = kernels_of(machine.path);
+  QuantizedX quantized_x(machine, x, outs.front().first->cols, n_x);
+  std::vector<std::vector<QuantizedColumn>> columns(outs.size());  // in the order of the groups
+  std::vector<Product> products;
+  for (size_t o = 0; o < outs.size(); o++) {
+    const Matrix& first = *outs[o].first;
+    const QuantKernels* quantized = exact ? nullptr : kernels.quantized(first.type);
+    if (quantized != nullptr) {
+      const QuantizedColumn* all = quantized_x.columns(quantized->block);
+      for (uint32_t row : x_rows) columns[o].push_back(all[row]);
     }
-  });
+    const size_t matrix_bytes = gguf::row_bytes(first.type, first.cols) * first.rows;
+    for (const RowGroup& group : groups) {
+      products.push_back({.w = {.type = first.type,
+                                .cols = first.cols,
+                                .rows = first.rows,
+                                .data = first.data + group.matrix * matrix_bytes},
+                          .n_tokens = group.end - group.first,
+                          .y = outs[o].y + group.first * first.rows,
+                          .y_stride = first.rows,
+                          .x = x,
+                          .x_rows = x_rows.data() + group.first,
+                          .quantized = quantized,
+                          .columns = quantized ? columns[o].data() + group.first : nullptr,
+                          .float_dot = float_dot_of(kernels, first.type)});
+    }
+  }
+  run(machine, products);
 }
 
 void matmul(const Machine& machine, const Matrix& w, const float* x, size_t n_tokens, float* y,

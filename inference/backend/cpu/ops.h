@@ -13,9 +13,9 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "backend/cpu/thread_pool.h"
+#include "backend/operands.h"
 #include "gguf/types.h"
 
 namespace hearth::cpu {
@@ -59,48 +59,41 @@ struct MatmulOut {
 void matmul_many(const Machine& machine, std::span<const MatmulOut> outs, const float* x,
                  size_t n_tokens, bool exact = false);
 
-// out = x / sqrt(mean(x^2) + eps) * weight, for each of n rows of `width`. out may be x.
-void rms_norm(const Machine& machine, const float* x, const float* weight, float eps, size_t width,
-              size_t n, float* out);
+// A stack of matrices of which each takes its own rows: y[i] = W_m x[x_rows[i]] for the i of each
+// group. y rows are contiguous.
+struct RowGroup {
+  uint32_t matrix;      // m, in the stack
+  uint32_t first, end;  // of i
+};
+struct StackOut {
+  const Matrix* first;  // matrix 0 of the stack; the others follow in memory
+  float* y;
+};
+void matmul_grouped(const Machine& machine, std::span<const StackOut> outs,
+                    std::span<const RowGroup> groups, const float* x, size_t n_x,
+                    std::span<const uint32_t> x_rows, bool exact = false);
+
+// NormKind (operands.h) for each of n rows of `width`. bias null for rms. out may be x.
+void normalize(const Machine& machine, NormKind kind, const float* x, const float* weight,
+               const float* bias, float eps, size_t width, size_t n, float* out);
 
 // Rotary embedding in place on n_heads heads of head_dim in each token row.
-// cos_sin: for each token, n_rot/2 pairs (cos, sin) prepared by rope_table().
-enum class RopeKind : uint8_t { none, norm, neox };  // pairs (2i, 2i+1) or (i, i + n_rot/2)
+// cos_sin: for each token, n_rot/2 pairs (cos, sin).
 void rope(const Machine& machine, RopeKind kind, float* x, size_t row_stride, size_t n_heads,
           size_t head_dim, size_t n_rot, const float* cos_sin, size_t n_tokens);
 
-// act = silu(gate) * up, elementwise over n floats. act may be gate.
-void silu_mul(const Machine& machine, const float* gate, const float* up, size_t n, float* act);
+// Activation (operands.h), elementwise over n floats; up may be null, out may be gate.
+void activate(const Machine& machine, Activation activation, const float* gate, const float* up,
+              size_t n, float* out);
 
-// x += y
-void add(const Machine& machine, float* x, const float* y, size_t n);
+// x += scale * y
+void add(const Machine& machine, float* x, const float* y, float scale, size_t n);
 // every row of x += bias
 void add_bias(const Machine& machine, float* x, const float* bias, size_t width, size_t n_rows);
 
-// One page of KV holds kPageTokens positions of one layer: for each kv head, kPageTokens rows of
-// head_dim, K first then V. Element types as the cache was made (f32, f16, q8_0 in blocks of 32).
-inline constexpr uint32_t kPageTokens = 64;
-
-enum class KvElement : uint8_t { f32, f16, q8_0 };
-size_t kv_row_bytes(KvElement element, size_t head_dim);
-
-struct AttentionShape {
-  uint32_t n_heads, n_kv_heads, head_dim;  // head_dim of K and V
-  float scale;
-  uint32_t window = 0;  // 0: full; else position p1 sees p0 iff p1 - p0 < window
-  float softcap = 0;    // 0: off
-  KvElement element = KvElement::f16;
-};
-
-// One token's query: its absolute position and the pages of its sequence for this layer.
-struct AttentionRow {
-  uint32_t position;
-  std::span<std::byte* const> pages;  // pages[p / kPageTokens] holds position p
-};
-
-// Writes k and v (n_tokens rows of n_kv_heads * head_dim) into the pages at each row's position.
+// Writes k and v (rows of n_kv_heads * k_dim and v_dim) into the pages at each row's position.
 void kv_store(const Machine& machine, const AttentionShape& shape,
-              std::span<const AttentionRow> rows, const float* k, const float* v, size_t kv_stride);
+              std::span<const AttentionRow> rows, const float* k, const float* v);
 
 // Causal attention of each row over positions 0..position of its own sequence. Flash style over
 // tiles of one page, merged in order of absolute position.

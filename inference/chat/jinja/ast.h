@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -235,7 +236,7 @@ struct Template {
   Function function;
   std::vector<Literal> literals;
   // Slots of what the template's top level assigns; blocks see those.
-  std::vector<std::pair<std::string, uint32_t>> exports;
+  std::unordered_map<std::string, uint32_t> exports;
 };
 
 }  // namespace hearth::jinja::ast

@@ -61,11 +61,11 @@ Value number_attribute(const Value& value, std::string_view name) {
 
 // Python's getattr: what the object itself has, without its items. Missing when it has none.
 Value own_attribute(Runtime& runtime, const Value& value, std::string_view name) {
+  if (value.is_undefined()) fail(value.as<Undefined>().message);
   if (name.starts_with("__") && name.ends_with("__")) return unsafe(runtime, value, name);
   if (changes_its_object(value, name)) return unsafe(runtime, value, name);
   Value found;
   switch (value.kind()) {
-    case Kind::undefined: fail(value.as<Undefined>().message);
     case Kind::name_space: {
       const Value* attribute = value.as<Namespace>().attributes->find(name);
       return attribute ? *attribute : Value();

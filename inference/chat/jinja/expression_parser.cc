@@ -10,8 +10,11 @@ using namespace ast;
 
 namespace {
 
-// Of the descent and of trees. Python refuses source nested deeper than this.
-constexpr uint32_t kMaxNesting = 200;
+// Of blocks, brackets and signs together; Python, too, refuses a hundred blocks.
+constexpr uint32_t kMaxNesting = 100;
+// Of the tree: a chain of operators, each on the result of the one before.
+constexpr uint32_t kMaxHeight = 200;
+constexpr size_t kMaxStackBytes = 256u << 10;
 
 std::string described(const LexToken& token) {
   switch (token.kind) {
@@ -44,7 +47,8 @@ uint32_t height_of(const CallArguments& arguments) {
 }  // namespace
 
 ExpressionParser::Depth::Depth(ExpressionParser& parser) : parser_(parser) {
-  if (parser_.depth_ >= kMaxNesting) parser_.fail_here("the template nests too deeply");
+  if (parser_.depth_ >= kMaxNesting || parser_.stack_.used_bytes() > kMaxStackBytes)
+    parser_.fail_here("the template nests too deeply");
   ++parser_.depth_;
 }
 
@@ -93,7 +97,7 @@ uint32_t ExpressionParser::literal(Literal value) {
 
 template <class Node>
 Expr ExpressionParser::make(int line, uint32_t highest_part, Node node) {
-  if (highest_part >= kMaxNesting) fail_here("an expression of the template is too long");
+  if (highest_part >= kMaxHeight) fail_here("an expression of the template is too long");
   return Expr{line, highest_part + 1, std::move(node)};
 }
 

@@ -8,6 +8,7 @@
 
 #include "chat/jinja/ast.h"
 #include "chat/jinja/lexer.h"
+#include "chat/jinja/stack.h"
 
 namespace hearth::jinja {
 
@@ -83,6 +84,7 @@ class ExpressionParser {
   std::vector<LexToken> tokens_;
   size_t at_ = 0;
   uint32_t depth_ = 0;
+  const StackMeter stack_;
   std::vector<ast::Literal> literals_;
 };
 

@@ -1,5 +1,6 @@
 #include "chat/jinja/format.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -44,17 +45,37 @@ std::string quoted(const std::string& text) {
   return out;
 }
 
+// True while a container is written inside of itself; else marks it as being written.
+class InRepr {
+ public:
+  InRepr(Runtime& runtime, const Object& container) : stack_(runtime.in_repr) {
+    is_inside_itself_ = std::find(stack_.begin(), stack_.end(), &container) != stack_.end();
+    stack_.push_back(&container);
+  }
+  ~InRepr() { stack_.pop_back(); }
+  InRepr(const InRepr&) = delete;
+  explicit operator bool() const { return is_inside_itself_; }
+
+ private:
+  std::vector<const Object*>& stack_;
+  bool is_inside_itself_;
+};
+
 void append_sequence(Runtime& runtime, Text& out, const Sequence& sequence) {
+  InRepr again(runtime, sequence);
   out.append(sequence.is_tuple ? "(" : "[");
-  for (size_t i = 0; i < sequence.items.size(); ++i) {
+  if (again) out.append("...");
+  for (size_t i = 0; i < sequence.items.size() && !again; ++i) {
     if (i > 0) out.append(", ");
     append_repr(runtime, out, sequence.items[i]);
   }
-  if (sequence.is_tuple && sequence.items.size() == 1) out.append(",");
+  if (sequence.is_tuple && sequence.items.size() == 1 && !again) out.append(",");
   out.append(sequence.is_tuple ? ")" : "]");
 }
 
 void append_dict(Runtime& runtime, Text& out, const Dict& dict) {
+  InRepr again(runtime, dict);
+  if (again) return out.append("{...}");
   out.append("{");
   bool first = true;
   for (const auto& [key, value] : dict.items()) {

@@ -207,8 +207,9 @@ void Interpreter::enter(const ast::Scope& scope) {
 
 // What the top level has assigned hides what the template was given.
 Value Interpreter::variable(const std::string& name) {
-  for (const auto& [exported, at] : code_.exports)
-    if (exported == name && !root_->slots[at].is_missing()) return root_->slots[at];
+  auto exported = code_.exports.find(name);
+  if (exported != code_.exports.end() && !root_->slots[exported->second].is_missing())
+    return root_->slots[exported->second];
   auto found = variables_.find(name);
   return found == variables_.end() ? Value() : found->second;
 }

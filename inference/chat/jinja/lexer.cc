@@ -80,9 +80,9 @@ class Lexer {
     }
     if (sign == '+' || !may_lstrip) return open;
     size_t line_begin = at_;
-    if (size_t newline = source_.rfind('\n', open);
-        open > at_ && newline != std::string::npos && newline >= at_)
-      line_begin = newline + 1;
+    std::string_view data = std::string_view(source_).substr(at_, open - at_);
+    if (size_t newline = data.rfind('\n'); newline != std::string_view::npos)
+      line_begin += newline + 1;
     else if (!line_starting_)
       return open;
     for (size_t at = line_begin; at < open;)

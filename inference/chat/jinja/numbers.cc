@@ -10,8 +10,22 @@ namespace hearth::jinja {
 
 namespace {
 
-std::string trimmed(std::string_view text) {
-  return strip(Text(std::string(text)), Side::both).bytes;
+// Without white space around; decimal digits of other scripts as ASCII ones. They come in runs of
+// ten, zero first.
+std::string normalized(std::string_view text) {
+  std::string stripped = strip(Text(std::string(text)), Side::both).bytes;
+  std::string out;
+  for (size_t at = 0; at < stripped.size();) {
+    char32_t code = unicode::decode(stripped, at);
+    if (code < 0x80 || !unicode::is(code, unicode::decimal)) {
+      unicode::append(out, code);
+      continue;
+    }
+    char32_t run = 0;
+    while (unicode::is(code - run - 1, unicode::decimal)) ++run;
+    out += static_cast<char>('0' + run % 10);
+  }
+  return out;
 }
 
 int digit_of(char c) {
@@ -38,7 +52,7 @@ std::optional<std::string> without_underscores(std::string_view text) {
 
 std::optional<Int> parse_int(std::string_view given, int base) {
   if (base != 0 && (base < 2 || base > 36)) fail("int() base must be >= 2 and <= 36, or 0");
-  std::string text = trimmed(given);
+  std::string text = normalized(given);
   size_t at = 0;
   bool negative = !text.empty() && text[0] == '-';
   if (!text.empty() && (text[0] == '-' || text[0] == '+')) ++at;
@@ -76,7 +90,7 @@ std::optional<Int> parse_int(std::string_view given, int base) {
 }
 
 std::optional<double> parse_float(std::string_view given) {
-  auto plain = without_underscores(trimmed(given));
+  auto plain = without_underscores(normalized(given));
   if (!plain || plain->empty()) return std::nullopt;
   std::string_view text = *plain;
   bool negative = text[0] == '-';

@@ -45,7 +45,8 @@ class Parser : ExpressionParser {
       }
     }
     if (ends.size() > 0)
-      fail_here(concat("unexpected end of template, expected '", std::string(*ends.begin()), "'"));
+      fail_here(
+          concat("unexpected end of template, expected '", std::string(*(ends.end() - 1)), "'"));
     return statements;
   }
 
@@ -81,7 +82,7 @@ class Parser : ExpressionParser {
     for (std::string_view refused : {"include", "import", "from", "extends", "autoescape"})
       if (tag == refused)
         fail_here(concat("the tag '", tag, "' is not supported in a chat template"));
-    std::string expected = ends.size() > 0 ? concat(", expected '", *ends.begin(), "'") : "";
+    std::string expected = ends.size() > 0 ? concat(", expected '", *(ends.end() - 1), "'") : "";
     fail_here(concat("unknown tag '", tag, "'", expected));
   }
 
@@ -97,7 +98,7 @@ class Parser : ExpressionParser {
     loop.items = tuple(false, {"recursive"});
     if (skip_name("if")) loop.condition = box(expression());
     loop.recursive = skip_name("recursive");
-    loop.body = block({"endfor", "else"});
+    loop.body = block({"else", "endfor"});
     if (take().text == "else") loop.otherwise = block_to("endfor");
     return loop;
   }

@@ -86,7 +86,8 @@ void Runtime::too_many_steps() const {
 }
 
 Nesting::Nesting(Runtime& runtime) : runtime_(runtime) {
-  if (runtime_.nesting_ >= runtime_.limits_.max_depth * kEvaluationsPerLevel)
+  if (runtime_.nesting_ >= runtime_.limits_.max_depth * kEvaluationsPerLevel ||
+      runtime_.stack_.used_bytes() > runtime_.limits_.max_stack_bytes)
     fail("the template nests its calls or values too deeply");
   ++runtime_.nesting_;
 }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "chat/jinja.h"
+#include "chat/jinja/stack.h"
 
 namespace hearth::jinja {
 
@@ -120,6 +121,9 @@ class Runtime {
     if (steps_ > limits_.max_steps) too_many_steps();
   }
 
+  // Containers whose repr is being written, outermost first: one inside itself is cut short.
+  std::vector<const Object*> in_repr;
+
   int64_t now_unix_s() const { return now_unix_s_; }
   const Limits& limits() const { return limits_; }
 
@@ -135,6 +139,7 @@ class Runtime {
 
   const Limits limits_;
   const int64_t now_unix_s_;
+  const StackMeter stack_;
   uint64_t steps_ = 0;
   size_t live_bytes_ = 0;
   uint32_t nesting_ = 0;

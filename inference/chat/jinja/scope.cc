@@ -245,7 +245,7 @@ class Binder {
     body(parsed.body, frame);
     parsed.scope = symbols.scope();
     for (const std::string& name : symbols.stores())
-      parsed.exports.emplace_back(name, symbols.find(name)->slot);
+      parsed.exports.emplace(name, symbols.find(name)->slot);
   }
 
  private:

@@ -24,8 +24,8 @@ struct LogitBias {
   }
 };
 
-// How to pick tokens. Absent members take the model's own defaults (general.sampling.* of the GGUF),
-// then the ones written here.
+// How to pick tokens. Absent members take the model's own defaults (general.sampling.* of the
+// GGUF), then the ones written here.
 struct Sampling {
   std::optional<float> temperature;        // 0.8; 0 is greedy
   std::optional<uint32_t> top_k;           // 40; 0: off
@@ -191,14 +191,35 @@ struct Timings {
 struct StreamDelta {
   enum class Kind : uint8_t { text, reasoning, tool_call, progress };
   Kind kind = Kind::text;
-  std::string text;            // text, reasoning; for tool_call the next piece of its arguments
-  std::vector<Token> tokens;   // local answers: the ids behind the text
-  uint32_t tool_index = 0;     // tool_call: which call of this message
-  std::string tool_id;         // tool_call: with its first piece
-  std::string tool_name;       // tool_call: with its first piece
-  uint32_t n_done = 0;         // progress: prompt tokens read so far
-  uint32_t n_prompt = 0;       // progress: of how many
+  std::string text{};           // text, reasoning; for tool_call the next piece of its arguments
+  std::vector<Token> tokens{};  // local answers: the ids behind the text
+  uint32_t tool_index = 0;      // tool_call: which call of this message
+  std::string tool_id{};        // tool_call: with its first piece
+  std::string tool_name{};      // tool_call: with its first piece
+  uint32_t n_done = 0;          // progress: prompt tokens read so far
+  uint32_t n_prompt = 0;        // progress: of how many
+  static void fields(auto& self, auto&& field) {
+    field("kind", self.kind);
+    field("text", self.text);
+    field("tokens", self.tokens);
+    field("toolIndex", self.tool_index);
+    field("toolId", self.tool_id);
+    field("toolName", self.tool_name);
+    field("done", self.n_done);
+    field("promptTokens", self.n_prompt);
+  }
 };
+
+template <>
+struct EnumNames<StreamDelta::Kind> {
+  static constexpr std::pair<StreamDelta::Kind, std::string_view> names[] = {
+      {StreamDelta::Kind::text, "text"},
+      {StreamDelta::Kind::reasoning, "reasoning"},
+      {StreamDelta::Kind::tool_call, "tool_call"},
+      {StreamDelta::Kind::progress, "progress"},
+  };
+};
+
 using DeltaSink = std::function<void(const StreamDelta&)>;
 
 struct Completion {

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,13 @@ struct ModelSpec {
   std::string path;
   ModelSettings settings;
   std::chrono::seconds keep_alive{300};  // after the last request; zero or less: for ever
+};
+
+// How things stand with one model, for forecasts: asking costs nothing and waits for nobody.
+struct ModelState {
+  bool is_loaded = false, is_loading = false;
+  std::optional<std::string> gave_up;  // how the engine ended the last of too many times with it
+  ModelSnapshot numbers;               // zeros while not loaded
 };
 
 class EngineClient {
@@ -56,7 +64,8 @@ class EngineClient {
   };
   std::vector<LoadedModel> loaded() const;
   SnapshotData snapshot() const;  // zeros while no child runs
-  int pid() const;                // -1 while no child runs
+  ModelState state_of(const std::string& model) const;
+  int pid() const;  // -1 while no child runs
   uint64_t n_crashes() const;
 
   // Asks the child to end, kills it after `grace`; then join.

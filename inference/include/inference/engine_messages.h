@@ -1,11 +1,11 @@
 // What daemon and engine child say to each other over the socketpair.
 //
-// Frame: u32 size of what follows (little-endian, at most kMaxFrameBytes), u8 index into ToEngine or
-// FromEngine, the record in binary.h's encoding. Canonical messages go in, deltas and counts come
-// out: tokenizer, template, sampler and stop strings live in the child, since vocabulary and
+// Frame: u32 size of what follows (little-endian, at most kMaxFrameBytes), u8 index into ToEngine
+// or FromEngine, the record in binary.h's encoding. Canonical messages go in, deltas and counts
+// come out: tokenizer, template, sampler and stop strings live in the child, since vocabulary and
 // template are hostile bytes.
 //
-// Order: events of one request arrive in the order Accepted, Progress*, Delta*, then exactly one of
+// Order: events of one request arrive in the order Accepted, Delta*, then exactly one of
 // Done or Failed. A Cancel is answered by Done with finish_reason cancelled (or crosses with it).
 #pragma once
 
@@ -43,10 +43,10 @@ namespace hearth::engine {
 
 // Per-model settings of the config; 0 and automatic mean: decide from the model and the machine.
 struct ModelSettings {
-  uint32_t n_context = 0;      // tokens; 0: the model's own when memory allows, else what fits
+  uint32_t n_context = 0;  // tokens; 0: the model's own when memory allows, else what fits
   KvType kv_type = KvType::automatic;  // f16
-  uint32_t n_threads = 0;      // 0: physical cores allowed by affinity and cgroup
-  uint64_t memory_bytes = 0;   // cap on weights + KV + workspace; 0: what the machine allows
+  uint32_t n_threads = 0;              // 0: physical cores allowed by affinity and cgroup
+  uint64_t memory_bytes = 0;  // cap on weights + KV + workspace; 0: what the machine allows
   static void fields(auto& self, auto&& field) {
     field.or_default("context", self.n_context);
     field.or_default("kvType", self.kv_type);
@@ -156,29 +156,14 @@ struct Accepted {
   }
 };
 
-// Sent at most every 500 ms while a prompt is being read.
-struct Progress {
-  uint64_t request = 0;
-  uint32_t n_done = 0;
-  uint32_t n_prompt = 0;
-  static void fields(auto& self, auto&& field) {
-    field("request", self.request);
-    field("done", self.n_done);
-    field("promptTokens", self.n_prompt);
-  }
-};
-
-// New text, always whole UTF-8 sequences; text that may turn out to be a stop string is held back.
+// One piece of the answer, in order. While a prompt is being read, progress at most every 500 ms;
+// text that may turn out to be a stop string is held back.
 struct Delta {
   uint64_t request = 0;
-  bool is_reasoning = false;
-  std::string text;
-  std::vector<Token> tokens;  // whose text this is, possibly empty while text is held back
+  StreamDelta delta;
   static void fields(auto& self, auto&& field) {
     field("request", self.request);
-    field("isReasoning", self.is_reasoning);
-    field("text", self.text);
-    field("tokens", self.tokens);
+    field("delta", self.delta);
   }
 };
 
@@ -213,8 +198,7 @@ struct Failed {
   }
 };
 
-using FromEngine =
-    std::variant<Loaded, LoadFailed, Unloaded, Accepted, Progress, Delta, Done, Failed>;
+using FromEngine = std::variant<Loaded, LoadFailed, Unloaded, Accepted, Delta, Done, Failed>;
 
 // One frame for the wire, size prefix included.
 std::string encode_frame(const ToEngine& message);

@@ -1,4 +1,4 @@
-// What the engine publishes in shared memory (memfd, one page, inherited by the child): the router's
+// What the engine publishes in shared memory (memfd, inherited by the child): the router's
 // forecast and /metrics read it without asking a busy engine.
 //
 // One writer (the engine thread), any number of readers in the daemon; a sequence lock: odd while
@@ -7,21 +7,40 @@
 
 #include <atomic>
 #include <cstdint>
+#include <string_view>
 
 namespace hearth::engine {
 
+// One loaded model.
+struct ModelSnapshot {
+  char model[136] = {};  // the name used in messages, zero-terminated
+  uint32_t n_context = 0;
+  uint32_t n_running = 0;       // requests decoding or reading their prompt
+  uint32_t n_queued = 0;        // not yet started
+  uint64_t n_prefill_left = 0;  // prompt tokens still to read
+  double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;  // 0 while unknown
+  double load_ms = 0;                                        // how long loading it took
+};
+
+inline constexpr uint32_t kMaxSnapshotModels = 16;
+
 struct SnapshotData {
-  uint64_t n_steps = 0;             // forward passes since start
-  uint32_t n_running = 0;           // requests decoding or reading their prompt
-  uint32_t n_queued = 0;            // accepted, not yet started
-  uint64_t n_prefill_left = 0;      // prompt tokens still to read, all requests
-  uint64_t n_pages_used = 0;        // KV pages
+  uint64_t n_steps = 0;         // forward passes since start
+  uint32_t n_running = 0;       // requests decoding or reading their prompt
+  uint32_t n_queued = 0;        // accepted, not yet started
+  uint64_t n_prefill_left = 0;  // prompt tokens still to read, all requests
+  uint64_t n_pages_used = 0;    // KV pages
   uint64_t n_pages_total = 0;
   uint64_t n_prefill_tokens = 0;    // since start
   uint64_t n_decode_tokens = 0;     // since start
-  double prefill_tokens_per_s = 0;  // moving averages of recent steps
+  double prefill_tokens_per_s = 0;  // moving averages of recent steps, of the model loaded last
   double decode_tokens_per_s = 0;
+  uint32_t n_models = 0;  // entries of `models`; models beyond the room have none
+  ModelSnapshot models[kMaxSnapshotModels];
 };
+
+// The entry of a model; null when it has none.
+const ModelSnapshot* find_model(const SnapshotData& data, std::string_view model);
 
 struct Snapshot {
   std::atomic<uint64_t> sequence{0};

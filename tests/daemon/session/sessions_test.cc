@@ -1,5 +1,5 @@
 // The handlers of session/*: create, list, get, rename, delete.
-#include "session/session_methods.h"
+#include "service/session_methods.h"
 
 #include <fstream>
 

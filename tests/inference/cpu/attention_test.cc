@@ -18,9 +18,9 @@ class Attention : public EveryPath {
   // Queries are (rows, n_heads, head_dim).
   static std::vector<float> attend(const Machine& machine, const AttentionShape& shape,
                                    const std::vector<AttentionRow>& rows, const float* q) {
-    const size_t width = shape.n_heads * shape.head_dim;
-    std::vector<float> out(rows.size() * width);
-    attention(machine, shape, rows, q, width, out.data(), width);
+    const size_t width = shape.n_heads * shape.k_dim, out_width = shape.n_heads * shape.v_dim;
+    std::vector<float> out(rows.size() * out_width);
+    attention(machine, shape, rows, q, width, out.data(), out_width);
     return out;
   }
 
@@ -31,25 +31,25 @@ class Attention : public EveryPath {
 // One token's attention in double precision over the unrounded keys and values.
 std::vector<double> reference(const AttentionShape& shape, const KvPages& kv, uint32_t position,
                               const float* q) {
-  std::vector<double> out(shape.n_heads * shape.head_dim);
+  std::vector<double> out(shape.n_heads * shape.v_dim);
   for (size_t head = 0; head < shape.n_heads; head++) {
     const size_t kv_head = head / (shape.n_heads / shape.n_kv_heads);
-    double denominator = 0;
+    double denominator = shape.sinks != nullptr ? std::exp(double{shape.sinks[head]}) : 0;
     for (uint32_t p = 0; p <= position; p++) {
       if (shape.window != 0 && position - p >= shape.window) continue;
       double score = 0;
-      for (size_t d = 0; d < shape.head_dim; d++) {
-        score += double{q[head * shape.head_dim + d]} * kv.key(p, kv_head, d);
+      for (size_t d = 0; d < shape.k_dim; d++) {
+        score += double{q[head * shape.k_dim + d]} * kv.key(p, kv_head, d);
       }
       score *= shape.scale;
       if (shape.softcap != 0) score = shape.softcap * std::tanh(score / shape.softcap);
       const double weight = std::exp(score);
       denominator += weight;
-      for (size_t d = 0; d < shape.head_dim; d++) {
-        out[head * shape.head_dim + d] += weight * kv.value(p, kv_head, d);
+      for (size_t d = 0; d < shape.v_dim; d++) {
+        out[head * shape.v_dim + d] += weight * kv.value(p, kv_head, d);
       }
     }
-    for (size_t d = 0; d < shape.head_dim; d++) out[head * shape.head_dim + d] /= denominator;
+    for (size_t d = 0; d < shape.v_dim; d++) out[head * shape.v_dim + d] /= denominator;
   }
   return out;
 }
@@ -62,7 +62,8 @@ struct Case {
 AttentionShape shape_of(uint32_t n_heads, uint32_t n_kv_heads, uint32_t head_dim) {
   return {.n_heads = n_heads,
           .n_kv_heads = n_kv_heads,
-          .head_dim = head_dim,
+          .k_dim = head_dim,
+          .v_dim = head_dim,
           .scale = 1 / std::sqrt(static_cast<float>(head_dim)),
           .element = KvElement::f32};
 }
@@ -76,11 +77,21 @@ std::vector<Case> shapes() {
                              {"window within a page", shape_of(4, 2, 32)},
                              {"window over pages", shape_of(4, 2, 32)},
                              {"small softcap", shape_of(4, 2, 32)},
-                             {"large softcap", shape_of(4, 2, 32)}};
+                             {"large softcap", shape_of(4, 2, 32)},
+                             {"values narrower than keys", shape_of(4, 2, 64)},
+                             {"values wider than keys", shape_of(4, 2, 32)},
+                             {"sinks", shape_of(4, 2, 32)},
+                             {"sinks and a window", shape_of(4, 2, 32)}};
+  static constexpr float kSinks[] = {-3, 0.5f, 40, 2};
   cases[5].shape.window = 10;
   cases[6].shape.window = 100;
   cases[7].shape.softcap = 0.5f;
   cases[8].shape.softcap = 50;
+  cases[9].shape.v_dim = 32;
+  cases[10].shape.v_dim = 96;
+  cases[11].shape.sinks = kSinks;
+  cases[12].shape.sinks = kSinks;
+  cases[12].shape.window = 70;
   return cases;
 }
 
@@ -91,7 +102,7 @@ TEST_P(Attention, MatchesTheDoubleReference) {
   for (const Case& c : shapes()) {
     SCOPED_TRACE(c.what);
     const KvPages kv(machine(), c.shape, kLength, 1);
-    const size_t width = c.shape.n_heads * c.shape.head_dim;
+    const size_t width = c.shape.n_heads * c.shape.k_dim;
     for (uint32_t position : kPositions) {
       const std::vector<float> q = random_floats(width, position, 2);
       const std::vector<double> expected = reference(c.shape, kv, position, q.data());
@@ -124,11 +135,13 @@ TEST_P(Attention, RoundedCachesStayNearTheReference) {
 TEST_P(Attention, GivesTheSameBitsForAnyBatchAndThreadCount) {
   for (Case c : shapes()) {
     for (KvElement element : {KvElement::f32, KvElement::f16, KvElement::q8_0}) {
-      if (element == KvElement::q8_0 && c.shape.head_dim % 32 != 0) continue;
+      if (element == KvElement::q8_0 && (c.shape.k_dim % 32 != 0 || c.shape.v_dim % 32 != 0))
+        continue;
       c.shape.element = element;
       SCOPED_TRACE(c.what);
       const KvPages kv(machine(), c.shape, kLength, 3);
-      const size_t width = c.shape.n_heads * c.shape.head_dim;
+      const size_t width = c.shape.n_heads * c.shape.k_dim;
+      const size_t out_width = c.shape.n_heads * c.shape.v_dim;
       const std::vector<float> q = random_floats(kLength * width, 4);
       std::vector<AttentionRow> rows;
       for (uint32_t p = 0; p < kLength; p++) rows.push_back(kv.row_at(p));
@@ -141,7 +154,7 @@ TEST_P(Attention, GivesTheSameBitsForAnyBatchAndThreadCount) {
                                                rows.begin() + static_cast<ptrdiff_t>(first + n));
           const std::vector<float> part =
               attend(threaded(), c.shape, some, q.data() + first * width);
-          ASSERT_TRUE(are_same(part.data(), all.data() + first * width, n * width))
+          ASSERT_TRUE(are_same(part.data(), all.data() + first * out_width, n * out_width))
               << n << " rows from " << first;
         }
       }
@@ -202,14 +215,14 @@ TEST_P(Attention, NonFiniteQueriesGiveNonFiniteResults) {
   for (const Case& c : shapes()) {
     const KvPages kv(machine(), c.shape, 100, 14);
     for (float bad : {std::numeric_limits<float>::quiet_NaN(), INFINITY}) {
-      std::vector<float> q = random_floats(c.shape.n_heads * c.shape.head_dim, 15);
+      std::vector<float> q = random_floats(c.shape.n_heads * c.shape.k_dim, 15);
       q[0] = bad;
       const std::vector<float> out = attend(machine(), c.shape, {kv.row_at(99)}, q.data());
       // A softcap turns an infinite score into a finite one.
       if (c.shape.softcap == 0 || std::isnan(bad)) {
         EXPECT_FALSE(std::isfinite(out[0])) << c.what;
       }
-      EXPECT_TRUE(c.shape.n_heads == 1 || std::isfinite(out[c.shape.head_dim])) << c.what;
+      EXPECT_TRUE(c.shape.n_heads == 1 || std::isfinite(out[c.shape.v_dim])) << c.what;
     }
   }
 }

@@ -18,10 +18,10 @@ class KvPages {
  public:
   KvPages(const Machine& machine, const AttentionShape& shape, uint32_t length, uint32_t seed)
       : shape_(shape),
-        k_(random_floats(size_t{length} * shape.n_kv_heads * shape.head_dim, seed)),
-        v_(random_floats(k_.size(), seed + 1)) {
-    const size_t page_bytes =
-        2 * shape.n_kv_heads * kPageTokens * kv_row_bytes(shape.element, shape.head_dim);
+        k_(random_floats(size_t{length} * shape.n_kv_heads * shape.k_dim, seed)),
+        v_(random_floats(size_t{length} * shape.n_kv_heads * shape.v_dim, seed + 1)) {
+    const KvLayer layer{shape.n_kv_heads, shape.k_dim, shape.v_dim};
+    const size_t page_bytes = kv_layer_bytes(layer, shape.element);
     const size_t n_pages = (length + kPageTokens - 1) / kPageTokens;
     memory_.assign(n_pages * page_bytes, std::byte{0xff});
     // In reverse order: pages need not be neighbours.
@@ -30,21 +30,21 @@ class KvPages {
     }
     std::vector<AttentionRow> rows;
     for (uint32_t p = 0; p < length; p++) rows.push_back(row_at(p));
-    kv_store(machine, shape, rows, k_.data(), v_.data(), shape.n_kv_heads * shape.head_dim);
+    kv_store(machine, shape, rows, k_.data(), v_.data());
   }
 
   AttentionRow row_at(uint32_t position) const { return {position, pages_}; }
   // As the cache would after sharing or freeing: the same contents, no page before `first`.
   void forget_pages_before(size_t first) { std::fill_n(pages_.begin(), first, nullptr); }
 
-  float key(size_t position, size_t head, size_t d) const { return at(k_, position, head, d); }
-  float value(size_t position, size_t head, size_t d) const { return at(v_, position, head, d); }
-
- private:
-  float at(const std::vector<float>& x, size_t position, size_t head, size_t d) const {
-    return x[(position * shape_.n_kv_heads + head) * shape_.head_dim + d];
+  float key(size_t position, size_t head, size_t d) const {
+    return k_[(position * shape_.n_kv_heads + head) * shape_.k_dim + d];
+  }
+  float value(size_t position, size_t head, size_t d) const {
+    return v_[(position * shape_.n_kv_heads + head) * shape_.v_dim + d];
   }
 
+ private:
   AttentionShape shape_;
   std::vector<float> k_, v_;
   std::vector<std::byte> memory_;

@@ -8,6 +8,7 @@ EngineDriver::EngineDriver()
     : engine({.emit = [this](const engine::FromEngine& event) { on(event); },
               .clock = [this] { return now += per_look; },
               .unix_time_s = [] { return int64_t{1700000000}; },
+              .wake = [this] { woken_.release(); },
               .snapshot = &shared}) {}
 
 std::optional<Error> EngineDriver::load(const ModelImage& image, engine::ModelSettings settings,
@@ -15,13 +16,22 @@ std::optional<Error> EngineDriver::load(const ModelImage& image, engine::ModelSe
   settings.n_threads = 1;
   load_error_.reset();
   engine.handle(engine::Load{name, folder_.write(name + ".gguf", image.build()), settings});
+  settle();
   return load_error_;
 }
 
 uint64_t EngineDriver::start(CompletionRequest body, const std::string& model) {
   uint64_t request = ++last_request_;
   engine.handle(engine::Generate{request, model, std::move(body)});
+  settle();
   return request;
+}
+
+void EngineDriver::settle() {
+  while (engine.is_waiting()) {
+    woken_.acquire();
+    engine.collect();
+  }
 }
 
 bool EngineDriver::run() {
@@ -53,14 +63,18 @@ void EngineDriver::on(const engine::FromEngine& event) {
           if constexpr (std::is_same_v<E, engine::Accepted>) {
             note("accepted", e.request);
             answer.accepted = e;
-          } else if constexpr (std::is_same_v<E, engine::Progress>) {
-            note("progress", e.request);
-            answer.progress.push_back(e);
           } else if constexpr (std::is_same_v<E, engine::Delta>) {
+            const StreamDelta& delta = e.delta;
+            if (delta.kind == StreamDelta::Kind::progress) {
+              note("progress", e.request);
+              answer.progress.push_back(delta);
+              return;
+            }
             note("delta", e.request);
-            (e.is_reasoning ? answer.reasoning : answer.text) += e.text;
-            answer.deltas.push_back(e.text);
-            answer.tokens.insert(answer.tokens.end(), e.tokens.begin(), e.tokens.end());
+            const bool is_reasoning = delta.kind == StreamDelta::Kind::reasoning;
+            (is_reasoning ? answer.reasoning : answer.text) += delta.text;
+            answer.deltas.push_back(delta.text);
+            answer.tokens.insert(answer.tokens.end(), delta.tokens.begin(), delta.tokens.end());
           } else if constexpr (std::is_same_v<E, engine::Done>) {
             note("done", e.request);
             answer.done = e;

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <semaphore>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@ namespace hearth::testing {
 
 struct Answer {
   std::optional<engine::Accepted> accepted;
-  std::vector<engine::Progress> progress;
+  std::vector<StreamDelta> progress;
   std::string text, reasoning;
   std::vector<Token> tokens;
   std::vector<std::string> deltas;
@@ -32,6 +33,8 @@ class EngineDriver {
   std::optional<Error> load(const ModelImage& image, engine::ModelSettings settings = {},
                             const std::string& name = "tiny");
   uint64_t start(CompletionRequest body, const std::string& model = "tiny");
+  // Until what the engine's other threads are doing is done and taken up.
+  void settle();
   void cancel(uint64_t request) { engine.handle(engine::Cancel{request}); }
   void unload(const std::string& name = "tiny") { engine.handle(engine::Unload{name}); }
 
@@ -51,6 +54,7 @@ class EngineDriver {
   void on(const engine::FromEngine& event);
 
   TemporaryFolder folder_;
+  std::counting_semaphore<> woken_{0};
   std::optional<Error> load_error_;
   uint64_t last_request_ = 0;
 

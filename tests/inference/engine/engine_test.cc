@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
+#include <semaphore>
+#include <thread>
 
 #include "inference/engine/engine_driver.h"
 
@@ -308,7 +311,7 @@ TEST_F(EngineTest, ReportsProgressEvery500Milliseconds) {
     driver.engine.step();
   }
   std::vector<uint32_t> done;
-  for (const Progress& progress : driver.answers[request].progress) {
+  for (const StreamDelta& progress : driver.answers[request].progress) {
     done.push_back(progress.n_done);
     EXPECT_EQ(progress.n_prompt, 2560u);
   }
@@ -488,6 +491,158 @@ INSTANTIATE_TEST_SUITE_P(All, KvTypes,
                          ::testing::Values(KvType::automatic, KvType::f32, KvType::f16,
                                            KvType::q8_0),
                          [](const auto& type) { return std::string(enum_name(type.param)); });
+
+// The loading thread is held up at its first look at the clock; the answer goes on meanwhile.
+TEST(EngineThreads, AnAnswerGoesOnWhileAnotherModelLoads) {
+  testing::TemporaryFolder folder;
+  const std::string path = folder.write("tiny.gguf", tiny_model().build());
+  const std::thread::id engine_thread = std::this_thread::get_id();
+  std::atomic<bool> holds_up = false;
+  std::counting_semaphore<> woken(0), may_go_on(0), is_held_up(0);
+  std::vector<std::string> events;
+  size_t n_tokens = 0;
+  Engine engine({.emit =
+                     [&](const FromEngine& event) {
+                       if (const auto* loaded = std::get_if<Loaded>(&event))
+                         events.push_back("loaded " + loaded->model);
+                       if (const auto* delta = std::get_if<Delta>(&event))
+                         n_tokens += delta->delta.tokens.size();
+                       if (std::holds_alternative<Done>(event)) events.push_back("done");
+                     },
+                 .clock =
+                     [&] {
+                       if (holds_up && std::this_thread::get_id() != engine_thread) {
+                         is_held_up.release();
+                         may_go_on.acquire();
+                       }
+                       return TimePoint(std::chrono::hours(1));
+                     },
+                 .unix_time_s = [] { return int64_t{0}; },
+                 .wake = [&] { woken.release(); }});
+  const auto settle = [&] {
+    while (engine.is_waiting()) {
+      woken.acquire();
+      engine.collect();
+    }
+  };
+  engine.handle(Load{"first", path, {.n_threads = 1}});
+  settle();
+  engine.handle(Generate{1, "first", greedy("hello", 40)});
+  settle();
+
+  holds_up = true;
+  engine.handle(Load{"second", path, {.n_threads = 1}});
+  is_held_up.acquire();
+  while (engine.step()) {
+  }
+  EXPECT_EQ(n_tokens, 40u);
+  EXPECT_THAT(events, ElementsAre("loaded first", "done"));
+  EXPECT_TRUE(engine.is_waiting());
+
+  holds_up = false;
+  may_go_on.release();
+  settle();
+  EXPECT_THAT(events, ElementsAre("loaded first", "done", "loaded second"));
+}
+
+// gpt-oss-like windows on the tiny model: olmo2 marks its layers in the metadata.
+testing::ModelImage windowed_model() {
+  testing::ModelImage image = tiny_model(4096);
+  testing::ModelImage windowed{.keys = {}, .tensors = {}};
+  for (const auto& [key, value] : image.keys)
+    windowed.keys[key.starts_with("llama.") ? "olmo2" + key.substr(5) : key] = value;
+  windowed.keys["general.architecture"] = std::string("olmo2");
+  windowed.keys["olmo2.attention.sliding_window"] = 100u;
+  windowed.keys["olmo2.attention.sliding_window_pattern"] = std::vector<uint32_t>{1, 0};
+  for (auto& [name, tensor] : image.tensors) {
+    std::string renamed = name;
+    for (const auto& [from, to] :
+         {std::pair("attn_norm", "post_attention_norm"), std::pair("ffn_norm", "post_ffw_norm")})
+      if (const size_t at = name.find(from); at != std::string::npos)
+        renamed.replace(at, std::string_view(from).size(), to);
+    windowed.tensors[renamed] = tensor;
+  }
+  for (const char* layer : {"blk.0.", "blk.1."}) {
+    windowed.tensors[layer + std::string("attn_q_norm.weight")] = {.dims = {32},
+                                                                   .values = std::vector(32, 1.f)};
+    windowed.tensors[layer + std::string("attn_k_norm.weight")] = {.dims = {16},
+                                                                   .values = std::vector(16, 1.f)};
+  }
+  return windowed;
+}
+
+TEST_F(EngineTest, WindowsAreLetGoAndTheAnswersStayTheSame) {
+  const testing::ModelImage image = windowed_model();
+  auto error = driver.load(image);
+  ASSERT_FALSE(error) << error->message;
+  const std::string prompt = words(700);
+  const Answer cold = driver.answer(greedy(prompt, 300));
+  ASSERT_TRUE(cold.done);
+  // Going on from the end of the prompt, from the end of the answer, and beside others.
+  const Answer warm = driver.answer(greedy(prompt, 300));
+  EXPECT_EQ(warm.done->usage.n_cached, 640u);
+  EXPECT_EQ(warm.tokens, cold.tokens);
+  const std::string longer = prompt + cold.text + "more";
+  const Answer next = driver.answer(greedy(longer, 50));
+  EXPECT_EQ(next.done->usage.n_cached, 960u);
+  EngineDriver fresh;
+  ASSERT_FALSE(fresh.load(image));
+  EXPECT_EQ(fresh.answer(greedy(longer, 50)).tokens, next.tokens);
+
+  std::vector<uint64_t> ids;
+  for (int i = 0; i < 30; ++i)
+    ids.push_back(driver.start(greedy(words(200, static_cast<char>('a' + i)), 100)));
+  ASSERT_TRUE(driver.run());
+  for (size_t i : {size_t{0}, size_t{29}}) {
+    EngineDriver alone;
+    ASSERT_FALSE(alone.load(image));
+    EXPECT_EQ(driver.answers[ids[i]].tokens,
+              alone.answer(greedy(words(200, static_cast<char>('a' + i)), 100)).tokens);
+  }
+}
+
+TEST_F(EngineTest, CancelReachesRequestsThatAreBeingPrepared) {
+  load();
+  driver.engine.handle(Generate{77, "tiny", greedy("hello", 5)});
+  driver.engine.handle(Cancel{77});
+  ASSERT_TRUE(driver.answers[77].done);
+  EXPECT_EQ(driver.answers[77].done->finish_reason, FinishReason::cancelled);
+  driver.settle();
+  EXPECT_FALSE(driver.engine.step());
+  EXPECT_FALSE(driver.answers[77].accepted);
+}
+
+TEST_F(EngineTest, UnloadingFailsRequestsThatAreBeingPrepared) {
+  load();
+  driver.engine.handle(Generate{77, "tiny", greedy("hello", 5)});
+  driver.unload();
+  ASSERT_TRUE(driver.answers[77].failed);
+  EXPECT_EQ(driver.answers[77].failed->error.code, Errc::cancelled);
+  EXPECT_FALSE(driver.engine.is_finished()) << "its prompt is still under way";
+  driver.settle();
+  EXPECT_TRUE(driver.engine.is_finished());
+}
+
+TEST_F(EngineTest, PublishesEachModelUnderItsName) {
+  ASSERT_FALSE(driver.load(tiny_model(512), {}, "small"));
+  ASSERT_FALSE(driver.load(tiny_model(2048), {}, "large"));
+  driver.start(greedy(words(100), 5), "large");
+  const SnapshotData data = driver.snapshot();
+  EXPECT_EQ(data.n_models, 2u);
+  ASSERT_NE(find_model(data, "small"), nullptr);
+  EXPECT_EQ(find_model(data, "small")->n_context, 512u);
+  EXPECT_EQ(find_model(data, "small")->n_queued, 0u);
+  ASSERT_NE(find_model(data, "large"), nullptr);
+  EXPECT_EQ(find_model(data, "large")->n_queued, 1u);
+  EXPECT_EQ(find_model(data, "large")->n_prefill_left, 100u);
+  EXPECT_EQ(find_model(data, "other"), nullptr);
+}
+
+TEST_F(EngineTest, AllModelsShareTheThreadsOfTheFirst) {
+  ASSERT_FALSE(driver.load(tiny_model(), {}, "first"));
+  ASSERT_FALSE(driver.load(tiny_model(), {}, "second"));
+  EXPECT_EQ(driver.facts["second"].n_threads, 1u);
+}
 
 }  // namespace
 }  // namespace hearth::engine

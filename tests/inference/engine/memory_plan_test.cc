@@ -67,5 +67,21 @@ TEST(MemoryPlan, PlentyOfMemoryServesSeveralContexts) {
   EXPECT_EQ(plan_memory(needs(2 * (120 + 128) - 1, 4096))->n_pages, 64u);
 }
 
+// Half of each page belongs to layers with a window: beyond what 16 sequences hold, only the other
+// half grows.
+TEST(MemoryPlan, WindowsDoNotGrowWithTheContext) {
+  MemoryNeeds windowed = needs(100000, 65536);
+  windowed.page_bytes = windowed.window_bytes = kMiB / 2;
+  windowed.windows_per_sequence = 4;
+  auto plan = plan_memory(windowed);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->n_windows, 64u);
+  EXPECT_EQ(plan->kv_bytes, plan->n_pages * (kMiB / 2) + 32 * kMiB);
+  windowed.available_bytes = (120 + 544) * kMiB;  // 1024 halves and 64 halves
+  EXPECT_EQ(plan_memory(windowed)->n_context, 65536u);
+  windowed.available_bytes -= 1;
+  EXPECT_EQ(plan_memory(windowed)->n_context, 1023u * 64);
+}
+
 }  // namespace
 }  // namespace hearth::engine

@@ -23,7 +23,7 @@ constexpr uint32_t kVocab = 96;
 struct Case {
   const char* name;
   gguf::Type type;
-  cpu::KvElement element;
+  KvElement element;
 };
 
 class ForwardBits : public ::testing::TestWithParam<Case> {
@@ -126,12 +126,12 @@ TEST_P(ForwardBits, OnlyWantedRowsGetLogitsAndTheSameOnes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, ForwardBits,
-                         ::testing::Values(Case{"f32", gguf::Type::f32, cpu::KvElement::f32},
-                                           Case{"f16", gguf::Type::f16, cpu::KvElement::f16},
-                                           Case{"q8_0", gguf::Type::q8_0, cpu::KvElement::q8_0},
-                                           Case{"q4_1", gguf::Type::q4_1, cpu::KvElement::f16},
-                                           Case{"q4_k", gguf::Type::q4_k, cpu::KvElement::f16},
-                                           Case{"q6_k", gguf::Type::q6_k, cpu::KvElement::f16}),
+                         ::testing::Values(Case{"f32", gguf::Type::f32, KvElement::f32},
+                                           Case{"f16", gguf::Type::f16, KvElement::f16},
+                                           Case{"q8_0", gguf::Type::q8_0, KvElement::q8_0},
+                                           Case{"q4_1", gguf::Type::q4_1, KvElement::f16},
+                                           Case{"q4_k", gguf::Type::q4_k, KvElement::f16},
+                                           Case{"q6_k", gguf::Type::q6_k, KvElement::f16}),
                          [](const auto& instance) { return std::string(instance.param.name); });
 
 TEST(Forward, NonFiniteLogitsNameTheLayerWhereTheyBegan) {
@@ -205,7 +205,7 @@ TEST(Forward, CacheOfAnotherModelIsRefused) {
   const OpenImage open(ModelImage::random());
   ModelRunner runner(open.file());
   Result<KvCache> other = KvCache::create(
-      {.n_layers = 2, .n_kv_heads = 2, .head_dim = 16, .element = cpu::KvElement::f32}, 4);
+      {.layers = std::vector<KvLayer>(2, {2, 16, 16}), .element = KvElement::f32}, 4);
   const std::vector<std::vector<PageIndex>> tables{{0}};
   const BatchRow row{1, 0, 0, true};
   std::vector<float> logits;
@@ -223,8 +223,8 @@ TEST(Forward, EmptyBatchGivesNoLogits) {
 TEST(Forward, WorkspaceIsStatedForABatch) {
   const OpenImage open(ModelImage::random());
   ModelRunner runner(open.file());
-  // x, h: 32; q, context: 32; k, v: 16; gate, up: 64; angles: 16
-  EXPECT_EQ(runner.model().workspace_bytes(10), 10u * (4 * 32 + 2 * 16 + 2 * 64 + 16) * 4);
+  // x, h: 32; angles: 16; gate, up: 64, which is more than q, context: 32 and k, v: 16
+  EXPECT_EQ(workspace_bytes(runner.model().plan(), 10), 10u * (2 * 32 + 16 + 2 * 64) * 4);
 }
 
 }  // namespace

@@ -8,8 +8,7 @@
 namespace hearth {
 namespace {
 
-constexpr KvShape kShape{
-    .n_layers = 3, .n_kv_heads = 2, .head_dim = 32, .element = cpu::KvElement::f16};
+const KvShape kShape{.layers = std::vector<KvLayer>(3, {2, 32, 32}), .element = KvElement::f16};
 
 KvCache make(uint32_t n_pages, const KvShape& shape = kShape) {
   Result<KvCache> cache = KvCache::create(shape, n_pages);
@@ -38,7 +37,7 @@ TEST(KvCache, SharedPageIsFreeWhenTheLastReferenceGoes) {
 
 TEST(KvCache, LayersOfPagesDoNotOverlap) {
   KvCache cache = make(2);
-  const uint64_t bytes = 2 * 2 * cpu::kPageTokens * cpu::kv_row_bytes(cpu::KvElement::f16, 32);
+  const uint64_t bytes = 2 * 2 * kPageTokens * kv_row_bytes(KvElement::f16, 32);
   EXPECT_GE(KvCache::page_bytes(kShape), 3 * bytes);
   for (PageIndex page = 0; page < 2; ++page)
     for (uint32_t layer = 0; layer < 3; ++layer)
@@ -50,8 +49,7 @@ TEST(KvCache, LayersOfPagesDoNotOverlap) {
 }
 
 TEST(KvCache, ReservesMoreThanTheMachineHas) {
-  constexpr KvShape large{
-      .n_layers = 80, .n_kv_heads = 8, .head_dim = 128, .element = cpu::KvElement::f16};
+  const KvShape large{.layers = std::vector<KvLayer>(80, {8, 128, 128}), .element = KvElement::f16};
   KvCache cache = make(1u << 16, large);  // 1.3 TiB of addresses
   const PageIndex page = *cache.acquire();
   *cache.data(79, page) = std::byte{1};
@@ -59,8 +57,7 @@ TEST(KvCache, ReservesMoreThanTheMachineHas) {
 }
 
 TEST(KvCache, PagesPastTheWarmOnesGoBackToTheKernel) {
-  constexpr KvShape large{
-      .n_layers = 64, .n_kv_heads = 8, .head_dim = 128, .element = cpu::KvElement::f16};
+  const KvShape large{.layers = std::vector<KvLayer>(64, {8, 128, 128}), .element = KvElement::f16};
   const uint64_t n_warm = (64u << 20) / KvCache::page_bytes(large);  // 16 MiB each
   ASSERT_EQ(n_warm, 4u);
   KvCache cache = make(6, large);
@@ -75,10 +72,43 @@ TEST(KvCache, PagesPastTheWarmOnesGoBackToTheKernel) {
   EXPECT_EQ(cache.acquire(), pages[n_warm - 1]) << "warm memory first, the newest of it";
 }
 
+TEST(KvCache, WindowPartsComeAndGoByThemselves) {
+  const KvShape shape{.layers = {{1, 32, 32}, {1, 32, 32, 100}}, .element = KvElement::f16};
+  KvCache cache = *KvCache::create(shape, 4, 1);
+  const PageIndex first = *cache.acquire(), second = *cache.acquire();
+  EXPECT_NE(cache.data(0, first), nullptr);
+  EXPECT_EQ(cache.data(1, first), nullptr);
+  EXPECT_TRUE(cache.hold_window(first));
+  EXPECT_TRUE(cache.hold_window(first));
+  EXPECT_NE(cache.data(1, first), nullptr);
+  EXPECT_FALSE(cache.hold_window(second)) << "there is only one";
+  cache.release_window(first);
+  EXPECT_TRUE(cache.has_window(first)) << "held twice";
+  cache.release_window(first);
+  EXPECT_FALSE(cache.has_window(first));
+  EXPECT_EQ(cache.references(first), 1u);
+  EXPECT_TRUE(cache.hold_window(second));
+}
+
+TEST(KvCache, WithoutWindowsEveryPageHasItsPart) {
+  KvCache cache = make(1);
+  EXPECT_EQ(KvCache::window_bytes(kShape), 0u);
+  EXPECT_EQ(cache.n_windows(), 0u);
+  const PageIndex page = *cache.acquire();
+  EXPECT_TRUE(cache.hold_window(page));
+  EXPECT_NE(cache.data(2, page), nullptr);
+}
+
+TEST(KvCache, AWindowReachesBackFromItsPosition) {
+  EXPECT_EQ(first_page_of_window(100, 0), 0u);
+  EXPECT_EQ(first_page_of_window(100, 162), 0u);  // sees 63 to 162
+  EXPECT_EQ(first_page_of_window(100, 163), 1u);
+  EXPECT_EQ(first_page_of_window(1, 64), 1u);
+}
+
 TEST(KvCache, RefusesShapesThatCannotBe) {
   EXPECT_EQ(KvCache::create(kShape, 0).error().code, Errc::invalid);
-  constexpr KvShape odd{
-      .n_layers = 1, .n_kv_heads = 1, .head_dim = 40, .element = cpu::KvElement::q8_0};
+  const KvShape odd{.layers = {{1, 40, 40}}, .element = KvElement::q8_0};
   EXPECT_EQ(KvCache::create(odd, 4).error().code, Errc::unsupported);
 }
 

@@ -70,16 +70,19 @@ ModelImage ModelImage::copy_of(const gguf::File& file) {
     Tensor& copy = image.tensors[std::string(tensor.name)];
     copy.dims.assign(tensor.dims.begin(), tensor.dims.begin() + tensor.n_dims);
     copy.values.resize(tensor.n_elements());
-    const cpu::Matrix matrix{tensor.type, tensor.dims[0], tensor.n_rows(), tensor.data.data()};
-    for (uint64_t row = 0; row < matrix.rows; ++row)
-      cpu::dequantize_row(matrix, row, &copy.values[row * matrix.cols]);
+    const uint64_t cols = tensor.dims[0];
+    for (uint64_t row = 0; row < tensor.n_rows(); ++row)
+      gguf::dequantize_row(tensor.type,
+                           tensor.data.data() + row * gguf::row_bytes(tensor.type, cols), cols,
+                           &copy.values[row * cols]);
   }
   return image;
 }
 
 void ModelImage::quantize(gguf::Type type) {
   for (auto& [name, tensor] : tensors)
-    if (tensor.dims.size() == 2 && tensor.dims[0] % gguf::traits_of(type).block_size == 0)
+    if (tensor.dims.size() >= 2 && !name.ends_with(".bias") &&
+        tensor.dims[0] % gguf::traits_of(type).block_size == 0)
       tensor.type = type;
 }
 

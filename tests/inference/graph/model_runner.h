@@ -1,4 +1,4 @@
-// A loaded model with its own pool and cache, run one batch or one whole sequence at a time.
+// A loaded model with its own backend and cache, run one batch or one whole sequence at a time.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "backend/cpu/cpu_backend.h"
 #include "graph/model.h"
 
 namespace hearth::testing {
@@ -14,16 +15,16 @@ class ModelRunner {
  public:
   struct Options {
     bool exact = false;
-    cpu::KvElement element = cpu::KvElement::f32;
+    KvElement element = KvElement::f32;
     uint32_t n_pages = 32;
     uint32_t n_threads = 2;
     cpu::Path path = cpu::best_path();
   };
   explicit ModelRunner(const gguf::File& file) : ModelRunner(file, Options{}) {}
   ModelRunner(const gguf::File& file, const Options& options)
-      : pool_(options.n_threads),
-        model_(Model::load(file, {pool_, options.path}, options.exact)),
-        cache_(model_ ? KvCache::create(model_->kv_shape(options.element), options.n_pages)
+      : backend_(options.n_threads, options.path, options.exact),
+        model_(Model::load(file, backend_)),
+        cache_(model_ ? KvCache::create(kv_shape(model_->plan(), options.element), options.n_pages)
                       : model_.error()) {
     EXPECT_TRUE(cache_) << (cache_ ? "" : cache_.error().message);
   }
@@ -34,7 +35,10 @@ class ModelRunner {
   // An empty sequence with room for n_tokens; its index.
   uint32_t add_sequence(size_t n_tokens) {
     std::vector<PageIndex> table;
-    for (size_t i = 0; i < n_tokens; i += cpu::kPageTokens) table.push_back(*cache_->acquire());
+    for (size_t i = 0; i < n_tokens; i += kPageTokens) {
+      table.push_back(*cache_->acquire());
+      cache_->hold_window(table.back());
+    }
     tables_.push_back(std::move(table));
     return static_cast<uint32_t>(tables_.size() - 1);
   }
@@ -59,7 +63,7 @@ class ModelRunner {
   }
 
  private:
-  cpu::ThreadPool pool_;
+  cpu::CpuBackend backend_;
   Result<Model> model_;
   Result<KvCache> cache_;
   std::vector<std::vector<PageIndex>> tables_;

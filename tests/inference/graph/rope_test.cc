@@ -8,16 +8,11 @@
 namespace hearth {
 namespace {
 
-HParams with_rotation(uint32_t n_rot) {
-  HParams hp;
-  hp.n_rot = n_rot;
-  hp.rope_original_context = 32;
-  return hp;
-}
+Rope with_rotation(uint32_t n_rot) { return {.n_rot = n_rot, .original_context = 32}; }
 
 // The angle of each pair at a position, from its cos and sin.
-std::vector<double> angles(const HParams& hp, std::vector<float> factors, uint32_t position) {
-  const RopeAngles rope(hp, factors);
+std::vector<double> angles(const Rope& plan, std::vector<float> factors, uint32_t position) {
+  const RopeAngles rope(plan, factors);
   std::vector<float> cos_sin(2 * rope.n_pairs());
   rope.at(position, cos_sin.data());
   std::vector<double> out;
@@ -41,34 +36,47 @@ TEST(Rope, FactorsDivideEachFrequency) {
 }
 
 TEST(Rope, LinearScalingDividesEveryFrequency) {
-  HParams hp = with_rotation(8);
-  hp.rope_scaling = RopeScaling::linear;
-  hp.rope_factor = 4;
-  expect_near(angles(hp, {}, 2), {0.5, 0.05, 0.005, 0.0005});
+  Rope rope = with_rotation(8);
+  rope.scaling = Rope::Scaling::linear;
+  rope.factor = 4;
+  expect_near(angles(rope, {}, 2), {0.5, 0.05, 0.005, 0.0005});
 }
 
 // With n_rot 16, base 10000 and an original context of 32, pair number
 // 16 * ln(32 / (2 pi r)) / (2 ln 10000) is -1.6 for r = 32 and 1.41 for r = 1: the ramp goes from
 // pair 0 to pair 2.
 TEST(Rope, YarnRampsBetweenWholePairs) {
-  HParams hp = with_rotation(16);
-  hp.rope_scaling = RopeScaling::yarn;
-  hp.rope_factor = 4;
+  Rope rope = with_rotation(16);
+  rope.scaling = Rope::Scaling::yarn;
+  rope.factor = 4;
   const double f1 = std::pow(10000, -1 / 8.0), f2 = std::pow(10000, -2 / 8.0);
-  const std::vector<double> actual = angles(hp, {}, 1);
+  const std::vector<double> actual = angles(rope, {}, 1);
   EXPECT_NEAR(actual[0], 1, 1e-6);
   EXPECT_NEAR(actual[1], f1 * 0.5 + f1 / 4 * 0.5, 1e-6);
   EXPECT_NEAR(actual[2], f2 / 4, 1e-6);
   EXPECT_NEAR(actual[7], std::pow(10000, -7 / 8.0) / 4, 1e-6);
 }
 
+// As above, from pair 0 to pair 1.41: gpt-oss.
+TEST(Rope, YarnMayRampBetweenPartsOfPairs) {
+  Rope rope = with_rotation(16);
+  rope.scaling = Rope::Scaling::yarn;
+  rope.factor = 4;
+  rope.rounds_ramp = false;
+  const double f1 = std::pow(10000, -1 / 8.0),
+               slow = 1 / (16 * std::log(32 / 6.283185307) / (2 * std::log(10000)));
+  const std::vector<double> actual = angles(rope, {}, 1);
+  EXPECT_NEAR(actual[0], 1, 1e-6);
+  EXPECT_NEAR(actual[1], f1 * (1 - slow) + f1 / 4 * slow, 1e-6);
+}
+
 TEST(Rope, YarnScalesCosAndSin) {
-  HParams hp = with_rotation(8);
-  hp.rope_scaling = RopeScaling::yarn;
-  hp.rope_factor = 4;
-  hp.yarn_attn_factor = 1.25f;
+  Rope rope = with_rotation(8);
+  rope.scaling = Rope::Scaling::yarn;
+  rope.factor = 4;
+  rope.magnitude = 1.25f;
   std::vector<float> cos_sin(8);
-  RopeAngles(hp, {}).at(5, cos_sin.data());
+  RopeAngles(rope, {}).at(5, cos_sin.data());
   for (size_t i = 0; i < 4; ++i)
     EXPECT_NEAR(std::hypot(cos_sin[2 * i], cos_sin[2 * i + 1]), 1.25, 1e-6);
 }

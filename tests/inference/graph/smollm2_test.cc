@@ -62,7 +62,7 @@ class SmolLm2 : public ::testing::Test {
   // What the model chooses at each token of each answer, given the answer before it.
   std::vector<std::vector<Token>> choices(const ModelRunner::Options& options) {
     ModelRunner runner(*file_, options);
-    const uint32_t n_vocab = runner.model().hparams().n_vocab;
+    const uint32_t n_vocab = runner.model().plan().n_vocab;
     std::vector<std::vector<Token>> all;
     for (const Answer& answer : answers_) {
       const std::vector<float> logits = runner.logits_of(answer.tokens);
@@ -82,7 +82,7 @@ class SmolLm2 : public ::testing::Test {
 // Where the two references agree by less, rounding decides: llama.cpp's own choice differs from
 // float32's by leads of up to 0.4.
 TEST_F(SmolLm2, ChoosesWhatLlamaCppChooses) {
-  const auto chosen = choices({.element = cpu::KvElement::f16, .n_pages = 64});
+  const auto chosen = choices({.element = KvElement::f16, .n_pages = 64});
   size_t n_compared = 0;
   for (size_t a = 0; a < answers_.size(); ++a) {
     const Answer& answer = answers_[a];
@@ -99,7 +99,7 @@ TEST_F(SmolLm2, ChoosesWhatLlamaCppChooses) {
 }
 
 TEST_F(SmolLm2, ExactWeightsChooseWhatFloat32Chooses) {
-  const auto chosen = choices({.exact = true, .element = cpu::KvElement::f32, .n_pages = 64});
+  const auto chosen = choices({.exact = true, .element = KvElement::f32, .n_pages = 64});
   for (size_t a = 0; a < answers_.size(); ++a)
     for (size_t i = 0; i < answers_[a].margins.size(); ++i)
       EXPECT_EQ(chosen[a][i], answers_[a].float32_choices[i])

@@ -19,8 +19,9 @@ constexpr ModelImage::Sizes kSmallest{.n_layers = 1,
 // The same model under another family's name.
 ModelImage renamed(const ModelImage& image, const std::string& architecture) {
   ModelImage renamed{.keys = {}, .tensors = image.tensors};
+  const std::string old = std::get<std::string>(image.keys.at("general.architecture")) + ".";
   for (const auto& [key, value] : image.keys)
-    renamed.keys[key.starts_with("llama.") ? architecture + key.substr(5) : key] = value;
+    renamed.keys[key.starts_with(old) ? architecture + key.substr(old.size() - 1) : key] = value;
   renamed.keys["general.architecture"] = architecture;
   return renamed;
 }
@@ -53,6 +54,27 @@ int main(int argc, char** argv) {
   for (const char* name : {"blk.0.attn_q_norm.weight", "blk.0.attn_k_norm.weight"})
     qwen3.tensors[name] = {.dims = {4}, .values = std::vector(4, 1.f)};
   write("qwen3", qwen3);
+
+  ModelImage experts = renamed(llama, "qwen2moe");
+  experts.keys["qwen2moe.expert_count"] = 2u;
+  experts.keys["qwen2moe.expert_used_count"] = 1u;
+  experts.keys["qwen2moe.expert_shared_feed_forward_length"] = 8u;
+  for (const char* role : {"gate", "up", "down"}) {
+    const std::string name = std::string("blk.0.ffn_") + role;
+    experts.tensors.erase(name + ".weight");
+    experts.tensors[name + "_exps.weight"] = {.dims = {8, 8, 2}, .values = std::vector(128, 0.1f)};
+    experts.tensors[name + "_shexp.weight"] = {.dims = {8, 8}, .values = std::vector(64, 0.1f)};
+  }
+  experts.tensors["blk.0.ffn_gate_inp.weight"] = {.dims = {8, 2}, .values = std::vector(16, 0.1f)};
+  experts.tensors["blk.0.ffn_gate_inp_shexp.weight"] = {.dims = {8},
+                                                        .values = std::vector(8, 0.1f)};
+  write("qwen2moe", experts);
+
+  ModelImage windows = renamed(qwen3, "gemma3");
+  windows.keys["gemma3.attention.sliding_window"] = 2u;
+  for (const char* name : {"blk.0.post_attention_norm.weight", "blk.0.post_ffw_norm.weight"})
+    windows.tensors[name] = {.dims = {8}, .values = std::vector(8, 1.f)};
+  write("gemma3", windows);
 
   ModelImage quantized = ModelImage::random({.n_layers = 1,
                                              .width = 32,

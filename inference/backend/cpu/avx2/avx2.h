@@ -19,6 +19,8 @@ void dot_bf16(const uint8_t* w, size_t w_stride, size_t n_rows, size_t k, const 
               size_t x_stride, size_t n_columns, float* y, size_t y_stride);
 
 void silu_mul(const float* gate, const float* up, size_t n, float* act);
+void gelu_mul(const float* gate, const float* up, size_t n, float* act);
+void gpt_oss_mul(const float* gate, const float* up, size_t n, float* act);
 float softmax_tile(float* scores, size_t n, float scale, float softcap, SoftmaxState& state);
 void weighted_sum(const float* p, size_t p_stride, size_t n_queries, const float* correction,
                   const float* v, size_t n, size_t head_dim, float* acc);

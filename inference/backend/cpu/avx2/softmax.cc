@@ -27,8 +27,39 @@ void silu_mul(const float* gate, const float* up, size_t n, float* act) {
   for (size_t i = 0; i < n; i += kLanes) {
     const __m256 g = load_first(gate + i, n - i);
     const __m256 e = exp_of(_mm256_sub_ps(_mm256_setzero_ps(), g));
-    const __m256 silu = _mm256_div_ps(g, _mm256_add_ps(one, e));
-    store_first(act + i, _mm256_mul_ps(silu, load_first(up + i, n - i)), n - i);
+    __m256 out = _mm256_div_ps(g, _mm256_add_ps(one, e));
+    if (up != nullptr) out = _mm256_mul_ps(out, load_first(up + i, n - i));
+    store_first(act + i, out, n - i);
+  }
+}
+
+void gelu_mul(const float* gate, const float* up, size_t n, float* act) {
+  const __m256 scale = _mm256_set1_ps(0.79788456f);  // sqrt(2 / pi)
+  const __m256 cubic = _mm256_set1_ps(0.044715f);
+  const __m256 half = _mm256_set1_ps(0.5f), one = _mm256_set1_ps(1.0f);
+  for (size_t i = 0; i < n; i += kLanes) {
+    const __m256 g = load_first(gate + i, n - i);
+    const __m256 g3 = _mm256_mul_ps(g, _mm256_mul_ps(g, g));
+    const __m256 inner = _mm256_mul_ps(scale, _mm256_fmadd_ps(cubic, g3, g));
+    __m256 out = _mm256_mul_ps(_mm256_mul_ps(half, g), _mm256_add_ps(one, tanh_of(inner)));
+    if (up != nullptr) out = _mm256_mul_ps(out, load_first(up + i, n - i));
+    store_first(act + i, out, n - i);
+  }
+}
+
+// The bound is the first operand of min and max: NaN survives.
+void gpt_oss_mul(const float* gate, const float* up, size_t n, float* act) {
+  const __m256 high = _mm256_set1_ps(7.0f), low = _mm256_set1_ps(-7.0f);
+  const __m256 one = _mm256_set1_ps(1.0f), slope = _mm256_set1_ps(1.702f);
+  for (size_t i = 0; i < n; i += kLanes) {
+    const __m256 g = _mm256_min_ps(high, load_first(gate + i, n - i));
+    const __m256 e = exp_of(_mm256_sub_ps(_mm256_setzero_ps(), _mm256_mul_ps(slope, g)));
+    const __m256 swish = _mm256_div_ps(g, _mm256_add_ps(one, e));
+    __m256 u = _mm256_setzero_ps();
+    if (up != nullptr) {
+      u = _mm256_max_ps(low, _mm256_min_ps(high, load_first(up + i, n - i)));
+    }
+    store_first(act + i, _mm256_mul_ps(swish, _mm256_add_ps(u, one)), n - i);
   }
 }
 

@@ -48,7 +48,31 @@ void dot_bf16(const uint8_t* w, size_t w_stride, size_t n_rows, size_t k, const 
 }
 
 void silu_mul(const float* gate, const float* up, size_t n, float* act) {
-  for (size_t i = 0; i < n; i++) act[i] = gate[i] / (1.0f + std::exp(-gate[i])) * up[i];
+  for (size_t i = 0; i < n; i++) {
+    const float silu = gate[i] / (1.0f + std::exp(-gate[i]));
+    act[i] = up != nullptr ? silu * up[i] : silu;
+  }
+}
+
+void gelu_mul(const float* gate, const float* up, size_t n, float* act) {
+  constexpr float kScale = 0.79788456f;  // sqrt(2 / pi)
+  for (size_t i = 0; i < n; i++) {
+    const float g = gate[i];
+    const float gelu = 0.5f * g * (1.0f + std::tanh(kScale * (g + 0.044715f * g * g * g)));
+    act[i] = up != nullptr ? gelu * up[i] : gelu;
+  }
+}
+
+// Comparisons are written so that NaN survives them.
+void gpt_oss_mul(const float* gate, const float* up, size_t n, float* act) {
+  constexpr float kLimit = 7.0f;
+  for (size_t i = 0; i < n; i++) {
+    const float g = gate[i] > kLimit ? kLimit : gate[i];
+    const float swish = g / (1.0f + std::exp(-1.702f * g));
+    float u = 0;
+    if (up != nullptr) u = up[i] > kLimit ? kLimit : up[i] < -kLimit ? -kLimit : up[i];
+    act[i] = swish * (u + 1.0f);
+  }
 }
 
 float softmax_tile(float* scores, size_t n, float scale, float softcap, SoftmaxState& state) {

@@ -1,0 +1,50 @@
+// What a page of the KV cache is: the unit in which keys and values are stored, shared and
+// forgotten.
+//
+// A page holds kPageTokens positions of every layer. In one layer of it lie, for each kv head in
+// turn, kPageTokens rows of K and then kPageTokens rows of V.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "gguf/types.h"
+
+namespace hearth {
+
+using PageIndex = uint32_t;
+
+inline constexpr uint32_t kPageTokens = 64;
+
+constexpr uint32_t pages_for(size_t n_tokens) {
+  return static_cast<uint32_t>((n_tokens + kPageTokens - 1) / kPageTokens);
+}
+
+// Element type of cached keys and values; q8_0 in blocks of 32 (KvCache::create refuses other
+// sizes).
+enum class KvElement : uint8_t { f32, f16, q8_0 };
+
+inline size_t kv_row_bytes(KvElement element, size_t dim) {
+  switch (element) {
+    case KvElement::f32: return dim * sizeof(float);
+    case KvElement::f16: return dim * sizeof(uint16_t);
+    case KvElement::q8_0: break;
+  }
+  return gguf::row_bytes(gguf::Type::q8_0, (dim + 31) / 32 * 32);
+}
+
+// One layer's keys and values.
+struct KvLayer {
+  uint32_t n_kv_heads = 0;
+  uint32_t k_dim = 0, v_dim = 0;  // of one head
+  uint32_t window = 0;            // how far back a position sees, itself included; 0: everything
+  bool operator==(const KvLayer&) const = default;
+};
+
+// Of one layer in a page; a multiple of a cache line.
+inline size_t kv_layer_bytes(const KvLayer& layer, KvElement element) {
+  const size_t row = kv_row_bytes(element, layer.k_dim) + kv_row_bytes(element, layer.v_dim);
+  return (layer.n_kv_heads * kPageTokens * row + 63) / 64 * 64;
+}
+
+}  // namespace hearth

@@ -1,0 +1,43 @@
+// A plan with its weights: what the forward pass walks over.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "graph/blocks/attention.h"
+#include "graph/blocks/dense.h"
+#include "graph/blocks/moe.h"
+#include "graph/loader.h"
+#include "graph/rope.h"
+
+namespace hearth {
+
+struct NormWeights {
+  Floats weight{}, bias{};  // empty weight: no norm here
+};
+
+struct Layer {
+  NormWeights before_mixer{}, after_mixer{}, before_ffn{}, after_ffn{};
+  NormKind norm_kind = NormKind::rms;
+  std::variant<AttentionBlock> mixer{};
+  std::variant<DenseBlock, MoeBlock> ffn{};
+};
+
+struct Layers {
+  Weight embedding{};  // (n_vocab, width)
+  std::vector<Layer> layers{};
+  NormWeights output_norm{};
+  Weight output{};                    // (n_vocab, width); the embedding when tied
+  std::vector<RopeAngles> ropes{};    // the different ones of the plan
+  std::vector<std::string> unused{};  // tensors that the plan does not know: noted, not fatal
+};
+
+Result<Layers> load_layers(const gguf::File& file, const ModelPlan& plan, Backend& backend);
+
+// Of the block that takes most.
+uint64_t floats_per_row(const ModelPlan& plan);
+// The different ropes of a plan, in order of their first layer.
+std::vector<Rope> ropes_of(const ModelPlan& plan);
+
+}  // namespace hearth

@@ -1,0 +1,115 @@
+#include "graph/loader.h"
+
+#include <fmt/format.h>
+
+#include "gguf/quant.h"
+
+namespace hearth {
+
+using gguf::Type;
+
+void Loader::fail(Errc code, std::string_view name, std::string_view what) {
+  if (!error_) error_ = Error{code, fmt::format("{}: tensor {} {}", file_.path(), name, what)};
+}
+
+const gguf::Tensor* Loader::find(const std::string& name, Shape shape, Need need) {
+  if (error_) return nullptr;
+  const gguf::Tensor* tensor = file_.find_tensor(name);
+  std::string expected = fmt::format("{{{}", shape.cols);
+  if (shape.rows > 1 || shape.n > 1) expected += fmt::format(", {}", shape.rows);
+  if (shape.n > 1) expected += fmt::format(", {}", shape.n);
+  expected += '}';
+  if (!tensor) {
+    if (need == Need::required)
+      fail(Errc::corrupt, name, fmt::format("is missing, expected {}", expected));
+    return nullptr;
+  }
+  if (tensor->dims[0] != shape.cols || tensor->dims[1] != shape.rows ||
+      tensor->dims[2] != shape.n || tensor->dims[3] != 1) {
+    fail(Errc::corrupt, name, fmt::format("is {}, expected {}", gguf::describe(*tensor), expected));
+    return nullptr;
+  }
+  if (tensor->data.size() < gguf::row_bytes(tensor->type, shape.cols) * shape.rows * shape.n) {
+    fail(Errc::corrupt, name, "has no data: the file holds a vocabulary only");
+    return nullptr;
+  }
+  used_.insert(tensor->name);
+  return tensor;
+}
+
+const gguf::Tensor* Loader::find_matrix(const std::string& name, Shape shape, Need need) {
+  const gguf::Tensor* tensor = find(name, shape, need);
+  if (!tensor || gguf::traits_of(tensor->type).is_computable) return tensor;
+  fail(Errc::unsupported, name,
+       fmt::format("has type {}, which this build cannot multiply; re-quantize it, for example to "
+                   "Q8_0 or Q4_K",
+                   gguf::name_of(tensor->type)));
+  return nullptr;
+}
+
+Weight Loader::matrix(const std::string& name, uint64_t cols, uint64_t rows, Need need) {
+  const gguf::Tensor* tensor = find_matrix(name, {cols, rows, 1}, need);
+  return tensor ? backend_.prepare(*tensor, 0, rows) : Weight{};
+}
+
+Weight Loader::stack(const std::string& name, uint64_t cols, uint64_t rows, uint64_t n) {
+  const gguf::Tensor* tensor = find_matrix(name, {cols, rows, n}, Need::required);
+  return tensor ? backend_.prepare(*tensor, 0, rows) : Weight{};
+}
+
+Linear Loader::linear(const std::string& name, uint64_t cols, uint64_t rows) {
+  return part(name, cols, rows, 0, rows);
+}
+
+Linear Loader::part(const std::string& name, uint64_t cols, uint64_t all_rows, uint64_t first_row,
+                    uint64_t rows) {
+  const gguf::Tensor* tensor = find_matrix(name + ".weight", {cols, all_rows, 1}, Need::required);
+  if (!tensor) return {};
+  Linear linear{.matrix = backend_.prepare(*tensor, first_row, rows)};
+  const std::vector<float> bias = host_vector(name + ".bias", all_rows, Need::optional);
+  if (!bias.empty()) linear.bias = backend_.upload(std::span(bias).subspan(first_row, rows));
+  return linear;
+}
+
+std::vector<float> Loader::floats(const std::string& name, Shape shape, Need need) {
+  const gguf::Tensor* tensor = find(name, shape, need);
+  if (!tensor) return {};
+  if (tensor->type != Type::f32 && tensor->type != Type::f16 && tensor->type != Type::bf16) {
+    fail(Errc::unsupported, name,
+         fmt::format("has type {}, expected F32, F16 or BF16", gguf::name_of(tensor->type)));
+    return {};
+  }
+  std::vector<float> out(shape.cols * shape.rows);
+  for (uint64_t row = 0; row < shape.rows; ++row)
+    gguf::dequantize_row(tensor->type,
+                         tensor->data.data() + row * gguf::row_bytes(tensor->type, shape.cols),
+                         shape.cols, out.data() + row * shape.cols);
+  return out;
+}
+
+std::vector<float> Loader::host_vector(const std::string& name, uint64_t n, Need need) {
+  return floats(name, {n, 1, 1}, need);
+}
+
+Floats Loader::vector(const std::string& name, uint64_t n, Need need) {
+  const std::vector<float> numbers = floats(name, {n, 1, 1}, need);
+  return numbers.empty() ? Floats{} : backend_.upload(numbers);
+}
+
+Floats Loader::vectors(const std::string& name, uint64_t n, uint64_t rows, Need need) {
+  const std::vector<float> numbers = floats(name, {n, rows, 1}, need);
+  return numbers.empty() ? Floats{} : backend_.upload(numbers);
+}
+
+std::vector<std::string> Loader::unused() {
+  std::vector<std::string> names;
+  for (const gguf::Tensor& tensor : file_.tensors()) {
+    if (used_.contains(tensor.name)) continue;
+    if (tensor.name.ends_with(".scale"))
+      fail(Errc::unsupported, tensor.name, "scales another tensor, which is not supported");
+    names.emplace_back(tensor.name);
+  }
+  return names;
+}
+
+}  // namespace hearth
