@@ -15,22 +15,21 @@ double sane(double number) { return std::isfinite(number) && number > 0 ? number
 
 }  // namespace
 
-Task<Result<Completion>> EngineClient::State::complete(ModelSpec spec, CompletionRequest request,
-                                                       DeltaSink sink, Refusal* refusal) {
+Task<Answer> EngineClient::State::complete(ModelSpec spec, CompletionRequest request,
+                                           DeltaSink sink) {
   std::shared_ptr<State> self = shared_from_this();
   // A child that dies before it has taken a request up cannot have died of it, and nothing has been
   // said yet: such a request waits for the restart, as one that came a moment later would.
   constexpr int kMaxTries = 3;
   for (int n_tries = 1;; ++n_tries) {
     bool was_taken_up = true;
-    Result<Completion> outcome = co_await attempt(spec, request, sink, refusal, was_taken_up);
+    Answer outcome = co_await attempt(spec, request, sink, was_taken_up);
     if (outcome || was_taken_up || n_tries == kMaxTries) co_return outcome;
   }
 }
 
-Task<Result<Completion>> EngineClient::State::attempt(ModelSpec spec, CompletionRequest request,
-                                                      DeltaSink sink, Refusal* refusal,
-                                                      bool& was_taken_up) {
+Task<Answer> EngineClient::State::attempt(ModelSpec spec, CompletionRequest request,
+                                          DeltaSink sink, bool& was_taken_up) {
   std::shared_ptr<State> self = shared_from_this();
   auto facts = co_await ensure_loaded(spec);
   if (!facts) co_return facts.error();
@@ -56,10 +55,14 @@ Task<Result<Completion>> EngineClient::State::attempt(ModelSpec spec, Completion
     if (connection) (void)connection->send(Cancel{id});  // too full a queue: it runs to its end
     co_return waited.error();
   }
-  if (refusal) *refusal = mine->refusal;
   was_taken_up =
       mine->is_taken_up || *mine->outcome || mine->outcome->error().code != Errc::upstream;
-  if (!*mine->outcome) co_return mine->outcome->error();
+  if (!*mine->outcome) {
+    Failure failure = mine->outcome->error();
+    failure.n_prompt = mine->n_prompt;
+    failure.n_context = mine->n_context;
+    co_return failure;
+  }
   co_return std::move(mine->completion);
 }
 
@@ -117,7 +120,8 @@ void EngineClient::State::on(const Done& event) {
 void EngineClient::State::on(const Failed& event) {
   auto at = running.find(event.request);
   if (at == running.end()) return;
-  at->second->refusal = {event.n_prompt, event.n_context};
+  at->second->n_prompt = event.n_prompt;
+  at->second->n_context = event.n_context;
   finish(event.request, event.error);
 }
 
@@ -137,9 +141,8 @@ Task<Result<ModelFacts>> EngineClient::load(ModelSpec spec) {
 
 Task<Result<>> EngineClient::unload(std::string model) { return state_->unload(std::move(model)); }
 
-Task<Result<Completion>> EngineClient::complete(ModelSpec spec, CompletionRequest request,
-                                                DeltaSink sink, Refusal* refusal) {
-  return state_->complete(std::move(spec), std::move(request), std::move(sink), refusal);
+Task<Answer> EngineClient::complete(ModelSpec spec, CompletionRequest request, DeltaSink sink) {
+  return state_->complete(std::move(spec), std::move(request), std::move(sink));
 }
 
 std::vector<EngineClient::LoadedModel> EngineClient::loaded() const {

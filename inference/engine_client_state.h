@@ -42,7 +42,7 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
     std::string model;
     DeltaSink sink;
     Completion completion;
-    Refusal refusal;
+    uint32_t n_prompt = 0, n_context = 0;  // of a prompt that does not fit
     bool is_taken_up = false;  // the child has accepted it
     std::optional<Result<>> outcome;
     net::steady_timer changed;  // never expires; cancelled when the outcome is there
@@ -64,10 +64,9 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
 
   // --- engine_client.cc: requests ---
 
-  Task<Result<Completion>> complete(ModelSpec spec, CompletionRequest request, DeltaSink sink,
-                                    Refusal* refusal);
-  Task<Result<Completion>> attempt(ModelSpec spec, CompletionRequest request, DeltaSink sink,
-                                   Refusal* refusal, bool& was_taken_up);
+  Task<Answer> complete(ModelSpec spec, CompletionRequest request, DeltaSink sink);
+  Task<Answer> attempt(ModelSpec spec, CompletionRequest request, DeltaSink sink,
+                       bool& was_taken_up);
   void finish(uint64_t request, Result<> outcome);
   void fail_running(const Error& error);
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cassert>
 #include <filesystem>
+#include <tuple>
 
 namespace hearth::router {
 
@@ -56,40 +57,69 @@ double predict_ms(const RequestFacts& facts, const Target& target, const TargetS
   return state.queue_ms + 1000.0 * (prompt / prefill + n_output / decode);
 }
 
-// The first rule that keeps this target from being used, in words that name the fact.
-std::optional<std::string> excluded_by(const RequestFacts& facts, const Policy& policy,
-                                       const TaskRule& rule, const Target& target,
-                                       const TargetState& state, const Candidate& candidate) {
-  bool asked_by_name = facts.model == target.name || facts.model == target.model;
+// Why a target is not used, and what a refusal that rests on this alone is called.
+struct Exclusion {
+  Errc code;
+  std::string why;
+};
+
+bool is_by_name(const RequestFacts& facts, const Target& target) {
+  return facts.model == target.name || facts.model == target.model;
+}
+
+// Whether the request means this target at all: by its name, or by the class that lists it.
+std::optional<std::string> not_meant(const RequestFacts& facts, const TaskRule& rule,
+                                     const Target& target) {
   if (!names(facts, target)) return fmt::format("the request asks for \"{}\"", facts.model);
-  if (!rule.targets.empty() && !asked_by_name && std::ranges::count(rule.targets, target.name) == 0)
+  if (!rule.targets.empty() && !is_by_name(facts, target) &&
+      std::ranges::count(rule.targets, target.name) == 0)
     return fmt::format("class {} lists other targets", enum_name(facts.task));
-  auto [trust, label] = required_trust(facts, policy);
-  if (target.trust > trust)
-    return label.empty() ? fmt::format("trust {} is below the policy's floor {}",
-                                       enum_name(target.trust), enum_name(trust))
-                         : fmt::format("label \"{}\" allows trust {} at most, the target has {}",
-                                       label, enum_name(trust), enum_name(target.trust));
-  if (facts.needs_tools && !target.has_tools) return "it cannot call tools";
-  if (facts.needs_images && !target.has_images) return "it cannot read images";
-  if (facts.is_bare_prompt && !target.has_bare_prompt) return "it takes conversations only";
-  if (state.down) return *state.down;
-  uint32_t n_context = state.n_context ? state.n_context : target.n_context;
-  // An engine counts exactly and refuses with both numbers; a remote context is judged here.
-  if (target.kind == TargetKind::api && n_context && facts.n_prompt_estimate >= n_context)
-    return fmt::format("about {} prompt tokens, its context is {}", facts.n_prompt_estimate,
-                       n_context);
-  if (!asked_by_name && candidate.quality < rule.min_quality)
-    return fmt::format("quality {:.2f} is below the floor {:.2f} of class {}", candidate.quality,
-                       rule.min_quality, enum_name(facts.task));
-  auto deadline = facts.deadline_ms ? facts.deadline_ms : rule.deadline_ms;
-  if (!asked_by_name && deadline && candidate.latency_ms > *deadline)
-    return fmt::format("would take about {:.0f} ms, the deadline is {} ms", candidate.latency_ms,
-                       *deadline);
   return std::nullopt;
 }
 
-std::string refusal(const Decision& decision) {
+std::string lacking(const RequestFacts& facts, const Target& target, const TargetState& state) {
+  Needs lacks = state.lacks;
+  if (!target.has_tools) lacks.push_back(Need::tools);
+  if (!target.has_images) lacks.push_back(Need::images);
+  return why_not(facts.needs, lacks);
+}
+
+// The first rule that keeps this target from being used, in words that name the fact.
+std::optional<Exclusion> exclusion(const RequestFacts& facts, const Policy& policy,
+                                   const TaskRule& rule, const Target& target,
+                                   const TargetState& state, const Candidate& candidate) {
+  auto [trust, label] = required_trust(facts, policy);
+  if (target.trust > trust)
+    return Exclusion{Errc::denied,
+                     label.empty()
+                         ? fmt::format("trust {} is below the policy's floor {}",
+                                       enum_name(target.trust), enum_name(trust))
+                         : fmt::format("label \"{}\" allows trust {} at most, the target has {}",
+                                       label, enum_name(trust), enum_name(target.trust))};
+  if (target.kind == TargetKind::api && !target.price)
+    return Exclusion{Errc::denied, "its price is not known"};
+  if (std::string fields = lacking(facts, target, state); !fields.empty())
+    return Exclusion{Errc::unsupported, "it " + fields};
+  if (state.down) return Exclusion{Errc::busy, *state.down};
+  uint32_t n_context = state.n_context ? state.n_context : target.n_context;
+  // An engine counts exactly and refuses with both numbers; a remote context is judged here.
+  if (target.kind == TargetKind::api && n_context && facts.n_prompt_estimate >= n_context)
+    return Exclusion{Errc::context_exceeded,
+                     fmt::format("about {} prompt tokens, its context is {}",
+                                 facts.n_prompt_estimate, n_context)};
+  if (is_by_name(facts, target)) return std::nullopt;  // who is named need not be good or fast
+  if (candidate.quality < rule.min_quality)
+    return Exclusion{Errc::denied,
+                     fmt::format("quality {:.2f} is below the floor {:.2f} of class {}",
+                                 candidate.quality, rule.min_quality, enum_name(facts.task))};
+  auto deadline = facts.deadline_ms ? facts.deadline_ms : rule.deadline_ms;
+  if (deadline && candidate.latency_ms > *deadline)
+    return Exclusion{Errc::denied, fmt::format("would take about {:.0f} ms, the deadline is {} ms",
+                                               candidate.latency_ms, *deadline)};
+  return std::nullopt;
+}
+
+std::string reason_of_refusal(const Decision& decision) {
   std::string reason = "no target is left:";
   for (const Candidate& candidate : decision.candidates)
     reason += fmt::format(" {}: {};", candidate.target, candidate.excluded_by.value_or(""));
@@ -98,6 +128,33 @@ std::string refusal(const Decision& decision) {
            "[target.NAME]";
   reason.pop_back();
   return reason;
+}
+
+Decision unknown_model(const RequestFacts& facts, const Policy& policy) {
+  std::string known = "auto, local";
+  for (const Target& target : policy.targets)
+    known += fmt::format(", {}{}", target.name,
+                         target.model.empty() || target.model == target.name
+                             ? ""
+                             : fmt::format(" ({})", target.model));
+  Decision decision;
+  decision.refused_as = Errc::not_found;
+  decision.reason =
+      fmt::format("model \"{}\" is not known here; known are: {}", facts.model, known);
+  return decision;
+}
+
+Candidate forecast(const RequestFacts& facts, const Target& target, const TargetState& state) {
+  const uint32_t n_output =
+      facts.max_tokens ? std::min(facts.max_tokens, kTypicalOutput) : kTypicalOutput;
+  const Price price = target.price.value_or(Price{});
+  Candidate candidate;
+  candidate.target = target.name;
+  candidate.quality = target.quality;
+  candidate.cost_usd =
+      (static_cast<double>(facts.n_prompt_estimate) * price.input + n_output * price.output) / 1e6;
+  candidate.latency_ms = predict_ms(facts, target, state, n_output);
+  return candidate;
 }
 
 bool glob(const std::string& pattern, const std::string& text) {
@@ -116,51 +173,42 @@ bool matches(const std::string& rule, const Source& source) {
 
 }  // namespace
 
-Result<Decision> decide(const RequestFacts& facts, const Policy& policy,
-                        const std::vector<TargetState>& states) {
+Decision decide(const RequestFacts& facts, const Policy& policy,
+                const std::vector<TargetState>& states) {
   assert(states.size() == policy.targets.size());
-  bool is_named =
+  const bool is_known =
       std::ranges::any_of(policy.targets, [&](const Target& t) { return names(facts, t); });
-  if (!is_named && !policy.targets.empty()) {
-    std::string known = "auto, local";
-    for (const Target& target : policy.targets)
-      known += fmt::format(", {}{}", target.name,
-                           target.model.empty() || target.model == target.name
-                               ? ""
-                               : fmt::format(" ({})", target.model));
-    return Error{Errc::not_found,
-                 fmt::format("model \"{}\" is not known here; known are: {}", facts.model, known)};
-  }
+  if (!is_known && !policy.targets.empty()) return unknown_model(facts, policy);
 
   Decision decision;
-  decision.id = facts.id;
   const TaskRule& rule = rule_of(policy, facts.task);
-  uint32_t n_output =
-      facts.max_tokens ? std::min(facts.max_tokens, kTypicalOutput) : kTypicalOutput;
+  auto rank = [](const Target& target, const Candidate& candidate) {
+    return std::tuple(candidate.cost_usd, target.trust, candidate.latency_ms);
+  };
   const Target* best = nullptr;
   Candidate best_candidate;
   size_t n_kept = 0;
+  std::optional<Errc> shared_code;  // of all exclusions of targets that were meant
   for (size_t i = 0; i < policy.targets.size(); ++i) {
     const Target& target = policy.targets[i];
-    Candidate candidate;
-    candidate.target = target.name;
-    candidate.quality = target.quality;
-    candidate.cost_usd = (static_cast<double>(facts.n_prompt_estimate) * target.price.input +
-                          n_output * target.price.output) /
-                         1e6;
-    candidate.latency_ms = predict_ms(facts, target, states[i], n_output);
-    candidate.excluded_by = excluded_by(facts, policy, rule, target, states[i], candidate);
+    Candidate candidate = forecast(facts, target, states[i]);
+    candidate.excluded_by = not_meant(facts, rule, target);
+    if (!candidate.excluded_by)
+      if (auto excluded = exclusion(facts, policy, rule, target, states[i], candidate)) {
+        candidate.excluded_by = std::move(excluded->why);
+        shared_code =
+            shared_code.value_or(excluded->code) == excluded->code ? excluded->code : Errc::denied;
+      }
     decision.candidates.push_back(candidate);
     if (candidate.excluded_by) continue;
     ++n_kept;
-    bool is_better = !best || std::pair(candidate.cost_usd, candidate.latency_ms) <
-                                  std::pair(best_candidate.cost_usd, best_candidate.latency_ms);
-    if (!is_better) continue;
+    if (best && rank(target, candidate) >= rank(*best, best_candidate)) continue;
     best = &target;
     best_candidate = candidate;
   }
   if (!best) {
-    decision.reason = refusal(decision);
+    decision.refused_as = shared_code.value_or(Errc::denied);
+    decision.reason = reason_of_refusal(decision);
     return decision;
   }
   decision.target = best->name;

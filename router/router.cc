@@ -1,32 +1,43 @@
 #include "router/router.h"
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
-#include "support/log.h"
+#include "router/policy_file.h"
+#include "support/id.h"
 
 namespace hearth::router {
 
 namespace {
 
-void add_labels(const Policy& policy, RouteRequest& request) {
-  for (Message& message : request.body.messages)
-    for (Block& block : message.blocks) {
-      block.labels = labels_of(policy, block);
-      for (const std::string& label : block.labels)
-        if (std::ranges::count(request.facts.labels, label) == 0)
-          request.facts.labels.push_back(label);
-    }
-}
+// Tells the log how a request ended, also when its task is cancelled.
+class Ending {
+ public:
+  Ending(DecisionLog& log, const DecisionRecord& record) : log_(log), record_(record) {
+    log_.decided(record_);
+  }
+  ~Ending() {
+    if (!is_told_) log_.ended(record_, Error{Errc::cancelled, "the client withdrew"});
+  }
+  Ending(const Ending&) = delete;
+  Ending& operator=(const Ending&) = delete;
 
-void add_needs(RouteRequest& request) {
-  RequestFacts& facts = request.facts;
-  facts.n_prompt_estimate = estimate_tokens(request.body);
-  facts.max_tokens = request.body.max_tokens;
-  facts.needs_tools = !request.body.tools.empty();
-  facts.is_bare_prompt = request.body.prompt.has_value();
-  for (const Message& message : request.body.messages)
-    for (const Block& block : message.blocks)
-      facts.needs_images = facts.needs_images || std::holds_alternative<Image>(block.content);
+  void tell(const Answer& answer) {
+    is_told_ = true;
+    log_.ended(record_, answer);
+  }
+
+ private:
+  DecisionLog& log_;
+  const DecisionRecord& record_;
+  bool is_told_ = false;
+};
+
+int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace
@@ -47,51 +58,54 @@ uint64_t estimate_tokens(const CompletionRequest& request) {
   return n_bytes / 4 + 1;
 }
 
-std::vector<TargetState> Router::states(const Policy& policy) const {
-  std::vector<TargetState> states(policy.targets.size());
-  engine::SnapshotData snapshot = services_.engine.snapshot();
-  for (size_t i = 0; i < states.size(); ++i) {
-    if (policy.targets[i].kind != TargetKind::engine) continue;
-    // Figures cross from another process: use them only where they make sense.
-    double prefill = std::clamp(snapshot.prefill_tokens_per_s, 0.0, 1e7);
-    states[i].prefill_tokens_per_s = prefill;
-    states[i].decode_tokens_per_s = std::clamp(snapshot.decode_tokens_per_s, 0.0, 1e6);
-    if (prefill > 0)
-      states[i].queue_ms = 1000.0 * static_cast<double>(snapshot.n_prefill_left) / prefill;
-  }
-  return states;
+void read_facts(const Policy& policy, RouteRequest& request) {
+  RequestFacts& facts = request.facts;
+  for (Message& message : request.body.messages)
+    for (Block& block : message.blocks) {
+      block.labels = labels_of(policy, block);
+      for (const std::string& label : block.labels)
+        if (std::ranges::count(facts.labels, label) == 0) facts.labels.push_back(label);
+    }
+  facts.n_prompt_estimate = estimate_tokens(request.body);
+  facts.max_tokens = request.body.max_tokens;
+  facts.needs = needs_of(request.body);
 }
 
-Task<Result<Completion>> Router::complete(RouteRequest request, DeltaSink sink,
-                                          std::function<void(const Decision&)> on_decision,
-                                          Refusal* refusal) {
-  std::shared_ptr<const Policy> policy = services_.policy();
-  add_labels(*policy, request);
-  add_needs(request);
-  Result<Decision> decided = decide(request.facts, *policy, states(*policy));
-  Decision decision;
-  if (decided) {
-    decision = std::move(*decided);
-  } else {  // an unknown model leaves a record too
-    decision.id = request.facts.id;
-    decision.reason = decided.error().message;
+DecisionRecord Router::decide_on(const RequestFacts& facts,
+                                 const std::shared_ptr<const Policy>& policy) {
+  if (policy != hashed_) {
+    hash_ = policy_hash(*policy);
+    hashed_ = policy;
   }
-  log::info("routed", {{"request", decision.id},
-                       {"target", decision.target.empty() ? "-" : decision.target},
-                       {"reason", decision.reason}});
-  if (on_decision) on_decision(decision);
-  if (!decided) co_return decided.error();
-  if (decision.target.empty()) co_return Error{Errc::denied, decision.reason};
+  DecisionRecord record;
+  record.time_ms = now_ms();
+  record.policy_hash = hash_;
+  record.facts = facts;
+  for (const Target& target : policy->targets)
+    record.states.push_back(services_.provider(target.kind).state(target));
+  record.decision = decide(facts, *policy, record.states);
+  record.decision.id = make_id("dec");
+  return record;
+}
 
-  auto at = std::ranges::find(policy->targets, decision.target, &Target::name);
-  const Target& target = *at;
-  if (target.kind == TargetKind::api)
-    co_return co_await services_.remote.complete(target, std::move(request.body), std::move(sink),
-                                                 refusal);
-  Result<engine::ModelSpec> spec = services_.model_spec(target.model);
-  if (!spec) co_return spec.error();
-  co_return co_await services_.engine.complete(std::move(*spec), std::move(request.body),
-                                               std::move(sink), refusal);
+Task<Answer> Router::carry_out(const Decision& decision, const Policy& policy, RouteRequest request,
+                               DeltaSink sink) {
+  if (decision.refused_as) co_return Error{*decision.refused_as, decision.reason};
+  auto target = std::ranges::find(policy.targets, decision.target, &Target::name);
+  co_return co_await services_.provider(target->kind)
+      .complete(*target, std::move(request), std::move(sink));
+}
+
+Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
+                              std::function<void(const Decision&)> on_decision) {
+  const std::shared_ptr<const Policy> policy = services_.policy();
+  read_facts(*policy, request);
+  const DecisionRecord record = decide_on(request.facts, policy);
+  Ending ending(services_.log, record);
+  if (on_decision) on_decision(record.decision);
+  Answer answer = co_await carry_out(record.decision, *policy, std::move(request), std::move(sink));
+  ending.tell(answer);
+  co_return answer;
 }
 
 }  // namespace hearth::router

@@ -13,7 +13,7 @@
 #include "cli/rpc_client.h"
 #include "cli/terminal.h"
 #include "net/discovery.h"
-#include "router/http_client.h"
+#include "outbound/http_client.h"
 #include "support/json.h"
 
 namespace hearth::cli {
@@ -60,7 +60,8 @@ int complete(const Common& common, const CompleteOptions& options) {
   request.stall_timeout = std::chrono::hours(1);
   std::string body;
   net::io_context loop(1);
-  HttpClient http(loop.get_executor());
+  // To this machine's own daemon, which keeps the books.
+  HttpClient http(loop.get_executor(), [](const Egress&) {});
   std::optional<Result<OutboundResponse>> response;
   net::co_spawn(loop, fetch_into(response, body, http, std::move(request)), net::detached);
   loop.run();

@@ -17,11 +17,13 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 
 #include "models/pull.h"
-#include "router/http_client.h"
+#include "outbound/http_client.h"
 #include "support/file.h"
 #include "support/json.h"
+#include "support/log.h"
 #include "support/path.h"
 
 namespace hearth::models {
@@ -202,6 +204,7 @@ Task<Result<>> download(HttpClient& http, const Hub& hub, std::string repo, Remo
   if (!is_complete) {
     OutboundRequest request = hub.get(
         fmt::format("{}/{}/resolve/main/{}", hub.endpoint, url_path(repo), url_path(remote.path)));
+    request.max_body_bytes = std::numeric_limits<uint64_t>::max();
     if (n_done) request.headers.push_back(fmt::format("range: bytes={}-", n_done));
     bool is_first = true;
     int write_error = 0;
@@ -304,6 +307,14 @@ Task<Result<StoredModel>> pull_files(HttpClient& http, const Store& store, HubMo
   co_return store.commit(std::move(model));
 }
 
+void log_egress(const Egress& egress) {
+  log::debug("egress", {{"cause", "pull"},
+                       {"host", egress.hosts.back()},
+                       {"sent", egress.n_sent},
+                       {"received", egress.n_received},
+                       {"status", egress.status}});
+}
+
 Task<> pull_into(std::optional<Result<StoredModel>>& outcome, HttpClient& http, const Store& store,
                  HubModel wanted, PullOptions options) {
   outcome.emplace(co_await pull_files(http, store, std::move(wanted), std::move(options)));
@@ -314,7 +325,7 @@ Task<> pull_into(std::optional<Result<StoredModel>>& outcome, HttpClient& http, 
 Result<StoredModel> pull_hub(const Store& store, const HubModel& model,
                              const PullOptions& options) {
   net::io_context loop(1);
-  HttpClient http(loop.get_executor());
+  HttpClient http(loop.get_executor(), &log_egress);
   std::optional<Result<StoredModel>> outcome;
   std::exception_ptr failure;
   net::co_spawn(loop, pull_into(outcome, http, store, model, options),

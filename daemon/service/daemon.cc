@@ -23,6 +23,7 @@
 #include "service/metrics.h"
 #include "service/model_catalog.h"
 #include "service/openai_handlers.h"
+#include "service/route_journal.h"
 #include "service/system_methods.h"
 #include "service/session_methods.h"
 #include "session/sessions.h"
@@ -41,11 +42,20 @@ bool needs_restart(const Config& now, const Config& next) {
          now.log.keep != next.log.keep;
 }
 
+void log_egress(const Egress& egress) {
+  log::info("egress", {{"cause", egress.cause},
+                       {"host", fmt::format("{}", fmt::join(egress.hosts, " > "))},
+                       {"sent", egress.n_sent},
+                       {"received", egress.n_received},
+                       {"status", egress.status}});
+}
+
 // Everything that lives as long as the daemon serves. Members stand in order of dependence.
 class Daemon {
  public:
   Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<const Config> config,
-         transport::Token token, transport::Listener listener, std::unique_ptr<session::Store> store);
+         transport::Token token, transport::Listener listener,
+         std::unique_ptr<session::Store> store);
 
   Task<> run();
 
@@ -70,9 +80,11 @@ class Daemon {
 
   std::unique_ptr<session::Store> store_;
   engine::EngineClient engine_;
-  std::unique_ptr<router::Provider> remote_;
   ModelCatalog catalog_;
+  std::unique_ptr<router::Provider> local_;
+  std::unique_ptr<router::Provider> remote_;
   Metrics metrics_;
+  RouteJournal journal_;
   router::Router router_;
   session::Sessions sessions_;
   session::SessionMethods session_methods_;
@@ -99,7 +111,8 @@ transport::HttpOptions Daemon::http_options(const Config& config) {
 }
 
 Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<const Config> config,
-               transport::Token token, transport::Listener listener, std::unique_ptr<session::Store> store)
+               transport::Token token, transport::Listener listener,
+               std::unique_ptr<session::Store> store)
     : loop_(loop),
       options_(std::move(options)),
       config_(std::move(config)),
@@ -107,19 +120,25 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       url_(listener.url()),
       socket_path_(listener.socket_path()),
       store_(std::move(store)),
-      engine_(loop.get_executor(), {"/proc/self/exe", path::join(options_.folders.state, "engine.log")}),
-      remote_(router::make_remote_provider(loop.get_executor())),
+      engine_(loop.get_executor(),
+              {"/proc/self/exe", path::join(options_.folders.state, "engine.log")}),
       catalog_(models::Store(path::join(options_.folders.data, "models")), config_),
-      router_({engine_, *remote_, [this] { return catalog_.policy(); },
-               [this](const std::string& model) { return catalog_.spec(model); }}),
+      local_(router::make_engine_provider(
+          engine_, [this](const std::string& model) { return catalog_.spec(model); })),
+      remote_(router::make_remote_provider(loop.get_executor(), &log_egress)),
+      journal_(metrics_),
+      router_({[this](router::TargetKind kind) -> router::Provider& {
+                 return kind == router::TargetKind::engine ? *local_ : *remote_;
+               },
+               [this] { return catalog_.policy(); }, journal_}),
       sessions_(loop.get_executor(), *store_, router_),
       session_methods_(sessions_, *store_),
-      openai_(router_, catalog_, engine_, metrics_),
-      system_methods_({catalog_, engine_, metrics_, [this] { return config_; },
-                       [this] { return reload_config(); }, [this] { return rotate_token(); },
-                       [this](bool drain) { ask_to_stop(drain); },
-                       [this] { return server_.n_connections(); },
-                       [this] { return dispatcher_.describe(); }, HEARTH_VERSION, url_, socket_path_}),
+      openai_(router_, catalog_, engine_),
+      system_methods_(
+          {catalog_, engine_, metrics_, [this] { return config_; },
+           [this] { return reload_config(); }, [this] { return rotate_token(); },
+           [this](bool drain) { ask_to_stop(drain); }, [this] { return server_.n_connections(); },
+           [this] { return dispatcher_.describe(); }, HEARTH_VERSION, url_, socket_path_}),
       token_(std::move(token)),
       gate_(token_, {.allowed_origins = config_->server.allowed_origins}),
       server_(loop.get_executor(), gate_, http_options(*config_)),
@@ -131,16 +150,19 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
 }
 
 void Daemon::bind_http() {
-  server_.route("GET", "/healthz", [this](transport::HttpRequest request, transport::HttpResponder& responder) {
-    return answer_health(std::move(request), responder);
-  });
-  server_.route("GET", "/metrics", [this](transport::HttpRequest request, transport::HttpResponder& responder) {
-    return answer_metrics(std::move(request), responder);
-  });
+  server_.route("GET", "/healthz",
+                [this](transport::HttpRequest request, transport::HttpResponder& responder) {
+                  return answer_health(std::move(request), responder);
+                });
+  server_.route("GET", "/metrics",
+                [this](transport::HttpRequest request, transport::HttpResponder& responder) {
+                  return answer_metrics(std::move(request), responder);
+                });
   openai_.bind(server_);
-  server_.websocket("/hearth", [this](transport::HttpRequest request, transport::WebSocket& socket) {
-    return transport::serve_rpc(dispatcher_, rpc_, std::move(request), socket);
-  });
+  server_.websocket("/hearth",
+                    [this](transport::HttpRequest request, transport::WebSocket& socket) {
+                      return transport::serve_rpc(dispatcher_, rpc_, std::move(request), socket);
+                    });
 }
 
 void Daemon::bind_rpc() {
@@ -173,18 +195,21 @@ Task<> Daemon::resume(EventSink& client, protocol::Initialize hello) {
 Task<> Daemon::answer_health(transport::HttpRequest request, transport::HttpResponder& responder) {
   json::Object body{{"status", "ok"}, {"version", HEARTH_VERSION}};
   // A client may make sure that it talks to the daemon that it means before it sends the token.
-  if (auto challenge = request.header("x-hearth-challenge")) body["proof"] = token_.proof(*challenge);
+  if (auto challenge = request.header("x-hearth-challenge"))
+    body["proof"] = token_.proof(*challenge);
   std::string text = boost::json::serialize(body);
   (void)co_await responder.respond(200, "application/json", std::move(text));
 }
 
 Task<> Daemon::answer_metrics(transport::HttpRequest, transport::HttpResponder& responder) {
   std::string text = metrics_.prometheus({server_.n_connections(), &engine_});
-  (void)co_await responder.respond(200, "text/plain; version=0.0.4; charset=utf-8", std::move(text));
+  (void)co_await responder.respond(200, "text/plain; version=0.0.4; charset=utf-8",
+                                   std::move(text));
 }
 
 Result<> Daemon::announce() const {
-  transport::Discovery discovery{url_, socket_path_, token_.text(), ::getpid(), epoch_, HEARTH_VERSION};
+  transport::Discovery discovery{url_,       socket_path_, token_.text(),
+                                 ::getpid(), epoch_,       HEARTH_VERSION};
   return transport::write_discovery(transport::discovery_path(options_.folders.runtime), discovery);
 }
 
@@ -202,7 +227,8 @@ Result<> Daemon::reload_config() {
   rpc_.max_message_bytes = config_->server.max_message_bytes;
   store_->set_quota(config_->sessions.quota_bytes);
   log::set_level(config_->log.level);
-  log::info("configuration loaded", {{"file", config_->path.empty() ? "(defaults)" : config_->path}});
+  log::info("configuration loaded",
+            {{"file", config_->path.empty() ? "(defaults)" : config_->path}});
   if (is_waiting) log::warn("server.port, log.max_size and log.keep are taken at the next start");
   return {};
 }
@@ -238,10 +264,13 @@ Task<> Daemon::run() {
   if (auto done = co_await sessions_.recover(); !done)
     log::error("sessions could not be recovered", {{"error", done.error().message}});
   server_.serve(std::move(*listener_));
-  if (auto done = announce(); !done) log::error("no discovery file", {{"error", done.error().message}});
+  if (auto done = announce(); !done)
+    log::error("no discovery file", {{"error", done.error().message}});
   Task<> signals = watch_signals();
   tasks_.spawn("signals", std::move(signals));
-  log::info("ready", {{"url", url_}, {"socket", socket_path_}, {"pid", ::getpid()}, {"version", HEARTH_VERSION}});
+  log::info(
+      "ready",
+      {{"url", url_}, {"socket", socket_path_}, {"pid", ::getpid()}, {"version", HEARTH_VERSION}});
   if (options_.on_ready) options_.on_ready();
 
   while (!is_stopping_) {
@@ -299,8 +328,8 @@ Result<> run_daemon(DaemonOptions options) {
     return Error{Errc::io, store.error().message + ", it has another XDG_RUNTIME_DIR than this one"};
   if (!store) return store.error();
 
-  Daemon daemon(loop, std::move(options), std::move(config), std::move(*token), std::move(*listener),
-                std::move(*store));
+  Daemon daemon(loop, std::move(options), std::move(config), std::move(*token),
+                std::move(*listener), std::move(*store));
   std::exception_ptr failure;
   net::co_spawn(loop, daemon.run(), [&](std::exception_ptr error) { failure = error; });
   loop.run();

@@ -18,7 +18,7 @@ namespace hearth {
 struct DaemonOptions {
   path::Folders folders;
   std::string config_path;
-  std::optional<uint16_t> port;  // over the config's
+  std::optional<uint16_t> port;    // over the config's
   std::function<void()> on_ready;  // listening, discovery file written
 };
 

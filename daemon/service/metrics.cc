@@ -10,13 +10,12 @@ namespace hearth {
 
 namespace {
 
-constexpr std::string_view kWireNames[] = {"session", "chat", "completions"};
-
 struct Page {
   std::string text;
 
   void family(std::string_view name, std::string_view type, std::string_view help) {
-    fmt::format_to(std::back_inserter(text), "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+    fmt::format_to(std::back_inserter(text), "# HELP {} {}\n# TYPE {} {}\n", name, help, name,
+                   type);
   }
   template <class T>
   void one(std::string_view name, std::string_view type, std::string_view help, T value) {
@@ -27,19 +26,19 @@ struct Page {
 
 }  // namespace
 
-void Metrics::request_ended(Wire wire, const Result<Completion>& outcome) {
+void Metrics::request_ended(router::Origin origin, const Answer& answer) {
   --n_running_;
-  Counts& counts = by_wire_[static_cast<size_t>(wire)];
-  if (!outcome) {
-    ++(outcome.error().code == Errc::cancelled ? counts.n_cancelled : counts.n_failed);
+  Counts& counts = by_origin_[static_cast<size_t>(origin)];
+  if (!answer) {
+    ++(answer.error().code == Errc::cancelled ? counts.n_cancelled : counts.n_failed);
     return;
   }
-  ++(outcome->finish_reason == FinishReason::cancelled ? counts.n_cancelled : counts.n_ok);
-  n_prompt_tokens_ += outcome->usage.n_prompt;
-  n_cached_tokens_ += outcome->usage.n_cached;
-  n_completion_tokens_ += outcome->usage.n_completion;
-  prefill_s_ += outcome->timings.prefill_ms / 1000;
-  decode_s_ += outcome->timings.decode_ms / 1000;
+  ++(answer->finish_reason == FinishReason::cancelled ? counts.n_cancelled : counts.n_ok);
+  n_prompt_tokens_ += answer->usage.n_prompt;
+  n_cached_tokens_ += answer->usage.n_cached;
+  n_completion_tokens_ += answer->usage.n_completion;
+  prefill_s_ += answer->timings.prefill_ms / 1000;
+  decode_s_ += answer->timings.decode_ms / 1000;
 }
 
 double Metrics::uptime_s() const {
@@ -49,34 +48,44 @@ double Metrics::uptime_s() const {
 std::string Metrics::prometheus(const Gauges& gauges) const {
   Page page;
   page.family("hearth_requests_total", "counter", "Completions by served wire and outcome.");
-  for (size_t i = 0; i < by_wire_.size(); ++i) {
-    auto row = [&](std::string_view outcome, uint64_t n) {
+  for (const auto& [origin, name] : EnumNames<router::Origin>::names) {
+    const Counts& counts = by_origin_[static_cast<size_t>(origin)];
+    auto row = [&page, wire = name](std::string_view outcome, uint64_t n) {
       fmt::format_to(std::back_inserter(page.text),
-                     "hearth_requests_total{{wire=\"{}\",outcome=\"{}\"}} {}\n", kWireNames[i], outcome, n);
+                     "hearth_requests_total{{wire=\"{}\",outcome=\"{}\"}} {}\n", wire, outcome, n);
     };
-    row("ok", by_wire_[i].n_ok);
-    row("cancelled", by_wire_[i].n_cancelled);
-    row("failed", by_wire_[i].n_failed);
+    row("ok", counts.n_ok);
+    row("cancelled", counts.n_cancelled);
+    row("failed", counts.n_failed);
   }
   page.one("hearth_requests_running", "gauge", "Completions in progress.", n_running_);
-  page.one("hearth_prompt_tokens_total", "counter", "Prompt tokens of finished requests.", n_prompt_tokens_);
-  page.one("hearth_cached_tokens_total", "counter", "Prompt tokens taken from the KV cache.", n_cached_tokens_);
+  page.one("hearth_prompt_tokens_total", "counter", "Prompt tokens of finished requests.",
+           n_prompt_tokens_);
+  page.one("hearth_cached_tokens_total", "counter", "Prompt tokens taken from the KV cache.",
+           n_cached_tokens_);
   page.one("hearth_completion_tokens_total", "counter", "Tokens generated.", n_completion_tokens_);
   page.one("hearth_prefill_seconds_total", "counter", "Time spent reading prompts.", prefill_s_);
   page.one("hearth_decode_seconds_total", "counter", "Time spent generating.", decode_s_);
   page.one("hearth_connections", "gauge", "Open client connections.", gauges.n_connections);
   page.one("hearth_uptime_seconds", "gauge", "Time since start.", uptime_s());
-  page.one("process_resident_memory_bytes", "gauge", "Resident memory of the daemon.", resident_bytes());
+  page.one("process_resident_memory_bytes", "gauge", "Resident memory of the daemon.",
+           resident_bytes());
   if (gauges.engine) {
     engine::SnapshotData snapshot = gauges.engine->snapshot();
-    page.one("hearth_engine_up", "gauge", "1 while an engine process runs.", gauges.engine->pid() > 0 ? 1 : 0);
-    page.one("hearth_engine_crashes_total", "counter", "Unexpected ends of engine processes.", gauges.engine->n_crashes());
+    page.one("hearth_engine_up", "gauge", "1 while an engine process runs.",
+             gauges.engine->pid() > 0 ? 1 : 0);
+    page.one("hearth_engine_crashes_total", "counter", "Unexpected ends of engine processes.",
+             gauges.engine->n_crashes());
     page.one("hearth_engine_queued", "gauge", "Requests waiting in the engine.", snapshot.n_queued);
-    page.one("hearth_engine_running", "gauge", "Requests in the engine's batch.", snapshot.n_running);
-    page.one("hearth_engine_kv_pages_used", "gauge", "KV cache pages in use.", snapshot.n_pages_used);
+    page.one("hearth_engine_running", "gauge", "Requests in the engine's batch.",
+             snapshot.n_running);
+    page.one("hearth_engine_kv_pages_used", "gauge", "KV cache pages in use.",
+             snapshot.n_pages_used);
     page.one("hearth_engine_kv_pages", "gauge", "KV cache pages in all.", snapshot.n_pages_total);
-    page.one("hearth_engine_prefill_tokens_per_second", "gauge", "Recent prompt speed.", snapshot.prefill_tokens_per_s);
-    page.one("hearth_engine_decode_tokens_per_second", "gauge", "Recent generation speed.", snapshot.decode_tokens_per_s);
+    page.one("hearth_engine_prefill_tokens_per_second", "gauge", "Recent prompt speed.",
+             snapshot.prefill_tokens_per_s);
+    page.one("hearth_engine_decode_tokens_per_second", "gauge", "Recent generation speed.",
+             snapshot.decode_tokens_per_s);
   }
   return std::move(page.text);
 }

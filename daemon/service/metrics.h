@@ -5,19 +5,19 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <iterator>
 #include <string>
 
 #include "inference/completion.h"
 #include "inference/engine_client.h"
+#include "router/decision.h"
 
 namespace hearth {
 
 class Metrics {
  public:
-  enum class Wire : uint8_t { session, chat, completions };
-
   void request_started() { ++n_running_; }
-  void request_ended(Wire wire, const Result<Completion>& outcome);
+  void request_ended(router::Origin origin, const Answer& answer);
 
   struct Gauges {
     size_t n_connections = 0;
@@ -33,7 +33,7 @@ class Metrics {
     uint64_t n_failed = 0;
   };
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
-  std::array<Counts, 3> by_wire_{};
+  std::array<Counts, std::size(EnumNames<router::Origin>::names)> by_origin_{};
   uint64_t n_running_ = 0;
   uint64_t n_prompt_tokens_ = 0;
   uint64_t n_cached_tokens_ = 0;

@@ -36,7 +36,7 @@ void ModelCatalog::set_config(std::shared_ptr<const Config> config) {
 }
 
 void ModelCatalog::refresh() {
-  struct stat info {};
+  struct stat info{};
   int64_t time_ns = 0;
   if (::stat(store_.folder().c_str(), &info) == 0)
     time_ns = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec;
@@ -50,7 +50,8 @@ void ModelCatalog::refresh() {
     if (!model.path.empty() || store_.find(model.name)) names.push_back(model.name);
   for (const models::StoredModel& model : stored_)
     if (std::ranges::count(names, model.name) == 0) names.push_back(model.name);
-  bool has_local = std::ranges::any_of(policy->targets, [](const auto& t) { return t.name == "local"; });
+  bool has_local =
+      std::ranges::any_of(policy->targets, [](const auto& t) { return t.name == "local"; });
   bool has_engine = std::ranges::any_of(
       policy->targets, [](const auto& t) { return t.kind == router::TargetKind::engine; });
   if (!names.empty() && !has_local && !has_engine) {
@@ -91,10 +92,13 @@ Result<engine::ModelSpec> ModelCatalog::spec(const std::string& model) {
   auto stored = std::ranges::find(stored_, spec.model, &models::StoredModel::name);
   if (stored == stored_.end()) {
     std::string known;
-    for (const models::StoredModel& each : stored_) known += (known.empty() ? "" : ", ") + each.name;
-    return Error{Errc::not_found,
-                 fmt::format("model \"{}\" is not on this machine (pulled are: {}); get it with `hearth pull`",
-                             model, known.empty() ? "none" : known)};
+    for (const models::StoredModel& each : stored_)
+      known += (known.empty() ? "" : ", ") + each.name;
+    return Error{
+        Errc::not_found,
+        fmt::format(
+            "model \"{}\" is not on this machine (pulled are: {}); get it with `hearth pull`",
+            model, known.empty() ? "none" : known)};
   }
   spec.path = stored->path;
   return spec;

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <set>
 
-#include "service/ids.h"
+#include "support/id.h"
 #include "wire/openai.h"
 
 namespace hearth {
@@ -19,6 +19,9 @@ using transport::HttpResponder;
 namespace openai = wire::openai;
 
 namespace {
+
+// Of an answer that its client does not read.
+constexpr size_t kMaxPending = 16 << 20;
 
 // Between SSE comments while nothing else is said.
 constexpr std::chrono::seconds kHeartbeat{5};
@@ -32,7 +35,8 @@ int64_t now_s() {
 // Header values are one printable line.
 std::string header_safe(std::string_view text) {
   std::string safe;
-  for (unsigned char c : text.substr(0, 300)) safe += c >= 0x20 && c < 0x7f ? static_cast<char>(c) : '?';
+  for (unsigned char c : text.substr(0, 300))
+    safe += c >= 0x20 && c < 0x7f ? static_cast<char>(c) : '?';
   return safe;
 }
 
@@ -49,42 +53,71 @@ std::vector<std::string> split_labels(std::string_view list) {
   return labels;
 }
 
+// A race goes on when one side throws: here it must be over.
+Task<Answer> answer_of(router::Completer& completer, router::RouteRequest request, DeltaSink sink,
+                       std::function<void(const router::Decision&)> on_decision) {
+  try {
+    co_return co_await completer.complete(std::move(request), std::move(sink),
+                                          std::move(on_decision));
+  } catch (const std::exception& failure) {
+    co_return Error{Errc::internal, fmt::format("the answer failed: {}", failure.what())};
+  }
+}
+
+// By value: the caller's may be a temporary.
+Task<> refuse(HttpResponder& responder, Failure failure, Headers headers) {
+  openai::ErrorReply reply = openai::error_reply(failure);
+  if (reply.retry_after_s) headers.push_back({"retry-after", std::to_string(*reply.retry_after_s)});
+  headers.push_back({"x-hearth-error-source", failure.is_ours() ? "hearth" : "provider"});
+  co_await responder.respond(reply.status, "application/json", std::move(reply.body),
+                             std::move(headers));
+}
+
 }  // namespace
 
 // One request on its way: what was asked, what has been decided, what is still to be written.
 struct OpenAiHandlers::Exchange {
-  explicit Exchange(net::any_io_executor executor) : changed(executor, net::steady_timer::time_point::max()) {}
+  explicit Exchange(net::any_io_executor executor)
+      : changed(executor, net::steady_timer::time_point::max()),
+        overflow(executor, net::steady_timer::time_point::max()) {}
 
   Form form = Form::chat;
   openai::Request asked;
   openai::Head head;
   router::RequestFacts facts;
   router::Decision decision;
-  router::Refusal refusal;
-  std::optional<Result<Completion>> outcome;
+  std::optional<Answer> outcome;
 
-  // Streaming: events not yet written. Generation never waits for the client, it fills this.
+  // Streaming: events not yet written. Generation never waits for the client, it fills this; when
+  // it is full the request ends.
   std::string pending;
   bool is_begun = false;  // the first sign of life: from here on the status is 200
   net::steady_timer changed;
+  net::steady_timer overflow;  // expires when `pending` is full
+
+  void add(std::string_view event) {
+    pending += event;
+    if (pending.size() > kMaxPending) overflow.expires_at(net::steady_timer::time_point::min());
+    changed.cancel();
+  }
 
   void push(std::string_view data) {
     if (data.empty()) return;
-    if (!is_begun && form == Form::chat) pending += fmt::format("data: {}\n\n", openai::chat_first_chunk(head));
+    if (!is_begun && form == Form::chat)
+      pending += fmt::format("data: {}\n\n", openai::chat_first_chunk(head));
     is_begun = true;
-    pending += fmt::format("data: {}\n\n", data);
-    changed.cancel();
+    add(fmt::format("data: {}\n\n", data));
   }
 
   void comment(std::string_view text) {
     is_begun = true;
-    pending += fmt::format(": {}\n\n", text);
-    changed.cancel();
+    add(fmt::format(": {}\n\n", text));
   }
 
   Headers headers() const {
     Headers headers{{"x-request-id", facts.id}};
-    if (!decision.target.empty()) headers.push_back({"x-hearth-target", header_safe(decision.target)});
+    if (!decision.target.empty())
+      headers.push_back({"x-hearth-target", header_safe(decision.target)});
     if (!decision.id.empty()) {
       headers.push_back({"x-hearth-decision-id", decision.id});
       headers.push_back({"x-hearth-reason", header_safe(decision.reason)});
@@ -94,9 +127,10 @@ struct OpenAiHandlers::Exchange {
 };
 
 void OpenAiHandlers::bind(transport::HttpServer& server) {
-  server.route("POST", "/v1/chat/completions", [this](HttpRequest request, HttpResponder& responder) {
-    return complete(std::move(request), responder, Form::chat);
-  });
+  server.route("POST", "/v1/chat/completions",
+               [this](HttpRequest request, HttpResponder& responder) {
+                 return complete(std::move(request), responder, Form::chat);
+               });
   server.route("POST", "/v1/completions", [this](HttpRequest request, HttpResponder& responder) {
     return complete(std::move(request), responder, Form::text);
   });
@@ -109,33 +143,22 @@ Task<> OpenAiHandlers::complete(HttpRequest request, HttpResponder& responder, F
   Exchange exchange(co_await net::this_coro::executor);
   exchange.form = form;
   exchange.facts.id = make_id("req");
-  auto parsed = form == Form::chat ? openai::parse_chat(request.body) : openai::parse_completions(request.body);
+  auto parsed = form == Form::chat ? openai::parse_chat(request.body)
+                                   : openai::parse_completions(request.body);
   request.body.clear();
   if (!parsed) {
-    openai::ErrorReply reply = openai::error_reply(parsed.error());
-    Headers headers = exchange.headers();
-    headers.push_back({"x-hearth-error-source", "hearth"});
-    co_await responder.respond(reply.status, "application/json", std::move(reply.body), std::move(headers));
+    Failure failure = parsed.error();
+    co_await refuse(responder, std::move(failure), exchange.headers());
     co_return;
   }
   exchange.asked = std::move(*parsed);
   exchange.facts.model = exchange.asked.model;
-  exchange.facts.task = form == Form::chat ? router::TaskClass::chat : router::TaskClass::completion;
-  if (auto labels = request.header("x-hearth-labels")) exchange.facts.labels = split_labels(*labels);
-  exchange.head = {make_id(form == Form::chat ? "chatcmpl" : "cmpl"), now_s(), exchange.asked.model};
-
-  metrics_.request_started();
-  auto wire = form == Form::chat ? Metrics::Wire::chat : Metrics::Wire::completions;
-  // However this ends, by an answer or by cancellation, it is counted once.
-  struct Count {
-    Metrics& metrics;
-    Metrics::Wire wire;
-    Exchange& exchange;
-    ~Count() {
-      Result<Completion> cancelled = Error{Errc::cancelled, "the client went away"};
-      metrics.request_ended(wire, exchange.outcome ? *exchange.outcome : cancelled);
-    }
-  } count{metrics_, wire, exchange};
+  const bool is_chat = form == Form::chat;
+  exchange.facts.origin = is_chat ? router::Origin::chat : router::Origin::completions;
+  exchange.facts.task = is_chat ? router::TaskClass::chat : router::TaskClass::completion;
+  if (auto labels = request.header("x-hearth-labels"))
+    exchange.facts.labels = split_labels(*labels);
+  exchange.head = {make_id(is_chat ? "chatcmpl" : "cmpl"), now_s(), exchange.asked.model};
   if (exchange.asked.is_stream)
     co_await answer_stream(exchange, responder);
   else
@@ -143,11 +166,13 @@ Task<> OpenAiHandlers::complete(HttpRequest request, HttpResponder& responder, F
 }
 
 Task<> OpenAiHandlers::run(Exchange& exchange) {
+  using namespace net::experimental::awaitable_operators;
   router::RouteRequest request{exchange.facts, std::move(exchange.asked.body)};
   DeltaSink sink;
   if (exchange.asked.is_stream) {
     if (exchange.asked.echo && request.body.prompt)
-      exchange.pending += fmt::format("data: {}\n\n", openai::text_chunk(exchange.head, *request.body.prompt));
+      exchange.pending +=
+          fmt::format("data: {}\n\n", openai::text_chunk(exchange.head, *request.body.prompt));
     sink = [&exchange](const StreamDelta& delta) {
       if (delta.kind == StreamDelta::Kind::progress)
         exchange.comment(fmt::format("prompt {}/{}", delta.n_done, delta.n_prompt));
@@ -163,33 +188,32 @@ Task<> OpenAiHandlers::run(Exchange& exchange) {
     exchange.decision = decision;
     if (!decision.model.empty()) exchange.head.model = decision.model;
   };
-  Result<Completion> outcome =
-      co_await completer_.complete(std::move(request), std::move(sink), on_decision, &exchange.refusal);
-  exchange.outcome = std::move(outcome);
+  auto answering = answer_of(completer_, std::move(request), std::move(sink), on_decision);
+  auto overflowing = exchange.overflow.async_wait(as_result);
+  auto race = std::move(answering) || std::move(overflowing);
+  auto first = co_await std::move(race);
+  if (auto* answer = std::get_if<Answer>(&first)) {
+    exchange.outcome = std::move(*answer);
+  } else {
+    exchange.outcome = Error{Errc::busy, fmt::format("the client reads too slowly: {} MiB of the "
+                                                     "answer wait for it",
+                                                     kMaxPending >> 20)};
+  }
   exchange.changed.cancel();
 }
-
-namespace {
-
-Task<> refuse(HttpResponder& responder, const Error& error, const router::Refusal& refusal, Headers headers) {
-  openai::ErrorReply reply = openai::error_reply(error, refusal);
-  if (reply.retry_after_s) headers.push_back({"retry-after", std::to_string(*reply.retry_after_s)});
-  headers.push_back({"x-hearth-error-source", error.code == Errc::upstream ? "provider" : "hearth"});
-  co_await responder.respond(reply.status, "application/json", std::move(reply.body), std::move(headers));
-}
-
-}  // namespace
 
 Task<> OpenAiHandlers::answer_whole(Exchange& exchange, HttpResponder& responder) {
   std::string echo = exchange.asked.echo ? exchange.asked.body.prompt.value_or("") : "";
   co_await run(exchange);
-  const Result<Completion>& outcome = *exchange.outcome;
+  const Answer& outcome = *exchange.outcome;
   if (!outcome) {
-    co_await refuse(responder, outcome.error(), exchange.refusal, exchange.headers());
+    Failure failure = outcome.error();
+    co_await refuse(responder, std::move(failure), exchange.headers());
     co_return;
   }
-  std::string body = exchange.form == Form::chat ? openai::chat_response(exchange.head, *outcome)
-                                                 : openai::text_response(exchange.head, *outcome, echo);
+  std::string body = exchange.form == Form::chat
+                         ? openai::chat_response(exchange.head, *outcome)
+                         : openai::text_response(exchange.head, *outcome, echo);
   co_await responder.respond(200, "application/json", std::move(body), exchange.headers());
 }
 
@@ -210,12 +234,15 @@ Task<> OpenAiHandlers::pump(Exchange& exchange, HttpResponder& responder) {
     if (!timer_error) exchange.comment("waiting");
   }
   if (exchange.outcome && !*exchange.outcome && !exchange.is_begun) {
-    co_await refuse(responder, exchange.outcome->error(), exchange.refusal, exchange.headers());
+    Failure failure = exchange.outcome->error();
+    co_await refuse(responder, std::move(failure), exchange.headers());
     co_return;
   }
   Headers headers = exchange.headers();
   headers.push_back({"cache-control", "no-cache"});
-  if (auto begun = co_await responder.begin_stream(200, "text/event-stream", std::move(headers)); !begun) throw gone();
+  if (auto begun = co_await responder.begin_stream(200, "text/event-stream", std::move(headers));
+      !begun)
+    throw gone();
   for (;;) {
     if (!exchange.pending.empty()) {
       std::string chunk = std::exchange(exchange.pending, {});
@@ -227,10 +254,11 @@ Task<> OpenAiHandlers::pump(Exchange& exchange, HttpResponder& responder) {
     auto [timer_error] = co_await exchange.changed.async_wait(as_result);
     if (!timer_error) exchange.comment("working");
   }
-  const Result<Completion>& outcome = *exchange.outcome;
+  const Answer& outcome = *exchange.outcome;
   if (!outcome) {
-    // After the first byte an error is an event; the missing [DONE] says that the answer is not whole.
-    exchange.push(openai::error_reply(outcome.error(), exchange.refusal).body);
+    // After the first byte an error is an event; the missing [DONE] says that the answer is not
+    // whole.
+    exchange.push(openai::error_reply(outcome.error()).body);
   } else {
     bool is_chat = exchange.form == Form::chat;
     exchange.push(is_chat ? openai::chat_last_chunk(exchange.head, outcome->finish_reason)
@@ -265,7 +293,8 @@ Task<> OpenAiHandlers::list_models(HttpRequest, HttpResponder& responder) {
   };
   auto policy = catalog_.policy();
   uint64_t widest = 0;
-  for (const router::Target& target : policy->targets) widest = std::max(widest, context_of(target));
+  for (const router::Target& target : policy->targets)
+    widest = std::max(widest, context_of(target));
   add("auto", "hearth", widest);
   for (const router::Target& target : policy->targets) {
     bool is_engine = target.kind == router::TargetKind::engine;

@@ -7,16 +7,14 @@
 
 #include "net/http_server.h"
 #include "router/router.h"
-#include "service/metrics.h"
 #include "service/model_catalog.h"
 
 namespace hearth {
 
 class OpenAiHandlers {
  public:
-  OpenAiHandlers(router::Completer& completer, ModelCatalog& catalog, engine::EngineClient& engine,
-                 Metrics& metrics)
-      : completer_(completer), catalog_(catalog), engine_(engine), metrics_(metrics) {}
+  OpenAiHandlers(router::Completer& completer, ModelCatalog& catalog, engine::EngineClient& engine)
+      : completer_(completer), catalog_(catalog), engine_(engine) {}
 
   void bind(transport::HttpServer& server);
 
@@ -34,7 +32,6 @@ class OpenAiHandlers {
   router::Completer& completer_;
   ModelCatalog& catalog_;
   engine::EngineClient& engine_;
-  Metrics& metrics_;
 };
 
 }  // namespace hearth

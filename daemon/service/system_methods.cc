@@ -90,7 +90,9 @@ protocol::ConfigText SystemMethods::config_text() const {
   return {config->path, to_toml(*config)};
 }
 
-Task<Result<protocol::ConfigText>> SystemMethods::get_config(Call, Empty) { co_return config_text(); }
+Task<Result<protocol::ConfigText>> SystemMethods::get_config(Call, Empty) {
+  co_return config_text();
+}
 
 Task<Result<protocol::ConfigText>> SystemMethods::reload_config(Call, Empty) {
   if (auto done = services_.reload_config(); !done) co_return done.error();
@@ -142,7 +144,8 @@ void describe_events(json::Object& events, std::variant<Kinds...>*) {
 Task<Result<protocol::Protocol>> SystemMethods::get_protocol(Call, Empty) {
   json::Object events;
   describe_events(events, static_cast<protocol::EventData*>(nullptr));
-  using Passing = std::variant<protocol::TurnProgress, protocol::SyncLive, protocol::SyncGap, protocol::SessionDeleted>;
+  using Passing = std::variant<protocol::TurnProgress, protocol::SyncLive, protocol::SyncGap,
+                               protocol::SessionDeleted>;
   describe_events(events, static_cast<Passing*>(nullptr));
   protocol::Protocol whole;
   whole.methods.text = boost::json::serialize(services_.describe_methods().at("methods"));

@@ -51,10 +51,8 @@ router::RouteRequest route_request(const Session& session, TurnStart start,
   request.body.messages = session.conversation();
   std::set<std::string> labels;
   for (const Message& message : request.body.messages)
-    for (const Block& block : message.blocks) {
+    for (const Block& block : message.blocks)
       labels.insert(block.labels.begin(), block.labels.end());
-      request.facts.needs_images |= std::holds_alternative<Image>(block.content);
-    }
   request.facts.labels.assign(labels.begin(), labels.end());
   request.facts.id = session.id() + "/" + turn;
   request.facts.session = session.id();

@@ -14,9 +14,8 @@ using namespace net::experimental::awaitable_operators;
 namespace {
 
 // An exception must end the turn, not its task: the session would stay running.
-Task<Result<Completion>> complete(router::Completer& completer, router::RouteRequest request,
-                                  DeltaSink sink,
-                                  std::function<void(const router::Decision&)> on_decision) {
+Task<Answer> complete(router::Completer& completer, router::RouteRequest request, DeltaSink sink,
+                      std::function<void(const router::Decision&)> on_decision) {
   try {
     co_return co_await completer.complete(std::move(request), std::move(sink),
                                           std::move(on_decision));
@@ -82,7 +81,7 @@ void Turn::on_delta(const StreamDelta& delta) {
   }
 }
 
-void Turn::end(Result<Completion> outcome) {
+void Turn::end(Answer outcome) {
   SessionStateChanged idle;
   idle.turn = id_;
   if (outcome) {

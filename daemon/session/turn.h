@@ -29,7 +29,7 @@ class Turn {
 
  private:
   void on_delta(const StreamDelta& delta);
-  void end(Result<Completion> outcome);
+  void end(Answer outcome);
   void record_message(Message message, std::string finish);
 
   Session& session_;

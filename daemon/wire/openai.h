@@ -1,7 +1,9 @@
 // OpenAI's wire, served side: /v1/chat/completions and /v1/completions to and from the canonical
 // form. Pure conversions; the handlers are in service/openai_handlers.cc.
 //
-// Unknown fields are ignored, as clients expect. Errors name the field.
+// Fields that nobody knows, and those that change nothing in the answer (user, metadata, store),
+// are ignored, as clients expect. A known field that Hearth cannot honour is Errc::unsupported.
+// Errors name the field.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +13,6 @@
 #include <vector>
 
 #include "inference/completion.h"
-#include "router/router.h"
 #include "support/json.h"
 #include "support/result.h"
 
@@ -36,7 +37,8 @@ struct Head {
 };
 
 std::string chat_response(const Head& head, const Completion& completion);
-std::string text_response(const Head& head, const Completion& completion, std::string_view prompt_echo);
+std::string text_response(const Head& head, const Completion& completion,
+                          std::string_view prompt_echo);
 
 // Streaming: data of one SSE event each, without "data: " and blank line. Empty when the delta says
 // nothing on this wire.
@@ -48,11 +50,14 @@ std::string text_last_chunk(const Head& head, FinishReason reason);
 std::string usage_chunk(const Head& head, bool is_chat, const Usage& usage, const Timings& timings);
 
 // {"error": {"message", "type", "param", "code"}} and the HTTP status that goes with it.
+//
+// A provider's failure keeps the provider's code and, where it is about the request, its status; a
+// 401 becomes 403, since the client's own token is right.
 struct ErrorReply {
   int status;
   std::string body;
-  std::optional<int> retry_after_s;
+  std::optional<int64_t> retry_after_s;
 };
-ErrorReply error_reply(const Error& error, const router::Refusal& refusal = {});
+ErrorReply error_reply(const Failure& failure);
 
 }  // namespace hearth::wire::openai

@@ -36,10 +36,13 @@ Result<> read_number(Element body, std::string_view name, double low, double hig
   auto value = member(body, name);
   if (!value) return {};
   double number;
-  bool is_wrong = value->get_double().get(number) != simdjson::SUCCESS || !(number >= low && number <= high);
-  if constexpr (std::is_integral_v<T>) is_wrong = is_wrong || number != static_cast<double>(static_cast<T>(number));
+  bool is_wrong =
+      value->get_double().get(number) != simdjson::SUCCESS || !(number >= low && number <= high);
+  if constexpr (std::is_integral_v<T>)
+    is_wrong = is_wrong || number != static_cast<double>(static_cast<T>(number));
   if (is_wrong)
-    return wrong(name, fmt::format("{} from {} to {}", std::is_integral_v<T> ? "an integer" : "a number", low, high));
+    return wrong(name, fmt::format("{} from {} to {}",
+                                   std::is_integral_v<T> ? "an integer" : "a number", low, high));
   out = static_cast<T>(number);
   return {};
 }
@@ -69,7 +72,9 @@ Result<> read_content(Element content, const std::string& path, std::vector<Bloc
       blocks.emplace_back().content =
           Image{std::string(*url), std::string(string_member(*image, "detail").value_or(""))};
     } else {
-      return Error{Errc::unsupported, fmt::format("{}.type: \"{}\" is not supported; expected text or image_url", at, type)};
+      return Error{
+          Errc::unsupported,
+          fmt::format("{}.type: \"{}\" is not supported; expected text or image_url", at, type)};
     }
   }
   return {};
@@ -90,8 +95,8 @@ Result<> read_tool_calls(Element calls, const std::string& path, std::vector<Blo
       std::string_view text;
       arguments = value->get_string().get(text) ? json::to_text(*value) : std::string(text);
     }
-    blocks.emplace_back().content =
-        ToolCall{std::string(string_member(call, "id").value_or("")), std::string(*name), arguments};
+    blocks.emplace_back().content = ToolCall{std::string(string_member(call, "id").value_or("")),
+                                             std::string(*name), arguments};
   }
   return {};
 }
@@ -104,7 +109,8 @@ Result<Message> read_message(Element element, const std::string& path) {
   message.role = *role;
   if (auto name = string_member(element, "name")) message.name = std::string(*name);
   for (std::string_view field : {"reasoning_content", "reasoning"})
-    if (auto thought = string_member(element, field); thought && !thought->empty() && message.blocks.empty())
+    if (auto thought = string_member(element, field);
+        thought && !thought->empty() && message.blocks.empty())
       message.blocks.emplace_back().content = Reasoning{std::string(*thought), std::nullopt};
   std::vector<Block> content;
   Element value;
@@ -117,11 +123,13 @@ Result<Message> read_message(Element element, const std::string& path) {
     for (const Block& block : content)
       if (auto* text = std::get_if<Text>(&block.content)) result.text += text->text;
     message.blocks.emplace_back().content = std::move(result);
-    std::erase_if(content, [](const Block& block) { return std::holds_alternative<Text>(block.content); });
+    std::erase_if(content,
+                  [](const Block& block) { return std::holds_alternative<Text>(block.content); });
   }
   message.blocks.insert(message.blocks.end(), content.begin(), content.end());
   if (auto calls = member(element, "tool_calls"))
-    if (auto done = read_tool_calls(*calls, path + ".tool_calls", message.blocks); !done) return done.error();
+    if (auto done = read_tool_calls(*calls, path + ".tool_calls", message.blocks); !done)
+      return done.error();
   return message;
 }
 
@@ -141,13 +149,96 @@ Result<> read_tools(Element body, CompletionRequest& out) {
     ToolSpec spec;
     spec.name = std::string(*name);
     spec.description = std::string(string_member(*function, "description").value_or(""));
-    if (auto parameters = member(*function, "parameters")) spec.parameters.text = json::to_text(*parameters);
+    if (auto parameters = member(*function, "parameters"))
+      spec.parameters.text = json::to_text(*parameters);
     out.tools.push_back(std::move(spec));
   }
-  if (auto choice = member(body, "tool_choice")) {
-    std::string_view mode;
-    if (!choice->get_string().get(mode) && mode == "none") out.tools.clear();
-    out.tool_choice.text = json::to_text(*choice);
+  return {};
+}
+
+// "auto", "none", "required" or {"type": "function", "function": {"name": ...}}.
+Result<> read_tool_choice(Element body, const std::vector<ToolSpec>& tools, ToolChoice& out) {
+  using Mode = ToolChoice::Mode;
+  if (auto parallel = member(body, "parallel_tool_calls")) {
+    bool is_allowed;
+    if (parallel->get_bool().get(is_allowed)) return wrong("parallel_tool_calls", "a boolean");
+    out.parallel = is_allowed;
+  }
+  auto choice = member(body, "tool_choice");
+  if (!choice) return {};
+  std::string_view text;
+  if (!choice->get_string().get(text)) {
+    auto mode = enum_from_name<Mode>(text);
+    if (!mode || *mode == Mode::named)
+      return wrong("tool_choice", "\"auto\", \"none\", \"required\" or a function");
+    out.mode = *mode;
+  } else {
+    auto function = member(*choice, "function");
+    auto name = function ? string_member(*function, "name") : std::nullopt;
+    if (!name) return wrong("tool_choice.function.name", "a string");
+    out.mode = Mode::named;
+    out.name = std::string(*name);
+    if (std::ranges::count(tools, out.name, &ToolSpec::name) == 0)
+      return wrong("tool_choice.function.name",
+                   fmt::format("the name of one of the tools, got \"{}\"", out.name));
+  }
+  if (out.mode == Mode::required && tools.empty())
+    return wrong("tools", "at least one, since tool_choice is \"required\"");
+  return {};
+}
+
+Result<> read_response_format(Element body, ResponseFormat& out) {
+  auto format = member(body, "response_format");
+  if (!format) return {};
+  auto kind = enum_from_name<ResponseFormat::Kind>(string_member(*format, "type").value_or(""));
+  if (!kind) return wrong("response_format.type", "text, json_object or json_schema");
+  out.kind = *kind;
+  if (out.kind != ResponseFormat::Kind::json_schema) return {};
+  auto schema = member(*format, "json_schema");
+  if (!schema) return wrong("response_format.json_schema", "an object");
+  out.name = std::string(string_member(*schema, "name").value_or(""));
+  auto document = member(*schema, "schema");
+  if (!document || !document->is_object())
+    return wrong("response_format.json_schema.schema", "an object");
+  out.schema.text = json::to_text(*document);
+  bool is_strict;
+  if (auto strict = member(*schema, "strict"); strict && !strict->get_bool().get(is_strict))
+    out.is_strict = is_strict;
+  return {};
+}
+
+// Fields that change the answer and that Hearth has no word for. The value given here, like null,
+// asks for nothing.
+struct Foreign {
+  std::string_view name;
+  std::string_view harmless;
+};
+constexpr Foreign kForeign[] = {
+    {"logprobs", "false"},
+    {"top_logprobs", "0"},
+    {"best_of", "1"},
+    {"suffix", "\"\""},
+    {"audio", "null"},
+    {"modalities", "[\"text\"]"},
+    {"web_search_options", "null"},
+    {"functions", "[]"},
+    {"function_call", "\"none\""},
+    {"verbosity", "\"medium\""},
+    {"n", "1"},
+    {"grammar", "\"\""},       // llama-server
+    {"json_schema", "null"},   // llama-server
+    {"guided_json", "null"},   // vLLM
+    {"guided_regex", "null"},  // vLLM
+    {"guided_choice", "null"},
+    {"guided_grammar", "null"},
+};
+
+Result<> refuse_foreign(Element body) {
+  for (const Foreign& field : kForeign) {
+    auto value = member(body, field.name);
+    if (!value || json::to_text(*value) == field.harmless) continue;
+    return Error{Errc::unsupported,
+                 fmt::format("{}: only {} is supported", field.name, field.harmless)};
   }
   return {};
 }
@@ -178,22 +269,28 @@ Result<> read_sampling(Element body, Sampling& out) {
   if (done = read_number(body, "top_k", 0, kBig, out.top_k); !done) return done;
   if (done = read_number(body, "min_p", 0, 1, out.min_p); !done) return done;
   if (done = read_number(body, "repeat_penalty", 0, 100, out.repeat_penalty); !done) return done;
-  if (done = read_number(body, "repetition_penalty", 0, 100, out.repeat_penalty); !done) return done;
-  if (done = read_number(body, "presence_penalty", -100, 100, out.presence_penalty); !done) return done;
-  if (done = read_number(body, "frequency_penalty", -100, 100, out.frequency_penalty); !done) return done;
+  if (done = read_number(body, "repetition_penalty", 0, 100, out.repeat_penalty); !done)
+    return done;
+  if (done = read_number(body, "presence_penalty", -100, 100, out.presence_penalty); !done)
+    return done;
+  if (done = read_number(body, "frequency_penalty", -100, 100, out.frequency_penalty); !done)
+    return done;
   if (auto seed = member(body, "seed")) {
     int64_t number;
     if (seed->get_int64().get(number)) return wrong("seed", "an integer");
-    if (number >= 0) out.seed = static_cast<uint64_t>(number);  // -1: random, as llama-server has it
+    if (number >= 0)
+      out.seed = static_cast<uint64_t>(number);  // -1: random, as llama-server has it
   }
   if (auto bias = member(body, "logit_bias")) {
     simdjson::dom::object object;
-    if (bias->get_object().get(object)) return wrong("logit_bias", "an object of token ids to numbers");
+    if (bias->get_object().get(object))
+      return wrong("logit_bias", "an object of token ids to numbers");
     for (auto [key, value] : object) {
       double number;
       Token token = 0;
       auto parsed = std::from_chars(key.data(), key.data() + key.size(), token);
-      if (parsed.ec != std::errc() || parsed.ptr != key.data() + key.size() || value.get_double().get(number))
+      if (parsed.ec != std::errc() || parsed.ptr != key.data() + key.size() ||
+          value.get_double().get(number))
         return wrong("logit_bias", "an object of token ids to numbers");
       out.logit_bias.push_back({token, static_cast<float>(number)});
     }
@@ -201,24 +298,29 @@ Result<> read_sampling(Element body, Sampling& out) {
   return {};
 }
 
-// Reasoning controls become template variables; chat_template_kwargs wins, being the most explicit.
-Result<> read_template_variables(Element body, RawJson& out) {
-  json::Object variables;
-  if (auto effort = string_member(body, "reasoning_effort")) {
-    variables["reasoning_effort"] = json::Value(*effort);
-    if (*effort == "none") variables["enable_thinking"] = false;
+// OpenAI's own name, and those that the compatible family added.
+Result<> read_reasoning(Element body, ReasoningControls& out) {
+  if (auto effort = member(body, "reasoning_effort")) {
+    std::string_view name;
+    out.effort = effort->get_string().get(name) ? std::nullopt : enum_from_name<Effort>(name);
+    if (!out.effort)
+      return wrong("reasoning_effort", "none, minimal, low, medium, high, xhigh or max");
   }
   if (auto thinking = member(body, "enable_thinking")) {
     bool is_on;
     if (thinking->get_bool().get(is_on)) return wrong("enable_thinking", "a boolean");
-    variables["enable_thinking"] = is_on;
+    out.enabled = is_on;
   }
-  if (auto extra = member(body, "chat_template_kwargs")) {
-    simdjson::dom::object object;
-    if (extra->get_object().get(object)) return wrong("chat_template_kwargs", "an object");
-    for (auto [key, value] : object) variables[key] = json::to_value(Element(value));
-  }
-  if (!variables.empty()) out.text = boost::json::serialize(variables);
+  if (auto done = read_number(body, "thinking_budget", 0, 1e9, out.budget_tokens); !done)
+    return done;
+  return {};
+}
+
+Result<> read_template_variables(Element body, RawJson& out) {
+  auto extra = member(body, "chat_template_kwargs");
+  if (!extra) return {};
+  if (!extra->is_object()) return wrong("chat_template_kwargs", "an object");
+  out.text = json::to_text(*extra);
   return {};
 }
 
@@ -233,13 +335,14 @@ Result<> read_common(Element body, Request& out) {
     if (stream->get_bool().get(out.is_stream)) return wrong("stream", "a boolean");
   if (auto options = member(body, "stream_options"))
     if (auto include = member(*options, "include_usage"))
-      if (include->get_bool().get(out.include_usage)) return wrong("stream_options.include_usage", "a boolean");
-  std::optional<uint32_t> n;
-  if (auto done = read_number(body, "n", 1, 1, n); !done)
-    return Error{Errc::unsupported, "n: only 1 is supported"};
+      if (include->get_bool().get(out.include_usage))
+        return wrong("stream_options.include_usage", "a boolean");
+  if (auto done = refuse_foreign(body); !done) return done;
   std::optional<uint32_t> max_tokens;
   for (std::string_view name : {"max_tokens", "max_completion_tokens"})
-    if (auto done = read_number(body, name, 1, std::numeric_limits<uint32_t>::max(), max_tokens); !done) return done;
+    if (auto done = read_number(body, name, 1, std::numeric_limits<uint32_t>::max(), max_tokens);
+        !done)
+      return done;
   out.body.max_tokens = max_tokens.value_or(0);
   if (auto ignore = member(body, "ignore_eos"))
     if (ignore->get_bool().get(out.body.ignore_eos)) return wrong("ignore_eos", "a boolean");
@@ -265,8 +368,12 @@ Result<Request> parse_chat(std::string_view text) {
     if (!message) return message.error();
     request.body.messages.push_back(std::move(*message));
   }
-  if (auto done = read_tools(body, request.body); !done) return done.error();
-  if (auto done = read_template_variables(body, request.body.template_variables); !done) return done.error();
+  CompletionRequest& out = request.body;
+  if (auto done = read_tools(body, out); !done) return done.error();
+  if (auto done = read_tool_choice(body, out.tools, out.tool_choice); !done) return done.error();
+  if (auto done = read_response_format(body, out.response_format); !done) return done.error();
+  if (auto done = read_reasoning(body, out.reasoning); !done) return done.error();
+  if (auto done = read_template_variables(body, out.template_variables); !done) return done.error();
   return request;
 }
 
@@ -280,7 +387,8 @@ Result<Request> parse_completions(std::string_view text) {
   std::string_view value;
   simdjson::dom::array list;
   if (prompt && !prompt->get_array().get(list) && list.size() == 1) prompt = *list.begin();
-  if (!prompt || prompt->get_string().get(value)) return wrong("prompt", "a string (or an array of one)");
+  if (!prompt || prompt->get_string().get(value))
+    return wrong("prompt", "a string (or an array of one)");
   request.body.prompt = std::string(value);
   if (request.body.max_tokens == 0) request.body.max_tokens = 16;  // the wire's own default
   if (auto echo = member(body, "echo"))

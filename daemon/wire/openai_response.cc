@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <span>
+
 #include "wire/openai.h"
 
 namespace hearth::wire::openai {
@@ -11,7 +13,8 @@ using json::Object;
 using json::Value;
 
 Object head_object(const Head& head, std::string_view kind) {
-  return Object{{"id", head.id}, {"object", kind}, {"created", head.created_s}, {"model", head.model}};
+  return Object{
+      {"id", head.id}, {"object", kind}, {"created", head.created_s}, {"model", head.model}};
 }
 
 std::string with_choice(const Head& head, std::string_view kind, Object choice) {
@@ -36,14 +39,15 @@ Object usage_object(const Usage& usage) {
 // As llama-server reports them, so that its clients show speeds.
 Object timings_object(const Usage& usage, const Timings& timings) {
   double n_computed = usage.n_prompt - usage.n_cached;
-  return Object{{"queue_ms", timings.queue_ms},
-                {"prompt_n", usage.n_prompt - usage.n_cached},
-                {"prompt_ms", timings.prefill_ms},
-                {"prompt_per_second", timings.prefill_ms > 0 ? 1000 * n_computed / timings.prefill_ms : 0.0},
-                {"predicted_n", usage.n_completion},
-                {"predicted_ms", timings.decode_ms},
-                {"predicted_per_second",
-                 timings.decode_ms > 0 ? 1000.0 * usage.n_completion / timings.decode_ms : 0.0}};
+  return Object{
+      {"queue_ms", timings.queue_ms},
+      {"prompt_n", usage.n_prompt - usage.n_cached},
+      {"prompt_ms", timings.prefill_ms},
+      {"prompt_per_second", timings.prefill_ms > 0 ? 1000 * n_computed / timings.prefill_ms : 0.0},
+      {"predicted_n", usage.n_completion},
+      {"predicted_ms", timings.decode_ms},
+      {"predicted_per_second",
+       timings.decode_ms > 0 ? 1000.0 * usage.n_completion / timings.decode_ms : 0.0}};
 }
 
 Object message_object(const Message& message) {
@@ -52,9 +56,10 @@ Object message_object(const Message& message) {
   for (const Block& block : message.blocks) {
     if (auto* thought = std::get_if<Reasoning>(&block.content)) reasoning += thought->text;
     if (auto* call = std::get_if<ToolCall>(&block.content))
-      calls.push_back(Object{{"id", call->id},
-                             {"type", "function"},
-                             {"function", Object{{"name", call->name}, {"arguments", call->arguments}}}});
+      calls.push_back(
+          Object{{"id", call->id},
+                 {"type", "function"},
+                 {"function", Object{{"name", call->name}, {"arguments", call->arguments}}}});
   }
   std::string text = text_of(message);
   Object object{{"role", "assistant"}};
@@ -65,8 +70,10 @@ Object message_object(const Message& message) {
 }
 
 std::string delta_chunk(const Head& head, Object delta, Value finish_reason) {
-  return with_choice(head, "chat.completion.chunk",
-                     Object{{"index", 0}, {"delta", std::move(delta)}, {"finish_reason", std::move(finish_reason)}});
+  return with_choice(
+      head, "chat.completion.chunk",
+      Object{
+          {"index", 0}, {"delta", std::move(delta)}, {"finish_reason", std::move(finish_reason)}});
 }
 
 }  // namespace
@@ -82,7 +89,8 @@ std::string chat_response(const Head& head, const Completion& completion) {
   return boost::json::serialize(body);
 }
 
-std::string text_response(const Head& head, const Completion& completion, std::string_view prompt_echo) {
+std::string text_response(const Head& head, const Completion& completion,
+                          std::string_view prompt_echo) {
   Object body = head_object(head, "text_completion");
   body["choices"] = Array{Object{{"index", 0},
                                  {"text", std::string(prompt_echo) + text_of(completion.message)},
@@ -102,7 +110,9 @@ std::string chat_chunk(const Head& head, const StreamDelta& delta) {
     case StreamDelta::Kind::text:
       return delta.text.empty() ? "" : delta_chunk(head, Object{{"content", delta.text}}, nullptr);
     case StreamDelta::Kind::reasoning:
-      return delta.text.empty() ? "" : delta_chunk(head, Object{{"reasoning_content", delta.text}}, nullptr);
+      return delta.text.empty()
+                 ? ""
+                 : delta_chunk(head, Object{{"reasoning_content", delta.text}}, nullptr);
     case StreamDelta::Kind::tool_call: {
       Object call{{"index", delta.tool_index}};
       Object function;
@@ -125,16 +135,19 @@ std::string chat_last_chunk(const Head& head, FinishReason reason) {
 }
 
 std::string text_chunk(const Head& head, std::string_view text) {
-  return with_choice(head, "text_completion",
-                     Object{{"index", 0}, {"text", text}, {"logprobs", nullptr}, {"finish_reason", nullptr}});
+  return with_choice(
+      head, "text_completion",
+      Object{{"index", 0}, {"text", text}, {"logprobs", nullptr}, {"finish_reason", nullptr}});
 }
 
 std::string text_last_chunk(const Head& head, FinishReason reason) {
-  return with_choice(head, "text_completion",
-                     Object{{"index", 0}, {"text", ""}, {"logprobs", nullptr}, {"finish_reason", finish(reason)}});
+  return with_choice(
+      head, "text_completion",
+      Object{{"index", 0}, {"text", ""}, {"logprobs", nullptr}, {"finish_reason", finish(reason)}});
 }
 
-std::string usage_chunk(const Head& head, bool is_chat, const Usage& usage, const Timings& timings) {
+std::string usage_chunk(const Head& head, bool is_chat, const Usage& usage,
+                        const Timings& timings) {
   Object body = head_object(head, is_chat ? "chat.completion.chunk" : "text_completion");
   body["choices"] = Array{};
   body["usage"] = usage_object(usage);
@@ -142,44 +155,82 @@ std::string usage_chunk(const Head& head, bool is_chat, const Usage& usage, cons
   return boost::json::serialize(body);
 }
 
-ErrorReply error_reply(const Error& error, const router::Refusal& refusal) {
-  struct Row {
-    Errc code;
-    int status;
-    std::string_view type, wire_code;
-  };
-  static constexpr Row rows[] = {
-      {Errc::invalid, 400, "invalid_request_error", "invalid_request"},
-      {Errc::not_found, 404, "invalid_request_error", "model_not_found"},
-      {Errc::denied, 403, "permission_error", "policy_denied"},
-      {Errc::cancelled, 499, "server_error", "cancelled"},
-      {Errc::timeout, 504, "server_error", "timeout"},
-      {Errc::busy, 503, "server_error", "overloaded"},
-      {Errc::over_budget, 402, "insufficient_quota", "over_budget"},
-      {Errc::context_exceeded, 400, "invalid_request_error", "context_length_exceeded"},
-      {Errc::unsupported, 400, "invalid_request_error", "unsupported"},
-      {Errc::corrupt, 500, "server_error", "model_corrupt"},
-      {Errc::io, 500, "server_error", "io_error"},
-      {Errc::upstream, 502, "server_error", "upstream_error"},
-      {Errc::internal, 500, "server_error", "internal_error"},
-  };
-  const Row* row = &rows[std::size(rows) - 1];
-  for (const Row& candidate : rows)
-    if (candidate.code == error.code) row = &candidate;
-  Object body{{"message", error.message},
-              {"type", row->type},
-              {"param", error.code == Errc::context_exceeded ? Value("messages") : Value(nullptr)},
-              {"code", row->wire_code}};
-  if (error.code == Errc::context_exceeded && refusal.n_context) {
-    body["n_prompt_tokens"] = refusal.n_prompt;  // the names llama-server's clients know
-    body["n_ctx"] = refusal.n_context;
+namespace {
+
+struct Row {
+  Errc code;
+  int status;
+  std::string_view type, word;
+};
+
+// When Hearth speaks. A failed engine child is ours too.
+constexpr Row kOurs[] = {
+    {Errc::invalid, 400, "invalid_request_error", "invalid_request"},
+    {Errc::not_found, 404, "invalid_request_error", "model_not_found"},
+    {Errc::denied, 403, "permission_error", "policy_denied"},
+    {Errc::cancelled, 499, "server_error", "cancelled"},
+    {Errc::timeout, 504, "server_error", "timeout"},
+    {Errc::busy, 503, "server_error", "overloaded"},
+    {Errc::over_budget, 402, "insufficient_quota", "over_budget"},
+    {Errc::context_exceeded, 400, "invalid_request_error", "context_length_exceeded"},
+    {Errc::unsupported, 400, "invalid_request_error", "unsupported"},
+    {Errc::corrupt, 500, "server_error", "model_corrupt"},
+    {Errc::io, 500, "server_error", "io_error"},
+    {Errc::upstream, 500, "server_error", "engine_failed"},
+    {Errc::internal, 500, "server_error", "internal_error"},
+};
+
+// When a provider does. Clients compact on the one word, whoever says it.
+constexpr Row kProviders[] = {
+    {Errc::invalid, 400, "invalid_request_error", "provider_refused"},
+    {Errc::not_found, 404, "invalid_request_error", "provider_not_found"},
+    {Errc::denied, 403, "permission_error", "provider_denied"},
+    {Errc::timeout, 504, "server_error", "provider_timeout"},
+    {Errc::busy, 503, "server_error", "provider_overloaded"},
+    {Errc::over_budget, 402, "insufficient_quota", "provider_quota"},
+    {Errc::context_exceeded, 400, "invalid_request_error", "context_length_exceeded"},
+    {Errc::upstream, 502, "server_error", "provider_failed"},
+};
+
+Row row_of(std::span<const Row> rows, Errc code) {
+  for (const Row& row : rows)
+    if (row.code == code) return row;
+  return rows.back();
+}
+
+int status_of(const Failure& failure, int usual) {
+  const long said = failure.http_status;
+  const bool is_ours_to_choose = said < 400 || said >= 500 || said == 401 || said == 407 ||
+                                 said == 408 || failure.code == Errc::context_exceeded;
+  return is_ours_to_choose ? usual : static_cast<int>(said);
+}
+
+}  // namespace
+
+ErrorReply error_reply(const Failure& failure) {
+  const Row row =
+      failure.is_ours() ? row_of(kOurs, failure.code) : row_of(kProviders, failure.code);
+  const bool is_context = failure.code == Errc::context_exceeded;
+  const bool has_word = !failure.word.empty() && !is_context;
+  Object body{{"message", failure.message},
+              {"type", failure.http_status == 429 ? "rate_limit_error" : row.type},
+              {"param", is_context ? Value("messages") : Value(nullptr)},
+              {"code", has_word ? std::string_view(failure.word) : row.word}};
+  if (is_context && failure.n_context) {
+    body["n_prompt_tokens"] = failure.n_prompt;  // the names llama-server's clients know
+    body["n_ctx"] = failure.n_context;
     body["message"] = fmt::format(
-        "This model's maximum context length is {} tokens. However, your messages resulted in {} tokens. "
-        "Please reduce the length of the messages.",
-        refusal.n_context, refusal.n_prompt);
+        "This model's maximum context length is {} tokens. However, your messages resulted in {} "
+        "tokens. Please reduce the length of the messages.",
+        failure.n_context, failure.n_prompt);
   }
-  ErrorReply reply{row->status, boost::json::serialize(Object{{"error", std::move(body)}}), std::nullopt};
-  if (error.code == Errc::busy) reply.retry_after_s = 1;
+  if (!failure.is_ours()) body["provider"] = failure.speaker;
+  ErrorReply reply{status_of(failure, row.status),
+                   boost::json::serialize(Object{{"error", std::move(body)}}), std::nullopt};
+  if (failure.retry_after)
+    reply.retry_after_s = failure.retry_after->count();
+  else if (failure.is_ours() && failure.code == Errc::busy)
+    reply.retry_after_s = 1;
   return reply;
 }
 

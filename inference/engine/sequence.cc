@@ -36,7 +36,7 @@ std::vector<Token> tokens_of_prompt(const Tokenizer& tokenizer, std::string_view
 Result<std::vector<Token>> tokens_of(const CompletionRequest& body, const LoadedModel& model,
                                      int64_t unix_time_s) {
   if (body.prompt) return tokens_of_prompt(*model.tokenizer, *body.prompt);
-  bool offers_tools = body.tool_choice.text != "\"none\"";
+  bool offers_tools = body.tool_choice.mode != ToolChoice::Mode::none;
   return model.chat_template.render(body.messages,
                                     offers_tools ? body.tools : std::vector<ToolSpec>{},
                                     body.template_variables, unix_time_s);

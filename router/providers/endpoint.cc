@@ -15,8 +15,7 @@ namespace {
 
 std::string variable_of(const Target& target) {
   if (!target.key_env.empty() || !target.base_url.empty()) return target.key_env;
-  const ProviderRow* row = find_provider(target.provider);
-  return row ? std::string(row->key_env) : "";
+  return std::string(row_of(target.provider).key_env);
 }
 
 Result<std::string> read_key_file(const std::string& path) {
@@ -65,9 +64,8 @@ Result<std::string> key_of(const Target& target) {
 }  // namespace
 
 Result<Endpoint> endpoint_of(const Target& target) {
-  const ProviderRow* row = find_provider(target.provider);
-  std::string base(target.base_url.empty() && row ? row->base_url
-                                                  : std::string_view(target.base_url));
+  std::string base =
+      target.base_url.empty() ? std::string(row_of(target.provider).base_url) : target.base_url;
   if (base.empty())
     return Error{Errc::invalid,
                  fmt::format("target {}: provider \"{}\" is not known here; give it a base_url",
@@ -75,7 +73,7 @@ Result<Endpoint> endpoint_of(const Target& target) {
   auto key = key_of(target);
   if (!key) return key.error();
   while (base.ends_with('/')) base.pop_back();
-  return Endpoint{base + "/chat/completions", std::move(*key)};
+  return Endpoint{std::move(base), std::move(*key)};
 }
 
 std::string key_source(const Target& target) {

@@ -13,8 +13,8 @@
 namespace hearth::router {
 
 struct Endpoint {
-  std::string url;  // of chat completions
-  std::string key;  // "" where none is needed
+  std::string base_url;  // without a slash at its end
+  std::string key;       // "" where none is needed
 };
 
 // Reads the key anew each time, so that a rotated one is used at once. A provider's own variable

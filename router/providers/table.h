@@ -1,19 +1,27 @@
-// The providers that speak OpenAI's chat wire: one row each. A target's own base_url and key win.
+// The remote providers: one row each. A target's own base_url and key win.
 #pragma once
 
 #include <span>
 #include <string_view>
 
+#include "providers/wire.h"
+
 namespace hearth::router {
 
 struct ProviderRow {
   std::string_view name;      // of kind = "api:NAME"
-  std::string_view base_url;  // "/chat/completions" is appended
+  std::string_view base_url;  // the wire's path is appended
   std::string_view key_env;   // "" where no key is needed
+  Quirks quirks{};
+  const Wire* wire = &kOpenAiChat;
 };
 
-// Null for a name that no row has; such a target needs a base_url.
-const ProviderRow* find_provider(std::string_view name);
 std::span<const ProviderRow> provider_rows();
+
+// A provider that no row has speaks OpenAI's chat wire, at the target's base_url.
+const ProviderRow& row_of(std::string_view provider);
+
+// What a target of this provider cannot honour.
+Needs lacks_of(const ProviderRow& row);
 
 }  // namespace hearth::router

@@ -5,8 +5,9 @@
 #include <string>
 #include <string_view>
 
-#include "providers/openai_wire.h"
+#include "providers/rejection.h"
 #include "providers/sse.h"
+#include "providers/wire.h"
 
 using namespace hearth;
 using namespace hearth::router;
@@ -14,23 +15,24 @@ using namespace hearth::router;
 namespace {
 
 // All that was heard, as one text to compare.
-std::string outcome_of(std::string_view stream, size_t n_bytes) {
+std::string outcome_of(const Wire& wire, std::string_view stream, size_t n_bytes) {
   std::string heard;
-  openai::StreamReader reader([&](const StreamDelta& delta) {
+  DeltaSink sink = [&](const StreamDelta& delta) {
     heard += static_cast<char>('0' + static_cast<int>(delta.kind));
     heard += std::to_string(delta.tool_index) + delta.tool_id + delta.tool_name + delta.text + "\n";
-  });
-  Result<> outcome;
+  };
+  auto reader = wire.reader(Target{}, sink, 1 << 16);
+  Result<void, Failure> outcome;
   SseParser events(
-      [&](std::string_view, std::string_view data) {
-        if (outcome) outcome = reader.hear(data);
+      [&](std::string_view event, std::string_view data) {
+        if (outcome) outcome = reader->hear(event, data);
       },
       1 << 16);
   Result<> fed;
   for (size_t at = 0; at < stream.size() && fed; at += n_bytes)
     fed = events.feed(stream.substr(at, n_bytes));
-  if (outcome) outcome = fed;
-  auto completion = reader.finish("fuzz");
+  if (outcome && !fed) outcome = fed.error();
+  auto completion = reader->finish("fuzz");
   if (!outcome) heard += outcome.error().message;
   if (!completion) heard += completion.error().message;
   if (completion)
@@ -44,10 +46,12 @@ std::string outcome_of(std::string_view stream, size_t n_bytes) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   std::string_view stream(reinterpret_cast<const char*>(data) + 1, size - 1);
-  std::string whole = outcome_of(stream, std::string_view::npos / 2);
-  if (outcome_of(stream, static_cast<size_t>(data[0]) + 1) != whole) std::abort();
-  if (!simdjson::validate_utf8(whole)) std::abort();
-  Error error = openai::error_of(Target{}, data[0] * 4, stream, stream.substr(0, 20), "KEY");
-  if (!simdjson::validate_utf8(error.message)) std::abort();
+  for (const Wire* wire : {&kOpenAiChat, &kAnthropicMessages}) {
+    std::string whole = outcome_of(*wire, stream, std::string_view::npos / 2);
+    if (outcome_of(*wire, stream, static_cast<size_t>(data[0]) + 1) != whole) std::abort();
+    if (!simdjson::validate_utf8(whole)) std::abort();
+  }
+  Failure failure = rejection_of(Target{}, data[0] * 4, stream, stream.substr(0, 20), "KEY", {});
+  if (!simdjson::validate_utf8(failure.message + failure.word)) std::abort();
   return 0;
 }

@@ -6,15 +6,15 @@
 
 #include <fstream>
 
-#include "router/environment.h"
 #include "router/providers/table.h"
+#include "support/environment.h"
 #include "support/temporary_folder.h"
 
 namespace hearth::router {
 namespace {
 
 using hearth::test::TemporaryFolder;
-using test::Variable;
+using hearth::test::Variable;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -45,7 +45,7 @@ TEST(Endpoint, AProviderBringsItsAddressAndVariable) {
   Variable key("DEEPSEEK_API_KEY", "sk-1");
   auto endpoint = endpoint_of(target("deepseek"));
   ASSERT_TRUE(endpoint) << endpoint.error().message;
-  EXPECT_EQ(endpoint->url, "https://api.deepseek.com/chat/completions");
+  EXPECT_EQ(endpoint->base_url, "https://api.deepseek.com");
   EXPECT_EQ(endpoint->key, "sk-1");
 }
 
@@ -55,7 +55,7 @@ TEST(Endpoint, EveryRowOfTheTableIsHttpsOrThisMachine) {
                 row.base_url.starts_with("http://127.0.0.1:"))
         << row.name;
     EXPECT_FALSE(row.base_url.ends_with('/')) << row.name;
-    EXPECT_EQ(find_provider(row.name), &row) << "names are unique";
+    EXPECT_EQ(&row_of(row.name), &row) << "names are unique";
   }
 }
 
@@ -66,7 +66,7 @@ TEST(Endpoint, ATargetsOwnAddressAndVariableWin) {
   made.key_env = "MY_KEY";
   auto endpoint = endpoint_of(made);
   ASSERT_TRUE(endpoint);
-  EXPECT_EQ(endpoint->url, "http://127.0.0.1:9/v1/chat/completions");
+  EXPECT_EQ(endpoint->base_url, "http://127.0.0.1:9/v1");
   EXPECT_EQ(endpoint->key, "mine");
 }
 

@@ -8,15 +8,15 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 
-#include "router/environment.h"
 #include "router/providers.h"
 #include "router/recorded.h"
+#include "support/environment.h"
 #include "support/mock_provider.h"
 
 namespace hearth::router {
 namespace {
 
-using test::Variable;
+using hearth::test::Variable;
 using testing::cut_at;
 using testing::error_answer;
 using ::testing::HasSubstr;
@@ -39,8 +39,8 @@ class OpenAiProviderTest : public ::testing::Test {
   }
 
   // Runs until nothing is left to wait for.
-  Result<Completion> complete() {
-    std::optional<Result<Completion>> got;
+  Answer complete() {
+    std::optional<Answer> got;
     deltas.clear();
     Task<> completing = keep(got);
     auto forget = [](std::exception_ptr) {};
@@ -50,29 +50,30 @@ class OpenAiProviderTest : public ::testing::Test {
     if (!got) return Error{Errc::cancelled, "the task was withdrawn"};
     return std::move(*got);
   }
-  Task<> keep(std::optional<Result<Completion>>& got) {
+  Task<> keep(std::optional<Answer>& got) {
     DeltaSink sink = [this](const StreamDelta& delta) {
       deltas.push_back(delta);
       if (on_delta) on_delta();
     };
-    got = co_await provider->complete(target, request, std::move(sink), nullptr);
+    RouteRequest route{{}, request};
+    got = co_await provider->complete(target, std::move(route), std::move(sink));
   }
 
-  Error refusal(Script script) {
+  Failure refusal(Script script) {
     upstream.add(std::move(script));
     auto completion = complete();
     EXPECT_FALSE(completion);
-    return completion ? Error{} : completion.error();
+    return completion ? Failure(Error{}) : completion.error();
   }
 
-  Variable no_proxy{"no_proxy", "127.0.0.1"};
   Variable key{"HEARTH_TEST_KEY", "sk-secret"};
   MockProvider upstream;
   Target target;
   CompletionRequest request;
   net::io_context io{1};
   net::cancellation_signal withdraw;
-  std::unique_ptr<Provider> provider = make_remote_provider(io.get_executor());
+  std::unique_ptr<Provider> provider =
+      make_remote_provider(io.get_executor(), [](const Egress&) {});
   std::vector<StreamDelta> deltas;
   std::function<void()> on_delta;
 };
@@ -167,7 +168,7 @@ TEST_F(OpenAiProviderTest, ACutAtAnyByteIsNeverACompleteAnswer) {
 TEST_F(OpenAiProviderTest, AStreamThatEndsInOrderButEarlyIsAnError) {
   std::vector<std::string> events = recorded_events();
   for (size_t n_events = 0; n_events + 3 < events.size(); ++n_events) {
-    Error error =
+    Failure error =
         refusal(testing::sse({events.begin(), events.begin() + static_cast<long>(n_events)}));
     EXPECT_EQ(error.code, Errc::upstream);
     EXPECT_THAT(error.message, HasSubstr("before the answer was complete"));
@@ -220,10 +221,51 @@ TEST_F(OpenAiProviderTest, RefusalsKeepTheProvidersWords) {
       {testing::sse({R"({"error":{"message":"boom"}})"}), Errc::upstream, "boom"},
   };
   for (const Case& each : cases) {
-    Error error = refusal(each.script);
+    Failure error = refusal(each.script);
     EXPECT_EQ(error.code, each.code) << error.message;
+    EXPECT_EQ(error.speaker, "acme");
     EXPECT_THAT(error.message, HasSubstr(each.words));
   }
+}
+
+TEST_F(OpenAiProviderTest, WhoSpeaksAndWhatHelpsAreKnown) {
+  Failure error = refusal(
+      error_answer(429, "Slow down", "requests", "rate_limit_exceeded", {{"Retry-After", "7"}}));
+  EXPECT_EQ(error.http_status, 429);
+  EXPECT_EQ(error.word, "rate_limit_exceeded");
+  EXPECT_EQ(error.remedy, Remedy::retry_after);
+  EXPECT_EQ(error.retry_after, std::chrono::seconds(7));
+  error = refusal(error_answer(429, "You exceeded your current quota", "", "insufficient_quota"));
+  EXPECT_EQ(error.remedy, Remedy::stop_account) << "the same status, another reaction";
+
+  request.sampling.top_k = 40;
+  auto answer = complete();
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, Errc::unsupported);
+  EXPECT_TRUE(answer.error().is_ours());
+  EXPECT_THAT(answer.error().message, HasSubstr("top_k"));
+  request.sampling = {};
+  target.key_env = "HEARTH_TEST_NO_SUCH_VARIABLE";
+  answer = complete();
+  ASSERT_FALSE(answer);
+  EXPECT_TRUE(answer.error().is_ours()) << "a key that is not there is not the provider's failure";
+  EXPECT_EQ(answer.error().word, "no_api_key");
+  EXPECT_THAT(upstream.requests(), ::testing::SizeIs(2));
+}
+
+// A provider that ignores max_tokens does not fill the daemon.
+TEST_F(OpenAiProviderTest, AnAnswerWithoutEndIsCutOff) {
+  request.max_tokens = 10;
+  Script script = testing::sse({});
+  script.steps.resize(1);
+  const std::string event =
+      R"(data: {"choices":[{"delta":{"content":")" + std::string(10'000, 'x') + "\"}}]}\n\n";
+  for (int i = 0; i < 20; ++i) script.steps.push_back(testing::Send{testing::chunk(event)});
+  script.steps.push_back(testing::Stall{});
+  Failure error = refusal(script);
+  EXPECT_EQ(error.code, Errc::upstream);
+  EXPECT_THAT(error.message, HasSubstr("longer than"));
+  EXPECT_TRUE(upstream.wait_for_client_to_leave());
 }
 
 TEST_F(OpenAiProviderTest, AKeyThatTheProviderRepeatsIsNotPassedOn) {
@@ -232,7 +274,7 @@ TEST_F(OpenAiProviderTest, AKeyThatTheProviderRepeatsIsNotPassedOn) {
                         testing::sse({R"({"error":{"message":"key sk-secret"}})"}),
                         testing::raw_stream("data: sk-secret\n\n"),
                         testing::answer(302, "", {{"location", "http://x/?key=sk-secret"}})}) {
-    Error error = refusal(std::move(script));
+    Failure error = refusal(std::move(script));
     EXPECT_THAT(error.message, Not(HasSubstr("sk-secret")));
     EXPECT_THAT(error.message, HasSubstr("[key]"));
   }
@@ -240,19 +282,19 @@ TEST_F(OpenAiProviderTest, AKeyThatTheProviderRepeatsIsNotPassedOn) {
 
 TEST_F(OpenAiProviderTest, RedirectsAreNotFollowed) {
   MockProvider elsewhere;
-  Error error = refusal(testing::answer(307, "", {{"location", elsewhere.url() + "/v2"}}));
+  Failure error = refusal(testing::answer(307, "", {{"location", elsewhere.url() + "/v2"}}));
   EXPECT_EQ(error.code, Errc::invalid);
   EXPECT_THAT(error.message, HasSubstr(elsewhere.url() + "/v2"));
   EXPECT_EQ(elsewhere.n_connections(), 0u);
 }
 
 TEST_F(OpenAiProviderTest, WhatIsNoStreamSaysWhatItIs) {
-  Error page = refusal(testing::answer(200, "<html>Welcome to the login page</html>",
-                                       {{"content-type", "text/html"}}));
+  Failure page = refusal(testing::answer(200, "<html>Welcome to the login page</html>",
+                                         {{"content-type", "text/html"}}));
   EXPECT_EQ(page.code, Errc::upstream);
   EXPECT_THAT(page.message, HasSubstr("text/html"));
   EXPECT_THAT(page.message, HasSubstr("login page"));
-  Error object = refusal(testing::answer(200, R"({"error":{"message":"no quota"}})"));
+  Failure object = refusal(testing::answer(200, R"({"error":{"message":"no quota"}})"));
   EXPECT_EQ(object.code, Errc::upstream);
   EXPECT_THAT(object.message, HasSubstr("no quota"));
 }
@@ -267,7 +309,7 @@ TEST_F(OpenAiProviderTest, ALineWithoutEndIsCutOff) {
   script.steps.resize(1);
   for (int i = 0; i < 17; ++i)
     script.steps.push_back(testing::Send{testing::chunk(std::string(1 << 20, 'x'))});
-  Error error = refusal(script);
+  Failure error = refusal(script);
   EXPECT_EQ(error.code, Errc::upstream);
   EXPECT_THAT(error.message, HasSubstr("longer than"));
 }
@@ -277,7 +319,7 @@ TEST_F(OpenAiProviderTest, ARefusalWithoutEndIsCutOff) {
   script.steps.push_back(testing::Send{testing::response_head(500, {})});
   for (int i = 0; i < 20; ++i) script.steps.push_back(testing::Send{std::string(1 << 16, 'x')});
   script.steps.push_back(testing::Stall{});
-  Error error = refusal(script);
+  Failure error = refusal(script);
   EXPECT_EQ(error.code, Errc::upstream);
   EXPECT_LT(error.message.size(), 1000u);
   EXPECT_TRUE(upstream.wait_for_client_to_leave());

@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "router/providers/openai_wire.h"
+#include "router/providers/openai_chat.h"
+#include "router/providers/table.h"
+#include "support/json.h"
 
 namespace hearth::router::openai {
 namespace {
@@ -27,7 +29,19 @@ Message message(Role role, Contents... contents) {
   return made;
 }
 
-std::string body_of(const CompletionRequest& request) { return chat_body(target(), request); }
+std::string body_of(const CompletionRequest& request, std::string_view provider = "acme") {
+  auto body = chat_body(target(), row_of(provider).quirks, request);
+  EXPECT_TRUE(body);
+  return body ? *body : "";
+}
+
+// One member of the body, as JSON text.
+std::string member_of(const CompletionRequest& request, std::string_view name,
+                      std::string_view provider = "acme") {
+  auto body = json::parse_value(body_of(request, provider));
+  auto* member = body->as_object().if_contains(name);
+  return member ? boost::json::serialize(*member) : "absent";
+}
 
 // The messages alone, as JSON text.
 std::string messages_of(std::vector<Message> messages) {
@@ -142,31 +156,87 @@ TEST(OpenAiRequest, SendsWhatTheWireHasOfSampling) {
   EXPECT_THAT(body_of(request), Not(HasSubstr("min_p")));
 }
 
-TEST(OpenAiRequest, ToolsCarryTheirSchemaAndChoice) {
+TEST(OpenAiRequest, SendsToEachWhatItsSamplerKnows) {
   CompletionRequest request;
-  request.tools = {{"run", "Runs it", {R"({"type":"object","properties":{}})"}}};
-  auto choice = [&](std::string text) {
-    request.tool_choice.text = std::move(text);
-    auto body = json::parse_value(body_of(request));
-    auto* sent = body->as_object().if_contains("tool_choice");
-    return sent ? boost::json::serialize(*sent) : "absent";
-  };
-  EXPECT_EQ(choice(""), "absent");
-  EXPECT_EQ(choice("\"required\""), "\"required\"");
-  EXPECT_EQ(choice(R"({"name":"run"})"), R"({"type":"function","function":{"name":"run"}})");
-  EXPECT_EQ(choice(R"({"type":"function","function":{"name":"run"}})"),
-            R"({"type":"function","function":{"name":"run"}})");
-  EXPECT_THAT(
-      body_of(request),
-      HasSubstr(R"("tools":[{"type":"function","function":{"name":"run",)"
-                R"("description":"Runs it","parameters":{"type":"object","properties":{}}}}])"));
+  request.sampling.top_k = 40;
+  request.sampling.min_p = 0.05f;
+  request.sampling.repeat_penalty = 1.1f;
+  request.sampling.logit_bias = {{7, -100}, {9, 0.5f}};
+  EXPECT_EQ(member_of(request, "logit_bias"), R"({"7":-1E2,"9":5E-1})");
+  EXPECT_EQ(member_of(request, "top_k", "vllm"), "40");
+  EXPECT_EQ(member_of(request, "min_p", "openrouter"), "5E-2");
+  EXPECT_EQ(member_of(request, "repetition_penalty", "vllm"), "1.1E0");
+  EXPECT_EQ(member_of(request, "repeat_penalty", "llama-server"), "1.1E0");
+  request.max_tokens = 5;
+  EXPECT_EQ(member_of(request, "max_completion_tokens", "openai"), "5");
+  EXPECT_EQ(member_of(request, "max_tokens", "openai"), "absent");
 }
 
-TEST(OpenAiRequest, ReasoningEffortPassesAndOtherTemplateVariablesDoNot) {
+TEST(OpenAiRequest, ToolsCarryTheirSchemaAndChoice) {
+  using Mode = ToolChoice::Mode;
   CompletionRequest request;
-  request.template_variables.text = R"({"reasoning_effort":"low","enable_thinking":false})";
-  EXPECT_THAT(body_of(request), HasSubstr(R"("reasoning_effort":"low")"));
-  EXPECT_THAT(body_of(request), Not(HasSubstr("enable_thinking")));
+  request.tools = {{"run", "Runs it", {R"({"type":"object","properties":{}})"}}};
+  auto choice = [&](Mode mode) {
+    request.tool_choice = {mode, mode == Mode::named ? "run" : "", std::nullopt};
+    return member_of(request, "tool_choice");
+  };
+  EXPECT_EQ(choice(Mode::automatic), "absent");
+  EXPECT_EQ(choice(Mode::required), "\"required\"");
+  EXPECT_EQ(choice(Mode::none), "\"none\"");
+  EXPECT_EQ(choice(Mode::named), R"({"type":"function","function":{"name":"run"}})");
+  EXPECT_EQ(member_of(request, "tools"),
+            R"([{"type":"function","function":{"name":"run","description":"Runs it",)"
+            R"("parameters":{"type":"object","properties":{}}}}])");
+  request.tool_choice.parallel = false;
+  EXPECT_EQ(member_of(request, "parallel_tool_calls"), "false");
+}
+
+TEST(OpenAiRequest, AFormatIsDemandedAsTheWireHasIt) {
+  CompletionRequest request;
+  EXPECT_EQ(member_of(request, "response_format"), "absent");
+  request.response_format.kind = ResponseFormat::Kind::json_object;
+  EXPECT_EQ(member_of(request, "response_format"), R"({"type":"json_object"})");
+  request.response_format = {ResponseFormat::Kind::json_schema, "n", {R"({"a":1})"}, true};
+  EXPECT_EQ(member_of(request, "response_format"),
+            R"({"type":"json_schema","json_schema":{"name":"n","schema":{"a":1},"strict":true}})");
+}
+
+TEST(OpenAiRequest, EachProviderIsToldOfReasoningInItsOwnWords) {
+  CompletionRequest request;
+  for (const char* field : {"reasoning_effort", "thinking", "reasoning", "chat_template_kwargs"})
+    EXPECT_EQ(member_of(request, field), "absent");
+  request.reasoning.effort = Effort::low;
+  EXPECT_EQ(member_of(request, "reasoning_effort"), "\"low\"");
+  EXPECT_EQ(member_of(request, "thinking", "deepseek"), R"({"type":"enabled"})");
+  EXPECT_EQ(member_of(request, "reasoning", "openrouter"), R"({"enabled":true,"effort":"low"})");
+  EXPECT_EQ(member_of(request, "chat_template_kwargs", "vllm"),
+            R"({"enable_thinking":true,"reasoning_effort":"low"})");
+  request.reasoning = {};
+  request.reasoning.budget_tokens = 10'000;
+  EXPECT_EQ(member_of(request, "reasoning_effort"), "\"medium\"");
+  EXPECT_EQ(member_of(request, "thinking_budget", "dashscope"), "10000");
+  EXPECT_EQ(member_of(request, "reasoning", "openrouter"),
+            R"({"enabled":true,"max_tokens":10000})");
+  request.reasoning = {};
+  request.reasoning.enabled = false;
+  EXPECT_EQ(member_of(request, "reasoning_effort"), "\"none\"");
+  EXPECT_EQ(member_of(request, "enable_thinking", "dashscope"), "false");
+  EXPECT_EQ(member_of(request, "thinking", "zai"), R"({"type":"disabled"})");
+}
+
+TEST(OpenAiRequest, TemplateVariablesGoOverWhatWasDerived) {
+  CompletionRequest request;
+  request.reasoning.effort = Effort::low;
+  request.template_variables.text = R"({"enable_thinking":false,"k":[1]})";
+  EXPECT_EQ(member_of(request, "chat_template_kwargs", "vllm"),
+            R"({"enable_thinking":false,"reasoning_effort":"low","k":[1]})");
+}
+
+TEST(OpenAiRequest, ThoughtsGoBackToThoseWhoWantThem) {
+  CompletionRequest request;
+  request.messages = {message(Role::assistant, Reasoning{"hm", {}}, ToolCall{"c", "ls", "{}"})};
+  EXPECT_THAT(member_of(request, "messages"), Not(HasSubstr("hm")));
+  EXPECT_THAT(member_of(request, "messages", "deepseek"), HasSubstr(R"("reasoning_content":"hm")"));
 }
 
 }  // namespace

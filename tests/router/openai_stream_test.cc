@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "router/providers/openai_wire.h"
+#include <chrono>
+
+#include "router/providers/openai_chat.h"
+#include "router/providers/rejection.h"
+#include "router/providers/wire_json.h"
 
 namespace hearth::router::openai {
 namespace {
@@ -13,19 +17,20 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 struct Heard {
-  Result<> outcome;
+  Result<void, Failure> outcome;
   std::vector<StreamDelta> deltas;
-  Result<Completion> completion = Error{};
+  Answer completion = Error{};
   bool is_done = false;
 };
 
 Heard hear(const std::vector<std::string>& events) {
   Heard heard;
-  StreamReader reader([&](const StreamDelta& delta) { heard.deltas.push_back(delta); });
+  auto reader = chat_reader(
+      Target{}, [&](const StreamDelta& delta) { heard.deltas.push_back(delta); }, 1 << 20);
   for (const std::string& event : events)
-    if (heard.outcome) heard.outcome = reader.hear(event);
-  heard.is_done = reader.is_done();
-  heard.completion = reader.finish("acme");
+    if (heard.outcome) heard.outcome = reader->hear("", event);
+  heard.is_done = reader->is_done();
+  heard.completion = reader->finish("acme");
   return heard;
 }
 
@@ -163,6 +168,11 @@ TEST(OpenAiStream, AbsurdUsageIsBounded) {
   EXPECT_EQ(usage(R"("prompt_tokens":-5,"completion_tokens":"many")").n_prompt, 0u);
   EXPECT_EQ(usage(R"("prompt_tokens":1e300)").n_prompt, 0u);
   EXPECT_EQ(usage(R"("completion_tokens":18446744073709551615)").n_completion, UINT32_MAX);
+  Usage inclusive = usage(
+      R"("prompt_tokens":10,"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":99})");
+  EXPECT_EQ(inclusive.n_cache_write, 6u);
+  EXPECT_EQ(inclusive.n_fresh(), 0u);
+  EXPECT_EQ(usage(R"("prompt_tokens":10,"prompt_cache_hit_tokens":4)").n_cached, 4u);
   EXPECT_EQ(usage(R"("prompt_tokens":10,"prompt_tokens_details":{"cached_tokens":99})").n_cached,
             10u)
       << "no more can be cached than was sent";
@@ -210,11 +220,12 @@ TEST(OpenAiStream, TheLastWordMayBeMissingOrSaidTwice) {
 }
 
 TEST(OpenAiStream, AnErrorInTheStreamEndsItInTheProvidersWords) {
-  for (std::string event :
-       {R"({"error":{"message":"overloaded now","code":503}})", R"({"error":"overloaded now"})"}) {
+  for (auto [event, code] :
+       {std::pair(R"({"error":{"message":"overloaded now","code":503}})", Errc::busy),
+        std::pair(R"({"error":"overloaded now"})", Errc::upstream)}) {
     Heard heard = hear({delta(R"("content":"half")"), event});
     ASSERT_FALSE(heard.outcome);
-    EXPECT_EQ(heard.outcome.error().code, Errc::upstream);
+    EXPECT_EQ(heard.outcome.error().code, code);
     EXPECT_THAT(heard.outcome.error().message, HasSubstr("overloaded now"));
   }
 }
@@ -243,8 +254,12 @@ Target acme() {
   return made;
 }
 
-Error error(long status, std::string_view body, std::optional<std::string_view> retry_after = {}) {
-  return error_of(acme(), status, body, retry_after, "ACME_KEY");
+// Noon on 21 October 2026.
+const auto kNow = std::chrono::system_clock::from_time_t(1'792'584'000);
+
+Failure error(long status, std::string_view body,
+              std::optional<std::string_view> retry_after = {}) {
+  return rejection_of(acme(), status, body, retry_after, "ACME_KEY", kNow);
 }
 
 std::string said(std::string_view message, std::string_view code = "") {
@@ -276,6 +291,46 @@ TEST(OpenAiRefusal, AStatusMeansAReaction) {
         << each.status << " " << each.code;
 }
 
+// One status, several reactions: the body's words decide.
+TEST(OpenAiRefusal, TheBodyDecidesBeforeTheStatus) {
+  struct Case {
+    long status;
+    std::string_view message, code;
+    Errc expected;
+    Remedy remedy;
+  };
+  for (const Case& each : {
+           Case{429, "slow", "rate_limit_exceeded", Errc::busy, Remedy::retry_after},
+           {429, "none left", "insufficient_quota", Errc::over_budget, Remedy::stop_account},
+           {429, "Insufficient balance", "1113", Errc::over_budget, Remedy::stop_account},
+           {429, "locked", "1112", Errc::denied, Remedy::stop_account},
+           {429, "", "", Errc::busy, Remedy::retry_after},
+           {400, "x", "context_length_exceeded", Errc::context_exceeded, Remedy::shrink_context},
+           {400, "maximum context length is 8192 tokens", "", Errc::context_exceeded,
+            Remedy::shrink_context},
+           {400, "bad field", "", Errc::invalid, Remedy::stop_request},
+           {403, "", "permission_error", Errc::denied, Remedy::other_target},
+           {404, "", "", Errc::not_found, Remedy::other_target},
+           {413, "", "", Errc::invalid, Remedy::shrink_context},
+           {500, "", "", Errc::upstream, Remedy::retry_same},
+           {503, "", "", Errc::busy, Remedy::retry_after},
+       }) {
+    Failure failure = error(each.status, said(each.message, each.code));
+    EXPECT_EQ(failure.code, each.expected) << each.status << " " << each.code;
+    EXPECT_EQ(failure.remedy, each.remedy) << each.status << " " << each.code;
+    EXPECT_EQ(failure.http_status, each.status);
+  }
+}
+
+TEST(OpenAiRefusal, TheNumbersOfAContextAreRead) {
+  Failure failure = error(400, said("This model's maximum context length is 8192 tokens. However, "
+                                    "your messages resulted in 9000 tokens."));
+  EXPECT_EQ(failure.n_context, 8192u);
+  EXPECT_EQ(failure.n_prompt, 9000u);
+  failure = error(400, said("maximum context length is many tokens"));
+  EXPECT_EQ(failure.n_context, 0u);
+}
+
 TEST(OpenAiRefusal, SpeaksInTheProvidersWords) {
   EXPECT_EQ(error(400, said("max_tokens is too large")).message,
             "acme answered 400: max_tokens is too large");
@@ -287,10 +342,16 @@ TEST(OpenAiRefusal, SpeaksInTheProvidersWords) {
 TEST(OpenAiRefusal, AWaitIsPassedOnWhenItMakesSense) {
   EXPECT_THAT(error(429, said("slow"), "20").message, HasSubstr("(retry after 20 s)"));
   EXPECT_THAT(error(503, said("slow"), "0").message, HasSubstr("(retry after 0 s)"));
-  EXPECT_THAT(error(429, said("slow"), "Wed, 21 Oct 2026 07:28:00 GMT").message,
-              HasSubstr("(retry after Wed, 21 Oct 2026 07:28:00 GMT)"));
-  for (auto absurd : {"1000000000", "99999999999999999999", ""})
+  EXPECT_EQ(error(429, said("slow"), "20").retry_after, std::chrono::seconds(20));
+  EXPECT_EQ(error(429, said("slow"), "0.4").retry_after, std::chrono::seconds(1));
+  EXPECT_EQ(error(429, said("slow"), "Wed, 21 Oct 2026 12:01:30 GMT").retry_after,
+            std::chrono::seconds(90));
+  EXPECT_EQ(error(429, said("slow"), "Wed, 21 Oct 2026 11:00:00 GMT").retry_after,
+            std::chrono::seconds(0));
+  for (auto absurd : {"1000000000", "99999999999999999999", "", "-1", "nan", "soon", "1 2"}) {
     EXPECT_THAT(error(429, said("slow"), absurd).message, Not(HasSubstr("retry"))) << absurd;
+    EXPECT_EQ(error(429, said("slow"), absurd).retry_after, std::nullopt) << absurd;
+  }
 }
 
 TEST(OpenAiRefusal, AnyBodyBecomesOneShortLineOfText) {

@@ -17,7 +17,8 @@ Target target(std::string name, TargetKind kind, Trust trust, double usd_per_m,
   made.kind = kind;
   made.model = made.name + "-model";
   made.trust = trust;
-  made.price = {usd_per_m, usd_per_m / 10, usd_per_m * 4};
+  made.has_images = true;
+  made.price = Price{usd_per_m, usd_per_m / 10, usd_per_m * 4};
   made.quality = quality;
   return made;
 }
@@ -43,9 +44,7 @@ RequestFacts facts(std::string model = "auto") {
 Decision decided(const RequestFacts& request, const Policy& policy,
                  std::vector<TargetState> states = {}) {
   states.resize(policy.targets.size());
-  auto decision = decide(request, policy, states);
-  EXPECT_TRUE(decision) << decision.error().message;
-  return decision ? *decision : Decision{};
+  return decide(request, policy, states);
 }
 
 std::string why_not(const Decision& decision, std::string_view name) {
@@ -77,10 +76,10 @@ TEST(Decide, NamesPickTargetsAndModelsAndLocal) {
 
 TEST(Decide, AnUnknownModelIsNotFoundAndSaysWhatIsKnown) {
   Policy policy = three_targets();
-  auto decision = decide(facts("gpt-9"), policy, std::vector<TargetState>(3));
-  ASSERT_FALSE(decision);
-  EXPECT_EQ(decision.error().code, Errc::not_found);
-  EXPECT_THAT(decision.error().message, HasSubstr("cheap-model"));
+  Decision decision = decided(facts("gpt-9"), policy);
+  EXPECT_EQ(decision.target, "");
+  EXPECT_EQ(decision.refused_as, Errc::not_found);
+  EXPECT_THAT(decision.reason, HasSubstr("cheap-model"));
 }
 
 TEST(Decide, LabelsKeepContentAtHome) {
@@ -115,7 +114,7 @@ TEST(Decide, FiltersByCapabilityContextAndHealth) {
   policy.targets[0].has_tools = false;
   policy.targets[1].n_context = 500;
   RequestFacts request = facts();
-  request.needs_tools = true;
+  request.needs = {Need::tools};
   std::vector<TargetState> states(3);
   Decision decision = decided(request, policy, states);
   EXPECT_EQ(decision.target, "strong");
@@ -123,6 +122,53 @@ TEST(Decide, FiltersByCapabilityContextAndHealth) {
   EXPECT_THAT(why_not(decision, "cheap"), HasSubstr("context is 500"));
   states[2].down = "circuit open";
   EXPECT_EQ(decided(request, policy, states).target, "");
+}
+
+// What is refused for one reason alone is called by it.
+TEST(Decide, ARefusalSaysWhatKindItIs) {
+  Policy policy = three_targets();
+  auto refused_as = [&](const RequestFacts& request, std::vector<TargetState> states = {}) {
+    Decision decision = decided(request, policy, std::move(states));
+    EXPECT_EQ(decision.target, "");
+    return decision.refused_as;
+  };
+  std::vector<TargetState> states(3);
+  for (TargetState& state : states) state.lacks = {Need::seed, Need::json_schema};
+  RequestFacts request = facts();
+  request.needs = {Need::json_schema};
+  EXPECT_EQ(refused_as(request, states), Errc::unsupported);
+  EXPECT_THAT(decided(request, policy, states).reason,
+              HasSubstr("strong: it cannot honour response_format.json_schema"));
+  states[1].lacks.clear();
+  EXPECT_EQ(decided(request, policy, states).target, "cheap");
+  EXPECT_EQ(decided(request, policy, states).refused_as, std::nullopt);
+  request.labels = {"secret"};
+  EXPECT_EQ(refused_as(request, states), Errc::denied) << "for two reasons";
+  request = facts("cheap");
+  policy.targets[1].n_context = 500;
+  EXPECT_EQ(refused_as(request), Errc::context_exceeded);
+  states[1].down = "circuit open";
+  EXPECT_EQ(refused_as(request, states), Errc::busy);
+}
+
+TEST(Decide, ATieInCostGoesToTheMoreTrusted) {
+  Policy policy = three_targets();
+  for (Target& target : policy.targets) target.price = Price{};
+  policy.targets[0].quality = 0;
+  std::vector<TargetState> states(3);
+  states[0].queue_ms = 60'000;
+  EXPECT_EQ(decided(facts(), policy, states).target, "local") << "though it is slowest";
+  states[0].down = "gone";
+  EXPECT_EQ(decided(facts(), policy, states).target, "strong") << "though it is named last";
+}
+
+TEST(Decide, AnApiWithoutAPriceIsNeverTakenForFree) {
+  Policy policy = three_targets();
+  policy.targets[1].price.reset();
+  policy.tasks[TaskClass::chat].min_quality = 0.5;
+  Decision decision = decided(facts(), policy);
+  EXPECT_EQ(decision.target, "strong");
+  EXPECT_THAT(why_not(decision, "cheap"), HasSubstr("price is not known"));
 }
 
 TEST(Decide, ADeadlineRemovesTargetsThatWouldMissIt) {

@@ -5,10 +5,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+
 #include "daemon/session/loop.h"
-#include "router/environment.h"
+#include "router/policy_file.h"
 #include "router/providers.h"
 #include "router/recorded.h"
+#include "support/environment.h"
+#include "support/json.h"
 #include "support/mock_provider.h"
 
 namespace hearth::router {
@@ -18,24 +25,36 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::MockProvider;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+// Every request as the log hears of it.
+struct RecordedLog : DecisionLog {
+  void decided(const DecisionRecord& record) override { records.push_back(record); }
+  void ended(const DecisionRecord& record, const Answer& answer) override {
+    ends.emplace_back(record.decision.id,
+                      answer ? "ok" : std::string(enum_name(answer.error().code)));
+  }
+  std::vector<DecisionRecord> records;
+  std::vector<std::pair<std::string, std::string>> ends;  // decision, outcome
+};
 
 class RouterTest : public ::testing::Test {
  protected:
   RouterTest() {
-    Target local;
-    local.name = "local";
-    local.model = "tiny";
-    local.quality = 0.3;
-    Target remote;
-    remote.name = "remote";
-    remote.kind = TargetKind::api;
-    remote.provider = "acme";
-    remote.model = "acme-1";
-    remote.base_url = upstream.url();
-    remote.trust = Trust::retained;
-    remote.price = {1, 1, 4};
-    remote.quality = 0.9;
-    policy.targets = {local, remote};
+    Target here;
+    here.name = "local";
+    here.model = "tiny";
+    here.quality = 0.3;
+    Target there;
+    there.name = "remote";
+    there.kind = TargetKind::api;
+    there.provider = "acme";
+    there.model = "acme-1";
+    there.base_url = upstream.url();
+    there.trust = Trust::retained;
+    there.price = Price{1, 1, 4};
+    there.quality = 0.9;
+    policy.targets = {here, there};
     policy.labels = {{"secret", {"**/.env", "tool:vault"}, Trust::local}};
     request.facts.id = "r1";
     request.body.messages = {text_message(Role::user, "Hi")};
@@ -45,24 +64,15 @@ class RouterTest : public ::testing::Test {
     loop.run(engine.join());
   }
 
-  Result<Completion> complete() {
+  Answer complete() {
     deltas.clear();
     decisions.clear();
-    Router::Services services{engine, *provider,
-                              [this] { return std::make_shared<const Policy>(policy); },
-                              [](const std::string& model) -> Result<engine::ModelSpec> {
-                                if (model == "absent")
-                                  return Error{Errc::not_found, "absent: not pulled"};
-                                engine::ModelSpec spec;
-                                spec.model = model;
-                                spec.path = model + ".gguf";
-                                return spec;
-                              }};
-    Router router(std::move(services));
     DeltaSink sink = [this](const StreamDelta& delta) { deltas.push_back(delta); };
     auto on_decision = [this](const Decision& decision) { decisions.push_back(decision); };
-    return loop.run(router.complete(request, sink, on_decision, nullptr));
+    return loop.run(router.complete(request, sink, on_decision));
   }
+
+  static Task<> forget(Task<Answer> task) { (void)co_await std::move(task); }
 
   void prefer_remote() { policy.tasks[TaskClass::chat].min_quality = 0.5; }
   bool is_engine_running() const { return engine.pid() >= 0; }
@@ -71,18 +81,33 @@ class RouterTest : public ::testing::Test {
     engine::EngineClient::Options made;
     made.executable = HEARTH_SCRIPTED_ENGINE;
     made.log_path = "/dev/null";
+    made.backoff = std::chrono::milliseconds(1);
     return made;
   }
 
-  test::Variable no_proxy{"no_proxy", "127.0.0.1"};
   hearth::test::Loop loop;
   MockProvider upstream;
   engine::EngineClient engine{loop.executor(), options()};
-  std::unique_ptr<Provider> provider = make_remote_provider(loop.executor());
+  std::unique_ptr<Provider> local =
+      make_engine_provider(engine, [](const std::string& model) -> Result<engine::ModelSpec> {
+        if (model == "absent") return Error{Errc::not_found, "absent: not pulled"};
+        engine::ModelSpec spec;
+        spec.model = model;
+        spec.path = model + ".gguf";
+        return spec;
+      });
+  std::unique_ptr<Provider> remote =
+      make_remote_provider(loop.executor(), [this](const Egress& each) { egress.push_back(each); });
+  std::vector<Egress> egress;
+  RecordedLog log;
   Policy policy;
   RouteRequest request;
   std::vector<Decision> decisions;
   std::vector<StreamDelta> deltas;
+  Router router{{[this](TargetKind kind) -> Provider& {
+                   return kind == TargetKind::engine ? *local : *remote;
+                 },
+                 [this] { return std::make_shared<const Policy>(policy); }, log}};
 };
 
 TEST_F(RouterTest, TheEngineAnswersWhenItIsCheapest) {
@@ -90,7 +115,7 @@ TEST_F(RouterTest, TheEngineAnswersWhenItIsCheapest) {
   ASSERT_TRUE(completion) << completion.error().message;
   EXPECT_EQ(text_of(completion->message), "tiny answers");
   ASSERT_THAT(decisions, SizeIs(1));
-  EXPECT_EQ(decisions[0].id, "r1");
+  EXPECT_THAT(decisions[0].id, StartsWith("dec-"));
   EXPECT_EQ(decisions[0].target, "local");
   EXPECT_EQ(decisions[0].model, "tiny");
   EXPECT_THAT(decisions[0].candidates, SizeIs(2));
@@ -161,7 +186,7 @@ TEST_F(RouterTest, AnUnknownModelIsNotFoundAndRecorded) {
   ASSERT_FALSE(completion);
   EXPECT_EQ(completion.error().code, Errc::not_found);
   ASSERT_THAT(decisions, SizeIs(1));
-  EXPECT_EQ(decisions[0].id, "r1");
+  EXPECT_THAT(decisions[0].id, StartsWith("dec-"));
   EXPECT_EQ(decisions[0].target, "");
   EXPECT_THAT(decisions[0].reason, HasSubstr("gpt-9"));
 }
@@ -190,10 +215,24 @@ TEST_F(RouterTest, AnEngineThatCannotLoadSaysWhy) {
   EXPECT_EQ(upstream.n_connections(), 0u);
 }
 
+// Its failures are Hearth's own; after enough of them other targets get the requests.
+TEST_F(RouterTest, AnEngineThatGaveUpIsNotChosen) {
+  policy.targets[0].model = "crash";
+  for (int i = 0; i < 5; ++i) {
+    Answer answer = complete();
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, Errc::upstream) << answer.error().message;
+    EXPECT_TRUE(answer.error().is_ours());
+    EXPECT_EQ(decisions.at(0).target, "local");
+  }
+  upstream.add(recorded_answer());
+  ASSERT_TRUE(complete());
+  EXPECT_EQ(decisions.at(0).target, "remote");
+  EXPECT_THAT(decisions[0].candidates[0].excluded_by.value_or(""), HasSubstr("gave up"));
+}
+
 TEST_F(RouterTest, WhatARequestNeedsIsReadFromIt) {
-  policy.targets[0].has_images = false;
   policy.targets[1].has_images = true;
-  policy.targets[1].has_bare_prompt = false;
   request.body.messages[0].blocks.emplace_back().content = Image{"data:image/png;base64,AA==", ""};
   upstream.add(recorded_answer());
   ASSERT_TRUE(complete());
@@ -202,6 +241,92 @@ TEST_F(RouterTest, WhatARequestNeedsIsReadFromIt) {
   request.body.prompt = "once upon";
   ASSERT_TRUE(complete());
   EXPECT_EQ(decisions.at(0).target, "local");
+}
+
+// What a target would pass over keeps the request from it, whoever else is left.
+TEST_F(RouterTest, WhatATargetCannotHonourGoesElsewhereOrIsRefused) {
+  request.body.response_format.kind = ResponseFormat::Kind::json_object;
+  upstream.add(recorded_answer());
+  ASSERT_TRUE(complete());
+  EXPECT_EQ(decisions.at(0).target, "remote") << "the engine has no grammars yet";
+  request.body.response_format = {};
+  request.body.sampling.top_k = 40;
+  ASSERT_TRUE(complete());
+  EXPECT_EQ(decisions.at(0).target, "local") << "top_k is not on that wire";
+  prefer_remote();
+  Answer answer = complete();
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, Errc::denied) << "one is too weak, one cannot";
+  request.facts.model = "remote";
+  answer = complete();
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, Errc::unsupported);
+  EXPECT_TRUE(answer.error().is_ours());
+  EXPECT_THAT(answer.error().message, HasSubstr("remote: it cannot honour top_k"));
+  EXPECT_THAT(upstream.requests(), SizeIs(1));
+}
+
+TEST_F(RouterTest, ReasoningControlsBecomeVariablesOfTheTemplate) {
+  request.body.reasoning.effort = Effort::low;
+  request.body.reasoning.budget_tokens = 500;
+  request.body.template_variables.text = R"({"reasoning_effort":"mine","k":1})";
+  policy.targets[0].model = "echo";
+  auto completion = complete();
+  ASSERT_TRUE(completion) << completion.error().message;
+  EXPECT_EQ(text_of(completion->message),
+            R"({"enable_thinking":true,"reasoning_effort":"mine","thinking_budget":500,"k":1})");
+}
+
+// ---- the record ----
+
+TEST_F(RouterTest, EveryRequestLeavesARecordAndAnEnd) {
+  ASSERT_TRUE(complete());
+  request.facts.model = "gpt-9";
+  ASSERT_FALSE(complete());
+  request.facts.model = "remote";
+  request.body.messages[0].blocks[0].labels = {"secret"};
+  ASSERT_FALSE(complete());
+  ASSERT_THAT(log.records, SizeIs(3));
+  ASSERT_THAT(log.ends, SizeIs(3));
+  const char* outcomes[] = {"ok", "not_found", "denied"};
+  for (size_t i = 0; i < 3; ++i) {
+    const DecisionRecord& record = log.records[i];
+    EXPECT_EQ(log.ends[i], std::pair(record.decision.id, std::string(outcomes[i])));
+    EXPECT_EQ(record.facts.id, "r1");
+    EXPECT_EQ(record.policy_hash, policy_hash(policy));
+    EXPECT_THAT(record.states, SizeIs(2));
+    EXPECT_GT(record.time_ms, 0);
+    Decision again = decide(record.facts, policy, record.states);
+    again.id = record.decision.id;
+    EXPECT_EQ(json::encode(again), json::encode(record.decision)) << "replayed";
+  }
+  EXPECT_NE(log.ends[0].first, log.ends[1].first);
+}
+
+TEST_F(RouterTest, AWithdrawnRequestEndsAsCancelled) {
+  prefer_remote();
+  testing::Script script = recorded_answer();
+  script.steps.insert(script.steps.begin() + 3, testing::Stall{});
+  upstream.add(script);
+  net::cancellation_signal withdraw;
+  DeltaSink sink = [&](const StreamDelta&) {
+    net::post(loop.executor(), [&] { withdraw.emit(net::cancellation_type::terminal); });
+  };
+  Task<> asking = forget(router.complete(request, std::move(sink), {}));
+  net::co_spawn(loop.executor(), std::move(asking),
+                net::bind_cancellation_slot(withdraw.slot(), [](std::exception_ptr) {}));
+  loop.run_until([this] { return !log.ends.empty(); });
+  EXPECT_TRUE(upstream.wait_for_client_to_leave());
+  ASSERT_THAT(log.ends, SizeIs(1));
+  EXPECT_EQ(log.ends[0].second, "cancelled");
+}
+
+TEST_F(RouterTest, WhatLeavesNamesItsRequest) {
+  prefer_remote();
+  upstream.add(recorded_answer());
+  ASSERT_TRUE(complete());
+  ASSERT_THAT(egress, SizeIs(1));
+  EXPECT_EQ(egress[0].cause, "r1");
 }
 
 TEST(EstimateTokens, CountsEveryPartThatIsSent) {

@@ -1,6 +1,6 @@
 // An engine child that speaks the real frames and computes nothing: it loads any model but
-// "broken", and answers each request with the model's name. Used where a test is about who is
-// asked.
+// "broken", dies of answering as "crash", and else answers each request with the model's name. Used
+// where a test is about who is asked.
 #include <unistd.h>
 
 #include <cstdint>
@@ -39,8 +39,10 @@ void answer(const Load& load) {
 
 void answer(const Generate& generate) {
   say(Accepted{generate.request, 7, 0});
+  if (generate.model == "crash") ::_exit(3);
+  const bool is_echo = generate.model == "echo";  // of what its template would be given
   StreamDelta answer;
-  answer.text = generate.model + " answers";
+  answer.text = is_echo ? generate.body.template_variables.text : generate.model + " answers";
   say(Delta{generate.request, std::move(answer)});
   Done done;
   done.request = generate.request;

@@ -71,14 +71,34 @@ Script error_answer(int status, std::string_view message, std::string_view type,
                 std::move(headers));
 }
 
-Script sse(const std::vector<std::string>& events) {
+namespace {
+
+Script stream_of(const std::vector<std::string>& events) {
   Script script;
   script.steps.push_back(Send{response_head(
       200, {{"content-type", "text/event-stream"}, {"transfer-encoding", "chunked"}})});
-  for (const std::string& event : events)
-    script.steps.push_back(Send{chunk("data: " + event + "\n\n")});
+  for (const std::string& event : events) script.steps.push_back(Send{chunk(event)});
   script.steps.push_back(Send{chunk("")});
   return script;
+}
+
+}  // namespace
+
+Script sse(const std::vector<std::string>& events) {
+  std::vector<std::string> written;
+  for (const std::string& event : events) written.push_back("data: " + event + "\n\n");
+  return stream_of(written);
+}
+
+Script named_sse(const std::vector<std::string>& events) {
+  std::vector<std::string> written;
+  for (const std::string& event : events) {
+    auto document = json::Document::parse(event);
+    std::string_view type;
+    if (document && !document->root()["type"].get_string().get(type))
+      written.push_back(fmt::format("event: {}\ndata: {}\n\n", type, event));
+  }
+  return stream_of(written);
 }
 
 Script raw_stream(std::string_view bytes, std::string_view content_type) {

@@ -54,6 +54,8 @@ Script error_answer(int status, std::string_view message, std::string_view type,
                     std::string_view code, HeaderLines headers = {});
 // A stream: the head, then one chunk for each event's data, then the last chunk.
 Script sse(const std::vector<std::string>& events);
+// The same with each event named by the "type" of its data.
+Script named_sse(const std::vector<std::string>& events);
 // The head, the stream's bytes as they are in one chunk, the last chunk.
 Script raw_stream(std::string_view bytes, std::string_view content_type = "text/event-stream");
 

@@ -68,9 +68,8 @@ class ScriptedCompleter : public router::Completer {
   int n_waiting() const { return n_waiting_; }
   const std::vector<router::RouteRequest>& requests() const { return requests_; }
 
-  Task<Result<Completion>> complete(router::RouteRequest request, DeltaSink sink,
-                                    std::function<void(const router::Decision&)> on_decision,
-                                    router::Refusal*) override {
+  Task<Answer> complete(router::RouteRequest request, DeltaSink sink,
+                        std::function<void(const router::Decision&)> on_decision) override {
     requests_.push_back(std::move(request));
     std::vector<Step> script{say("ok")};
     if (!scripts_.empty()) {

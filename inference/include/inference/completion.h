@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "inference/failure.h"
 #include "inference/message.h"
 
 namespace hearth {
@@ -48,14 +49,82 @@ struct Sampling {
   }
 };
 
+// Whether the model may, must or must not call tools.
+struct ToolChoice {
+  enum class Mode : uint8_t { automatic, none, required, named };
+  Mode mode = Mode::automatic;
+  std::string name;              // named: the tool
+  std::optional<bool> parallel;  // several calls in one answer; absent: as the model likes
+  static void fields(auto& self, auto&& field) {
+    field.or_default("mode", self.mode);
+    field.or_default("name", self.name);
+    field("parallel", self.parallel);
+  }
+};
+
+template <>
+struct EnumNames<ToolChoice::Mode> {
+  using M = ToolChoice::Mode;
+  static constexpr std::pair<M, std::string_view> names[] = {
+      {M::automatic, "auto"}, {M::none, "none"}, {M::required, "required"}, {M::named, "named"}};
+};
+
+enum class Effort : uint8_t { none, minimal, low, medium, high, xhigh, max };
+
+template <>
+struct EnumNames<Effort> {
+  using E = Effort;
+  static constexpr std::pair<E, std::string_view> names[] = {
+      {E::none, "none"}, {E::minimal, "minimal"}, {E::low, "low"}, {E::medium, "medium"},
+      {E::high, "high"}, {E::xhigh, "xhigh"},     {E::max, "max"}};
+};
+
+// How much the model may think first. Wishes: a model that knows no such control answers as it
+// does; what a wire cannot say exactly, it says as nearly as it can.
+struct ReasoningControls {
+  std::optional<bool> enabled;
+  std::optional<Effort> effort;
+  std::optional<uint32_t> budget_tokens;
+  bool is_off() const { return enabled == false || (!enabled && effort == Effort::none); }
+  static void fields(auto& self, auto&& field) {
+    field("enabled", self.enabled);
+    field("effort", self.effort);
+    field("budgetTokens", self.budget_tokens);
+  }
+};
+
+// What the answer's text must be. Never a wish: who cannot keep it refuses.
+struct ResponseFormat {
+  enum class Kind : uint8_t { text, json_object, json_schema };
+  Kind kind = Kind::text;
+  std::string name;  // json_schema
+  RawJson schema;    // json_schema
+  std::optional<bool> is_strict;
+  static void fields(auto& self, auto&& field) {
+    field.or_default("kind", self.kind);
+    field.or_default("name", self.name);
+    field("schema", self.schema);
+    field("strict", self.is_strict);
+  }
+};
+
+template <>
+struct EnumNames<ResponseFormat::Kind> {
+  using K = ResponseFormat::Kind;
+  static constexpr std::pair<K, std::string_view> names[] = {
+      {K::text, "text"}, {K::json_object, "json_object"}, {K::json_schema, "json_schema"}};
+};
+
 // Either a conversation (`messages`, rendered by the model's template with a generation prompt) or
 // a bare `prompt` (text after BOS, no template).
 struct CompletionRequest {
   std::vector<Message> messages;
   std::optional<std::string> prompt;
   std::vector<ToolSpec> tools;
-  RawJson tool_choice;         // "auto", "none", "required" or {"name": ...}; empty: auto
-  RawJson template_variables;  // object: enable_thinking, reasoning_effort, ...
+  ToolChoice tool_choice;
+  ReasoningControls reasoning;
+  ResponseFormat response_format;
+  RawJson template_variables;  // object, for the model's own template alone
   Sampling sampling;
   std::vector<std::string> stop;
   uint32_t max_tokens = 0;  // 0: up to the context
@@ -64,7 +133,9 @@ struct CompletionRequest {
     field("messages", self.messages);
     field("prompt", self.prompt);
     field("tools", self.tools);
-    field("toolChoice", self.tool_choice);
+    field.or_default("toolChoice", self.tool_choice);
+    field.or_default("reasoning", self.reasoning);
+    field.or_default("responseFormat", self.response_format);
     field("templateVariables", self.template_variables);
     field("sampling", self.sampling);
     field("stop", self.stop);
@@ -87,15 +158,21 @@ struct EnumNames<FinishReason> {
 };
 
 struct Usage {
-  uint32_t n_prompt = 0;
+  uint32_t n_prompt = 0;      // all of it
   uint32_t n_cached = 0;      // of the prompt, not computed again
   uint32_t n_completion = 0;  // reasoning included
   uint32_t n_reasoning = 0;
+  uint32_t n_cache_write = 0;     // of the prompt, put into a cache for some minutes
+  uint32_t n_cache_write_1h = 0;  // of the prompt, put into a cache for an hour
+  // Billed at the plain price. The four parts of the prompt are disjoint and add up to it.
+  uint32_t n_fresh() const { return n_prompt - n_cached - n_cache_write - n_cache_write_1h; }
   static void fields(auto& self, auto&& field) {
     field("promptTokens", self.n_prompt);
     field("cachedTokens", self.n_cached);
     field("completionTokens", self.n_completion);
     field("reasoningTokens", self.n_reasoning);
+    field.or_default("cacheWriteTokens", self.n_cache_write);
+    field.or_default("cacheWriteHourTokens", self.n_cache_write_1h);
   }
 };
 
@@ -153,6 +230,9 @@ struct Completion {
   Timings timings;
   uint64_t seed = 0;
 };
+
+// What becomes of a request.
+using Answer = Result<Completion, Failure>;
 
 // Folds deltas into the message that they amount to (consecutive text into one block, and so on).
 void append(Message& message, const StreamDelta& delta);

@@ -54,13 +54,8 @@ class EngineClient {
   Task<Result<>> unload(std::string model);
 
   // One answer. Deltas arrive on the loop thread, then the completion. Cancelling the awaiting task
-  // stops decoding within one token. context_exceeded names both numbers in its message.
-  struct Refusal {  // filled on context_exceeded, for wires that state the numbers
-    uint32_t n_prompt = 0;
-    uint32_t n_context = 0;
-  };
-  Task<Result<Completion>> complete(ModelSpec spec, CompletionRequest request, DeltaSink sink,
-                                    Refusal* refusal = nullptr);
+  // stops decoding within one token.
+  Task<Answer> complete(ModelSpec spec, CompletionRequest request, DeltaSink sink);
 
   struct LoadedModel {
     std::string model;

@@ -8,11 +8,24 @@
 #include <string>
 #include <vector>
 
+#include "router/needs.h"
 #include "support/record.h"
 
 namespace hearth::router {
 
-enum class TaskClass : uint8_t { completion, chat, edit, plan, summary, title, commit_message, tool_turn };
+enum class TaskClass : uint8_t {
+  completion,
+  chat,
+  edit,
+  plan,
+  summary,
+  title,
+  commit_message,
+  tool_turn
+};
+
+// What a request came in by.
+enum class Origin : uint8_t { session, chat, completions };
 
 // Who may see what is sent there. Ordered: a block labelled for one level may go to that and below.
 enum class Trust : uint8_t { local, self_hosted, zero_retention, retained, trains };
@@ -24,21 +37,28 @@ template <>
 struct EnumNames<router::TaskClass> {
   using C = router::TaskClass;
   static constexpr std::pair<C, std::string_view> names[] = {
-      {C::completion, "completion"}, {C::chat, "chat"},
-      {C::edit, "edit"},             {C::plan, "plan"},
-      {C::summary, "summary"},       {C::title, "title"},
-      {C::commit_message, "commit-message"}, {C::tool_turn, "tool-turn"},
+      {C::completion, "completion"},
+      {C::chat, "chat"},
+      {C::edit, "edit"},
+      {C::plan, "plan"},
+      {C::summary, "summary"},
+      {C::title, "title"},
+      {C::commit_message, "commit-message"},
+      {C::tool_turn, "tool-turn"},
   };
+};
+template <>
+struct EnumNames<router::Origin> {
+  using O = router::Origin;
+  static constexpr std::pair<O, std::string_view> names[] = {
+      {O::session, "session"}, {O::chat, "chat"}, {O::completions, "completions"}};
 };
 template <>
 struct EnumNames<router::Trust> {
   using T = router::Trust;
   static constexpr std::pair<T, std::string_view> names[] = {
-      {T::local, "local"},
-      {T::self_hosted, "self"},
-      {T::zero_retention, "zero-retention"},
-      {T::retained, "retained"},
-      {T::trains, "trains"},
+      {T::local, "local"},       {T::self_hosted, "self"}, {T::zero_retention, "zero-retention"},
+      {T::retained, "retained"}, {T::trains, "trains"},
   };
 };
 }  // namespace hearth
@@ -47,28 +67,26 @@ namespace hearth::router {
 
 // What the router may know about a request; no text.
 struct RequestFacts {
-  std::string id;                // request id, also in the response headers
-  std::string session;           // empty outside of one
-  std::string model = "auto";    // as asked: auto, local, a target id or a model id
+  std::string id;       // request id, also in the response headers
+  std::string session;  // empty outside of one
+  Origin origin = Origin::session;
+  std::string model = "auto";  // as asked: auto, local, a target id or a model id
   TaskClass task = TaskClass::chat;
   std::vector<std::string> labels;  // union over all blocks and the request
   uint64_t n_prompt_estimate = 0;   // tokens
   uint32_t max_tokens = 0;
-  bool needs_tools = false;
-  bool needs_images = false;
-  bool is_bare_prompt = false;  // no template: completions
+  Needs needs;
   std::optional<uint32_t> deadline_ms;
   static void fields(auto& self, auto&& field) {
     field("id", self.id);
     field("session", self.session);
+    field("origin", self.origin);
     field("model", self.model);
     field("task", self.task);
     field("labels", self.labels);
     field("promptEstimate", self.n_prompt_estimate);
     field("maxTokens", self.max_tokens);
-    field("needsTools", self.needs_tools);
-    field("needsImages", self.needs_images);
-    field("isBarePrompt", self.is_bare_prompt);
+    field("needs", self.needs);
     field("deadlineMs", self.deadline_ms);
   }
 };
@@ -88,18 +106,54 @@ struct Candidate {
   }
 };
 
+// What is known about a target at this moment.
+struct TargetState {
+  Needs lacks;                      // what it cannot honour
+  std::optional<std::string> down;  // why it cannot be used now ("engine gave up after 5 crashes")
+  double queue_ms = 0;              // work in front of this request
+  double prefill_tokens_per_s = 0;  // 0: use the prior
+  double decode_tokens_per_s = 0;
+  uint32_t n_context = 0;  // of the loaded model; 0: use Target's
+  static void fields(auto& self, auto&& field) {
+    field("lacks", self.lacks);
+    field("down", self.down);
+    field("queueMs", self.queue_ms);
+    field("prefillTokensPerS", self.prefill_tokens_per_s);
+    field("decodeTokensPerS", self.decode_tokens_per_s);
+    field("context", self.n_context);
+  }
+};
+
 struct Decision {
-  std::string id;
+  std::string id;      // its own; the router gives it
   std::string target;  // empty: refused
   std::string model;   // at that target
   std::string reason;  // one sentence for people
+  std::optional<Errc> refused_as;
   std::vector<Candidate> candidates;  // every target, in the order of the policy
   static void fields(auto& self, auto&& field) {
     field("id", self.id);
     field("target", self.target);
     field("model", self.model);
     field("reason", self.reason);
+    field("refusedAs", self.refused_as);
     field("candidates", self.candidates);
+  }
+};
+
+// All that a decision was made from, and what came of it: replaying is decide() on these.
+struct DecisionRecord {
+  int64_t time_ms = 0;      // Unix
+  std::string policy_hash;  // policy_file.h
+  RequestFacts facts;
+  std::vector<TargetState> states;  // parallel to the policy's targets
+  Decision decision;
+  static void fields(auto& self, auto&& field) {
+    field("timeMs", self.time_ms);
+    field("policyHash", self.policy_hash);
+    field("facts", self.facts);
+    field("states", self.states);
+    field("decision", self.decision);
   }
 };
 

@@ -11,7 +11,6 @@
 
 #include "inference/message.h"
 #include "router/decision.h"
-#include "support/result.h"
 
 namespace hearth::router {
 
@@ -29,20 +28,20 @@ struct Target {
   std::string name;
   TargetKind kind = TargetKind::engine;
   std::string provider;  // api: "openai", "deepseek", ... a row of providers/table.cc
-  std::string model;     // engine: a name in the model store or of [model.NAME]; api: the provider's id
+  std::string
+      model;  // engine: a name in the model store or of [model.NAME]; api: the provider's id
   std::string base_url;  // api: overrides the provider's own
   std::string key_env;   // api: environment variable with the key
   std::string key_file;  // api: 0600 file with the key
   Trust trust = Trust::local;
-  Price price;
-  double quality = 0.5;          // prior that an answer is right, 0..1
-  uint32_t n_context = 0;        // tokens; 0: unknown, not filtered
-  uint32_t n_max_output = 0;     // tokens; 0: unknown
+  std::optional<Price> price;  // an engine without one costs nothing; an api needs one
+  double quality = 0.5;        // prior that an answer is right, 0..1
+  uint32_t n_context = 0;      // tokens; 0: unknown, not filtered
+  uint32_t n_max_output = 0;   // tokens; 0: unknown
   bool has_tools = true;
   bool has_images = false;
-  bool has_bare_prompt = true;
-  std::optional<double> ttft_ms;        // prior; the engine's own figures come from TargetState
-  std::optional<double> tokens_per_s;   // prior
+  std::optional<double> ttft_ms;       // prior; the engine's own figures come from TargetState
+  std::optional<double> tokens_per_s;  // prior
 };
 
 // One [class.NAME]: what a kind of task wants.
@@ -67,20 +66,11 @@ struct Policy {
   std::vector<LabelRule> labels;
 };
 
-// What is known about a target at this moment.
-struct TargetState {
-  std::optional<std::string> down;  // why it cannot be used now ("engine gave up after 5 crashes")
-  double queue_ms = 0;              // work in front of this request
-  double prefill_tokens_per_s = 0;  // 0: use the prior
-  double decode_tokens_per_s = 0;
-  uint32_t n_context = 0;           // of the loaded model; 0: use Target's
-};
-
-// Chooses the cheapest target that passes every filter, the faster of two equals, then the order of
-// the policy. `states` runs parallel to policy.targets. A refusal has an empty target and a reason
-// that lists what excluded each; not_found when `facts.model` names nothing.
-Result<Decision> decide(const RequestFacts& facts, const Policy& policy,
-                        const std::vector<TargetState>& states);
+// Chooses the cheapest target that passes every filter; of two equals the more trusted, then the
+// faster, then the first of the policy. `states` runs parallel to policy.targets. A refusal has an
+// empty target, a code and a reason that lists what excluded each. The decision has no id yet.
+Decision decide(const RequestFacts& facts, const Policy& policy,
+                const std::vector<TargetState>& states);
 
 // Labels that the policy's rules put on a block's source, added to those it carries already.
 std::vector<std::string> labels_of(const Policy& policy, const Block& block);

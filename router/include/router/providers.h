@@ -1,17 +1,27 @@
-// The remote side of the router.
+// The providers that there are.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
-#include "router/router.h"
+#include "inference/engine_client.h"
+#include "outbound/http_client.h"
+#include "router/provider.h"
 
 namespace hearth::router {
 
-// Where a provider is reached unless a target says otherwise; "" for one that is not known here.
-std::string_view provider_address(std::string_view name);
+// The local engine. `model_spec` gives a target's model as file and settings, at the moment of use.
+std::unique_ptr<Provider> make_engine_provider(
+    engine::EngineClient& engine,
+    std::function<Result<engine::ModelSpec>(const std::string& model)> model_spec);
 
-// Speaks every wire of providers/table.cc over pooled HTTPS connections.
-std::unique_ptr<Provider> make_remote_provider(net::any_io_executor executor);
+// Every row of providers/table.cc, over pooled HTTPS connections.
+std::unique_ptr<Provider> make_remote_provider(net::any_io_executor executor, EgressSink on_egress);
+
+// Where a remote provider is reached unless a target says otherwise; "" for one that is not known
+// here.
+std::string_view provider_address(std::string_view name);
 
 }  // namespace hearth::router

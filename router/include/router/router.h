@@ -1,6 +1,4 @@
 // The router: decides where a request goes, sends it there, records why.
-//
-// Lives on the loop thread. Encloses its providers; the EngineClient outlives it.
 #pragma once
 
 #include <functional>
@@ -9,66 +7,53 @@
 #include <vector>
 
 #include "inference/completion.h"
-#include "inference/engine_client.h"
 #include "router/decision.h"
+#include "router/decision_log.h"
 #include "router/policy.h"
-#include "support/result.h"
+#include "router/provider.h"
 #include "support/task.h"
 
 namespace hearth::router {
-
-struct RouteRequest {
-  RequestFacts facts;
-  CompletionRequest body;
-};
-
-// Numbers that a wire must state with context_exceeded.
-using Refusal = engine::EngineClient::Refusal;
 
 // The seam that sessions and served wires stand on; tests script it.
 class Completer {
  public:
   virtual ~Completer() = default;
 
-  // Decides, calls on_decision once (also for a refusal and an unknown model), then streams deltas and returns the
+  // Decides, calls on_decision once (also for a refusal), then streams deltas and returns the
   // answer. Cancelling the awaiting task stops the provider.
-  // Errors: not_found for an unknown model, denied when policy leaves no target, else the provider's.
-  virtual Task<Result<Completion>> complete(RouteRequest request, DeltaSink sink,
-                                            std::function<void(const Decision&)> on_decision,
-                                            Refusal* refusal = nullptr) = 0;
+  virtual Task<Answer> complete(RouteRequest request, DeltaSink sink,
+                                std::function<void(const Decision&)> on_decision) = 0;
 };
 
-// A way to send a request: the local engine, a remote wire. One per target kind, stateless between
-// requests but for its connections. Lives on the loop thread.
-class Provider {
- public:
-  virtual ~Provider() = default;
-  virtual Task<Result<Completion>> complete(const Target& target, CompletionRequest request,
-                                            DeltaSink sink, Refusal* refusal) = 0;
-};
-
+// Lives on the loop thread. What it is made with outlives it.
 class Router : public Completer {
  public:
   struct Services {
-    engine::EngineClient& engine;  // outlives the router, as `remote` does
-    Provider& remote;
+    std::function<Provider&(TargetKind kind)> provider;
     // The policy in force now; a request keeps the one that it was decided by.
     std::function<std::shared_ptr<const Policy>()> policy;
-    // An engine target's model as file and settings, at the moment of use.
-    std::function<Result<engine::ModelSpec>(const std::string& model)> model_spec;
+    DecisionLog& log;
   };
 
   explicit Router(Services services) : services_(std::move(services)) {}
 
-  Task<Result<Completion>> complete(RouteRequest request, DeltaSink sink,
-                                    std::function<void(const Decision&)> on_decision,
-                                    Refusal* refusal = nullptr) override;
+  Task<Answer> complete(RouteRequest request, DeltaSink sink,
+                        std::function<void(const Decision&)> on_decision) override;
 
  private:
-  std::vector<TargetState> states(const Policy& policy) const;
+  DecisionRecord decide_on(const RequestFacts& facts, const std::shared_ptr<const Policy>& policy);
+  Task<Answer> carry_out(const Decision& decision, const Policy& policy, RouteRequest request,
+                         DeltaSink sink);
 
   Services services_;
+  std::shared_ptr<const Policy> hashed_;  // the policy that hash_ is of
+  std::string hash_;
 };
+
+// What the router reads off a request: labels of its blocks, needs, size. Fills request.facts, and
+// the labels of the blocks.
+void read_facts(const Policy& policy, RouteRequest& request);
 
 // Characters over four: good enough to filter and to forecast, never used to refuse locally.
 uint64_t estimate_tokens(const CompletionRequest& request);

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "config/config.h"
-#include "config/reader.h"
+#include "settings/section.h"
 
 namespace hearth {
 namespace {
@@ -28,7 +28,11 @@ void check(std::string_view text, int line, std::string_view expected) {
 }
 
 constexpr std::string_view kRemote = "[target.a]\nkind = 'api:openai'\nmodel = 'm'\n";
-std::string remote(std::string_view line) { return std::string(kRemote).append(line); }
+// The line is the fourth; the price comes behind it, for those that have none.
+std::string remote(std::string_view line) {
+  const bool has_price = line.find("price") != line.npos || line.find("free") != line.npos;
+  return std::string(kRemote).append(line).append(has_price ? "" : "free = true\n");
+}
 
 TEST(ConfigError, SyntaxIsPlaced) {
   check("[server]\nport = \n", 2, "");
@@ -142,7 +146,8 @@ TEST(ConfigError, ABaseUrlIsAnAddressAndNoMore) {
 
 TEST(ConfigError, OnlyThisMachineCanBeTrustedAsLocal) {
   auto with = [](std::string_view url) {
-    return fmt::format("[target.a]\nkind = 'api:vllm'\nmodel = 'm'\ntrust = 'local'\n{}", url);
+    return fmt::format(
+        "[target.a]\nkind = 'api:vllm'\nmodel = 'm'\ntrust = 'local'\n{}free = true\n", url);
   };
   for (std::string_view url :
        {"base_url = 'https://x.example'\n", "base_url = 'http://127.0.0.1.x.example/v1'\n",
@@ -152,6 +157,24 @@ TEST(ConfigError, OnlyThisMachineCanBeTrustedAsLocal) {
        {"", "base_url = 'http://127.0.0.1:8000/v1'\n", "base_url = 'http://localhost/v1'\n",
         "base_url = 'http://[::1]:80'\n", "base_url = 'http://[::1]'\n"})
     EXPECT_EQ(error_of(with(url)), "no error") << url;
+}
+
+// A request would go to it first, and nobody would have said that it is paid for.
+TEST(ConfigError, AnApiTargetStatesItsPriceOrThatItIsFree) {
+  check(kRemote, 1, "target.a.price: expected");
+  check(kRemote, 1, "free = true");
+  EXPECT_EQ(error_of(remote("price = {input = 1, output = 2}\n")), "no error");
+  EXPECT_EQ(error_of(remote("free = true\n")), "no error");
+  check(remote("free = false\n"), 1, "target.a.price");
+  check(remote("free = true\nprice = {input = 1}\n"), 4, "either price or free = true");
+  check(remote("free = 1\n"), 4, "true or false");
+  EXPECT_EQ(error_of("[target.a]\nkind = 'engine'\n"), "no error");
+}
+
+TEST(ConfigError, OneLabelHasOneTrust) {
+  check("[[label]]\nname = 'a'\n[[label]]\nname = 'a'\ntrust = 'retained'\n", 5,
+        "\"local\", as another [[label]] of the name \"a\" has it");
+  EXPECT_EQ(error_of("[[label]]\nname = 'a'\nmatch = 'x'\n[[label]]\nname = 'a'\n"), "no error");
 }
 
 TEST(ConfigError, ReferencesMustLead) {
@@ -168,12 +191,12 @@ TEST(ConfigError, TheFirstErrorIsReported) {
 
 TEST(Nearest, SuggestsOnlyWhatIsNear) {
   const std::set<std::string, std::less<>> known = {"port", "max_body", "max_message"};
-  EXPECT_EQ(config::nearest("prot", known), "port") << "a swap is one change";
-  EXPECT_EQ(config::nearest("pots", known), std::nullopt) << "two changes of four letters";
-  EXPECT_EQ(config::nearest("por", known), "port");
-  EXPECT_EQ(config::nearest("max_bdoy", known), "max_body");
-  EXPECT_EQ(config::nearest("colour", known), std::nullopt);
-  EXPECT_EQ(config::nearest("", known), std::nullopt);
+  EXPECT_EQ(settings::nearest("prot", known), "port") << "a swap is one change";
+  EXPECT_EQ(settings::nearest("pots", known), std::nullopt) << "two changes of four letters";
+  EXPECT_EQ(settings::nearest("por", known), "port");
+  EXPECT_EQ(settings::nearest("max_bdoy", known), "max_body");
+  EXPECT_EQ(settings::nearest("colour", known), std::nullopt);
+  EXPECT_EQ(settings::nearest("", known), std::nullopt);
 }
 
 }  // namespace

@@ -85,6 +85,7 @@ price = {input = 1, cached = 0.1, output = 4}
 kind = "api:acme"
 model = "m"
 base_url = "http://127.0.0.1:8000/v1"
+free = true
 key_env = "ACME_KEY"
 trust = "local"
 
@@ -172,26 +173,30 @@ TEST(Config, ReadsTargetsInTheOrderOfTheFile) {
   EXPECT_TRUE(zed.has_images);
   EXPECT_EQ(zed.ttft_ms, 12.5);
   EXPECT_EQ(zed.tokens_per_s, 30);
-  EXPECT_EQ(zed.price.cached, 0.01) << "as dear as fresh input unless said";
+  EXPECT_EQ(zed.price->cached, 0.01) << "as dear as fresh input unless said";
   const router::Target& alpha = config.policy.targets[1];
   EXPECT_EQ(alpha.name, "alpha");
   EXPECT_EQ(alpha.provider, "deepseek");
   EXPECT_EQ(alpha.key_file, "/keys/deepseek");
-  EXPECT_EQ(alpha.price.input, 1);
-  EXPECT_EQ(alpha.price.cached, 0.1);
-  EXPECT_EQ(alpha.price.output, 4);
+  EXPECT_EQ(alpha.price->input, 1);
+  EXPECT_EQ(alpha.price->cached, 0.1);
+  EXPECT_EQ(alpha.price->output, 4);
   const router::Target& own = config.policy.targets[2];
   EXPECT_EQ(own.base_url, "http://127.0.0.1:8000/v1");
   EXPECT_EQ(own.key_env, "ACME_KEY");
   EXPECT_EQ(own.trust, Trust::local);
+  EXPECT_EQ(own.price->input, 0) << "free";
 }
 
 TEST(Config, ATargetHasCarefulDefaults) {
-  Config config =
-      parsed("[target.a]\nkind = 'engine'\n[target.b]\nkind = 'api:openai'\nmodel = 'm'\n");
+  Config config = parsed(
+      "[target.a]\nkind = 'engine'\n"
+      "[target.b]\nkind = 'api:openai'\nmodel = 'm'\nprice = {input = 1, output = 2}\n");
   EXPECT_EQ(config.policy.targets.at(0).model, "a") << "an engine target's model is named like it";
   EXPECT_EQ(config.policy.targets[0].trust, Trust::local);
+  EXPECT_FALSE(config.policy.targets[0].price);
   EXPECT_EQ(config.policy.targets.at(1).trust, Trust::retained);
+  EXPECT_EQ(config.policy.targets[1].price->cached, 1);
 }
 
 TEST(Config, ReadsClassesAndLabels) {
@@ -264,7 +269,7 @@ TEST(PrintConfig, WhatIsPrintedReadsAsTheSameConfiguration) {
   EXPECT_EQ(again.policy.targets[0].name, "zed") << "the order is kept";
   EXPECT_EQ(again.policy.targets[0].n_max_output, 512u);
   EXPECT_EQ(again.policy.targets[0].ttft_ms, 12.5);
-  EXPECT_EQ(again.policy.targets[0].price.output, 0.02);
+  EXPECT_EQ(again.policy.targets[0].price->output, 0.02);
   EXPECT_EQ(again.policy.labels.at(1).name, "secret");
   EXPECT_EQ(again.models.at(0).keep_alive, std::chrono::hours(2));
 }
@@ -287,7 +292,8 @@ TEST(PrintConfig, NamesWhereKeysAreAndNeverTheKeys) {
   ::setenv("HEARTH_TEST_KEY", "sk-canary", 1);
   std::string printed = to_toml(
       parsed("[target.a]\nkind = 'api:openai'\nmodel = 'm'\nkey_file = '" + (folder / "key") +
-             "'\n[target.b]\nkind = 'api:openai'\nmodel = 'm'\nkey_env = 'HEARTH_TEST_KEY'\n"));
+             "'\nfree = true\n[target.b]\nkind = 'api:openai'\nmodel = 'm'\n"
+             "key_env = 'HEARTH_TEST_KEY'\nfree = true\n"));
   ::unsetenv("HEARTH_TEST_KEY");
   EXPECT_THAT(printed, HasSubstr("HEARTH_TEST_KEY"));
   EXPECT_THAT(printed, HasSubstr(folder / "key"));

@@ -7,6 +7,7 @@ namespace hearth::wire::openai {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 Request chat(std::string_view body) {
   auto request = parse_chat(body);
@@ -51,23 +52,90 @@ TEST(OpenAiChat, ReadsContentAsStringNullOrParts) {
   EXPECT_EQ(result.text, "ab");
 }
 
-TEST(OpenAiChat, PassesReasoningControlsToTheTemplate) {
+TEST(OpenAiChat, ReadsReasoningControlsAndKeepsTheTemplatesOwnApart) {
   Request request = chat(R"({"messages":[{"role":"user","content":"x"}],"reasoning_effort":"low",
-    "enable_thinking":true,"chat_template_kwargs":{"enable_thinking":false,"k":[1]}})");
-  EXPECT_EQ(request.body.template_variables.text, R"({"reasoning_effort":"low","enable_thinking":false,"k":[1]})");
+    "enable_thinking":true,"thinking_budget":500,"chat_template_kwargs":{"enable_thinking":false,"k":[1]}})");
+  EXPECT_EQ(request.body.reasoning.effort, Effort::low);
+  EXPECT_EQ(request.body.reasoning.enabled, true);
+  EXPECT_EQ(request.body.reasoning.budget_tokens, 500u);
+  EXPECT_EQ(request.body.template_variables.text, R"({"enable_thinking":false,"k":[1]})");
+  EXPECT_TRUE(chat(R"({"messages":[{"role":"user","content":"x"}],"reasoning_effort":"none"})")
+                  .body.reasoning.is_off());
 }
 
 TEST(OpenAiChat, KeepsToolSchemasAsTheyWereWritten) {
   Request request = chat(R"({"messages":[{"role":"user","content":"x"}],
     "tools":[{"type":"function","function":{"name":"f","description":"d","parameters":{"type":"object","properties":{"z":{},"a":{}}}}}]})");
   ASSERT_EQ(request.body.tools.size(), 1u);
-  EXPECT_EQ(request.body.tools[0].parameters.text, R"({"type":"object","properties":{"z":{},"a":{}}})");
+  EXPECT_EQ(request.body.tools[0].parameters.text,
+            R"({"type":"object","properties":{"z":{},"a":{}}})");
 }
 
-TEST(OpenAiChat, OffersNoToolsWhenToolChoiceIsNone) {
-  Request request = chat(R"({"messages":[{"role":"user","content":"x"}],"tool_choice":"none",
-    "tools":[{"type":"function","function":{"name":"f"}}]})");
-  EXPECT_TRUE(request.body.tools.empty());
+TEST(OpenAiChat, ReadsWhetherToolsMayOrMustBeCalled) {
+  using Mode = ToolChoice::Mode;
+  auto choice = [](std::string_view fields) {
+    return chat(
+               std::string(
+                   R"({"messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"name":"f"}}],)")
+                   .append(fields) +
+               "}")
+        .body.tool_choice;
+  };
+  EXPECT_EQ(choice(R"("x":1)").mode, Mode::automatic);
+  EXPECT_EQ(choice(R"("tool_choice":"auto")").mode, Mode::automatic);
+  EXPECT_EQ(choice(R"("tool_choice":"none")").mode, Mode::none);
+  EXPECT_EQ(choice(R"("tool_choice":"required")").mode, Mode::required);
+  ToolChoice named = choice(
+      R"("tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false)");
+  EXPECT_EQ(named.mode, Mode::named);
+  EXPECT_EQ(named.name, "f");
+  EXPECT_EQ(named.parallel, false);
+}
+
+TEST(OpenAiChat, ReadsTheFormatOfTheAnswer) {
+  using Kind = ResponseFormat::Kind;
+  auto format = [](std::string_view text) {
+    return chat(std::string(R"({"messages":[{"role":"user","content":"x"}],"response_format":)")
+                    .append(text) +
+                "}")
+        .body.response_format;
+  };
+  EXPECT_EQ(format(R"({"type":"text"})").kind, Kind::text);
+  EXPECT_EQ(format("null").kind, Kind::text);
+  EXPECT_EQ(format(R"({"type":"json_object"})").kind, Kind::json_object);
+  ResponseFormat schema = format(
+      R"({"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"z":1,"a":2}}})");
+  EXPECT_EQ(schema.kind, Kind::json_schema);
+  EXPECT_EQ(schema.name, "n");
+  EXPECT_EQ(schema.schema.text, R"({"z":1,"a":2})");
+  EXPECT_EQ(schema.is_strict, true);
+}
+
+// A field that changes the answer is honoured or refused, never passed over.
+TEST(OpenAiChat, RefusesWhatItHasNoWordFor) {
+  auto error = [](std::string_view field) {
+    auto request = parse_chat(
+        std::string(R"({"messages":[{"role":"user","content":"x"}],)").append(field) + "}");
+    return request ? Error{Errc::internal, "read"} : request.error();
+  };
+  for (std::string_view field :
+       {R"("logprobs":true)", R"("top_logprobs":3)", R"("n":2)", R"("modalities":["text","audio"])",
+        R"("audio":{"voice":"x"})", R"("functions":[{"name":"f"}])", R"("verbosity":"low")",
+        R"("web_search_options":{})", R"("grammar":"root ::= x")", R"("guided_json":{})"}) {
+    EXPECT_EQ(error(field).code, Errc::unsupported) << field;
+    EXPECT_THAT(error(field).message,
+                HasSubstr(std::string(field.substr(1, field.find('"', 1) - 1)) + ": only"));
+  }
+  for (std::string_view field :
+       {R"("logprobs":false)", R"("logprobs":null)", R"("top_logprobs":0)", R"("n":1)",
+        R"("modalities":["text"])", R"("audio":null)", R"("functions":[])",
+        R"("verbosity":"medium")", R"("user":"u")", R"("store":true)"})
+    EXPECT_EQ(error(field).message, "read") << field;
+  auto text = parse_completions(R"({"prompt":"a","suffix":"b"})");
+  ASSERT_FALSE(text);
+  EXPECT_EQ(text.error().code, Errc::unsupported);
+  EXPECT_EQ(parse_completions(R"({"prompt":"a","best_of":3})").error().code, Errc::unsupported);
+  EXPECT_TRUE(parse_completions(R"({"prompt":"a","suffix":"","best_of":1})"));
 }
 
 TEST(OpenAiChat, NamesTheFieldThatIsWrong) {
@@ -75,14 +143,32 @@ TEST(OpenAiChat, NamesTheFieldThatIsWrong) {
   EXPECT_THAT(chat_error("[]"), HasSubstr("body: expected an object"));
   EXPECT_THAT(chat_error("{}"), HasSubstr("messages: expected"));
   EXPECT_THAT(chat_error(R"({"messages":[]})"), HasSubstr("messages: expected"));
-  EXPECT_THAT(chat_error(R"({"messages":[{"role":"wizard","content":"x"}]})"), HasSubstr("messages[0].role"));
-  EXPECT_THAT(chat_error(R"({"messages":[{"role":"user","content":7}]})"), HasSubstr("messages[0].content"));
-  EXPECT_THAT(chat_error(R"({"messages":[{"role":"user","content":[{"type":"video"}]}]})"), HasSubstr("messages[0].content[0].type"));
-  EXPECT_THAT(chat_error(R"({"messages":[{"role":"user","content":"x"}],"n":2})"), HasSubstr("n: only 1"));
-  EXPECT_THAT(chat_error(R"({"messages":[{"role":"user","content":"x"}],"temperature":"hot"})"), HasSubstr("temperature"));
-  EXPECT_THAT(chat_error(R"({"messages":[{"role":"user","content":"x"}],"max_tokens":0})"), HasSubstr("max_tokens"));
-  EXPECT_THAT(chat_error(R"({"messages":[{"role":"user","content":"x"}],"max_tokens":1.5})"), HasSubstr("max_tokens"));
-  EXPECT_THAT(chat_error(R"({"messages":[{"role":"user","content":"x"}],"top_k":-1})"), HasSubstr("top_k"));
+  EXPECT_THAT(chat_error(R"({"messages":[{"role":"wizard","content":"x"}]})"),
+              HasSubstr("messages[0].role"));
+  EXPECT_THAT(chat_error(R"({"messages":[{"role":"user","content":7}]})"),
+              HasSubstr("messages[0].content"));
+  EXPECT_THAT(chat_error(R"({"messages":[{"role":"user","content":[{"type":"video"}]}]})"),
+              HasSubstr("messages[0].content[0].type"));
+  EXPECT_THAT(chat_error(R"({"messages":[{"role":"user","content":"x"}],"n":2})"),
+              HasSubstr("n: only 1"));
+  for (std::string_view wrong :
+       {R"("tool_choice":"maybe")", R"("tool_choice":"named")", R"("tool_choice":"required")",
+        R"("tool_choice":{"type":"function","function":{"name":"g"}})",
+        R"("response_format":{"type":"xml"})", R"("response_format":{"type":"json_schema"})",
+        R"("reasoning_effort":"much")", R"("chat_template_kwargs":[])"})
+    EXPECT_NE(
+        chat_error(std::string(R"({"messages":[{"role":"user","content":"x"}],)").append(wrong) +
+                   "}"),
+        "")
+        << wrong;
+  EXPECT_THAT(chat_error(R"({"messages":[{"role":"user","content":"x"}],"temperature":"hot"})"),
+              HasSubstr("temperature"));
+  EXPECT_THAT(chat_error(R"({"messages":[{"role":"user","content":"x"}],"max_tokens":0})"),
+              HasSubstr("max_tokens"));
+  EXPECT_THAT(chat_error(R"({"messages":[{"role":"user","content":"x"}],"max_tokens":1.5})"),
+              HasSubstr("max_tokens"));
+  EXPECT_THAT(chat_error(R"({"messages":[{"role":"user","content":"x"}],"top_k":-1})"),
+              HasSubstr("top_k"));
 }
 
 TEST(OpenAiCompletions, ReadsAPromptAndItsDefaults) {
@@ -135,18 +221,97 @@ TEST(OpenAiChat, StreamsUsageInAChunkWithoutChoices) {
   EXPECT_EQ(chunk->at("usage").at("prompt_tokens").to_number<int>(), 10);
 }
 
-TEST(OpenAiError, StatesBothNumbersWhenTheContextIsExceeded) {
-  ErrorReply reply = error_reply({Errc::context_exceeded, "too long"}, {9000, 8192});
-  EXPECT_EQ(reply.status, 400);
-  EXPECT_THAT(reply.body, HasSubstr("context_length_exceeded"));
-  EXPECT_THAT(reply.body, HasSubstr("8192"));
-  EXPECT_THAT(reply.body, HasSubstr("9000"));
+Failure ours(Errc code, std::string message = "x") { return Error{code, std::move(message)}; }
+
+Failure providers(Errc code, long status, std::string word = "") {
+  Failure failure = Error{code, "acme answered"};
+  failure.speaker = "acme";
+  failure.http_status = status;
+  failure.word = std::move(word);
+  return failure;
 }
 
-TEST(OpenAiError, AsksToRetryOnlyWhenBusy) {
-  EXPECT_EQ(error_reply({Errc::busy, "x"}).retry_after_s, 1);
-  EXPECT_FALSE(error_reply({Errc::invalid, "x"}).retry_after_s);
-  EXPECT_EQ(error_reply({Errc::not_found, "x"}).status, 404);
+std::string code_of(const ErrorReply& reply) {
+  auto body = json::parse_value(reply.body);
+  return body ? std::string(body->at("error").at("code").as_string()) : "";
+}
+
+TEST(OpenAiError, StatesBothNumbersWhenTheContextIsExceeded) {
+  for (Failure failure :
+       {ours(Errc::context_exceeded), providers(Errc::context_exceeded, 413, "too_big")}) {
+    failure.n_prompt = 9000;
+    failure.n_context = 8192;
+    ErrorReply reply = error_reply(failure);
+    EXPECT_EQ(reply.status, 400);
+    EXPECT_EQ(code_of(reply), "context_length_exceeded")
+        << "whoever says it: clients compact on it";
+    EXPECT_THAT(reply.body, HasSubstr("8192"));
+    EXPECT_THAT(reply.body, HasSubstr("9000"));
+  }
+}
+
+TEST(OpenAiError, HearthsFailuresAreHearths) {
+  struct Case {
+    Errc code;
+    int status;
+    std::string_view word;
+  };
+  for (const Case& each : {Case{Errc::invalid, 400, "invalid_request"},
+                           {Errc::not_found, 404, "model_not_found"},
+                           {Errc::denied, 403, "policy_denied"},
+                           {Errc::timeout, 504, "timeout"},
+                           {Errc::busy, 503, "overloaded"},
+                           {Errc::over_budget, 402, "over_budget"},
+                           {Errc::unsupported, 400, "unsupported"},
+                           {Errc::corrupt, 500, "model_corrupt"},
+                           {Errc::io, 500, "io_error"},
+                           {Errc::upstream, 500, "engine_failed"},
+                           {Errc::internal, 500, "internal_error"}}) {
+    ErrorReply reply = error_reply(ours(each.code));
+    EXPECT_EQ(reply.status, each.status) << each.word;
+    EXPECT_EQ(code_of(reply), each.word);
+    EXPECT_THAT(reply.body, Not(HasSubstr("\"provider\"")));
+  }
+  Failure no_key = ours(Errc::denied);
+  no_key.word = "no_api_key";
+  EXPECT_EQ(code_of(error_reply(no_key)), "no_api_key");
+}
+
+TEST(OpenAiError, AProvidersFailuresAreTheProviders) {
+  struct Case {
+    Failure failure;
+    int status;
+    std::string_view word;
+  };
+  for (const Case& each :
+       {Case{providers(Errc::invalid, 400, "bad_value"), 400, "bad_value"},
+        {providers(Errc::invalid, 422), 422, "provider_refused"},
+        {providers(Errc::denied, 401, "invalid_api_key"), 403, "invalid_api_key"},
+        {providers(Errc::denied, 403), 403, "provider_denied"},
+        {providers(Errc::over_budget, 402), 402, "provider_quota"},
+        {providers(Errc::over_budget, 429, "insufficient_quota"), 429, "insufficient_quota"},
+        {providers(Errc::not_found, 404), 404, "provider_not_found"},
+        {providers(Errc::busy, 429, "rate_limit_exceeded"), 429, "rate_limit_exceeded"},
+        {providers(Errc::busy, 529, "overloaded_error"), 503, "overloaded_error"},
+        {providers(Errc::timeout, 408), 504, "provider_timeout"},
+        {providers(Errc::timeout, 0), 504, "provider_timeout"},
+        {providers(Errc::upstream, 500), 502, "provider_failed"},
+        {providers(Errc::upstream, 0), 502, "provider_failed"},
+        {providers(Errc::invalid, 307), 400, "provider_refused"}}) {
+    ErrorReply reply = error_reply(each.failure);
+    EXPECT_EQ(reply.status, each.status) << each.failure.http_status << " " << each.word;
+    EXPECT_EQ(code_of(reply), each.word);
+    EXPECT_THAT(reply.body, HasSubstr(R"("provider":"acme")"));
+  }
+}
+
+TEST(OpenAiError, AWaitIsTheProvidersOrOursWhenBusy) {
+  EXPECT_EQ(error_reply(ours(Errc::busy)).retry_after_s, 1);
+  EXPECT_FALSE(error_reply(ours(Errc::invalid)).retry_after_s);
+  Failure slow = providers(Errc::busy, 429);
+  EXPECT_FALSE(error_reply(slow).retry_after_s) << "it named none";
+  slow.retry_after = std::chrono::seconds(42);
+  EXPECT_EQ(error_reply(slow).retry_after_s, 42);
 }
 
 }  // namespace

@@ -83,7 +83,7 @@ class EngineClientTest : public ::testing::Test {
     run_until([&] { return is_done; });
   }
 
-  Task<Result<Completion>> ask(CompletionRequest body, DeltaSink sink = {}) {
+  Task<Answer> ask(CompletionRequest body, DeltaSink sink = {}) {
     return client->complete(spec, std::move(body), std::move(sink));
   }
   // One that never ends by itself within the time of a test.
@@ -128,7 +128,7 @@ TEST_F(EngineClientTest, StartsTheChildOnlyWhenNeeded) {
 }
 
 TEST_F(EngineClientTest, AnswersEightAtOnce) {
-  std::vector<std::shared_ptr<Pending<Result<Completion>>>> answers;
+  std::vector<std::shared_ptr<Pending<Answer>>> answers;
   for (int i = 0; i < 8; ++i)
     answers.push_back(start(ask(greedy("prompt " + std::to_string(i), 30))));
   for (auto& answer : answers) run_until([&] { return answer->value.has_value(); });
@@ -141,7 +141,7 @@ TEST_F(EngineClientTest, AnswersEightAtOnce) {
 }
 
 TEST_F(EngineClientTest, CancellingStopsTheDecoding) {
-  std::shared_ptr<Pending<Result<Completion>>> answer;
+  std::shared_ptr<Pending<Answer>> answer;
   answer = start(ask(endless(), [&](const StreamDelta& delta) {
     if (!delta.text.empty()) answer->cancel.emit(net::cancellation_type::terminal);
   }));
@@ -236,12 +236,11 @@ TEST_F(EngineClientTest, OtherSettingsLoadTheModelAgain) {
 }
 
 TEST_F(EngineClientTest, TellsBothNumbersOfAPromptThatIsTooLong) {
-  EngineClient::Refusal refusal;
-  auto answer = run(client->complete(spec, greedy(std::string(100000, 'x'), 5), {}, &refusal));
+  auto answer = run(client->complete(spec, greedy(std::string(100000, 'x'), 5), {}));
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, Errc::context_exceeded);
-  EXPECT_EQ(refusal.n_prompt, 100000u);
-  EXPECT_EQ(refusal.n_context, 1u << 16);
+  EXPECT_EQ(answer.error().n_prompt, 100000u);
+  EXPECT_EQ(answer.error().n_context, 1u << 16);
 }
 
 TEST_F(EngineClientTest, ARequestLargerThanAFrameIsRefused) {
@@ -277,7 +276,7 @@ TEST_F(EngineClientTest, TheChildDiesWithItsParent) {
       int pid = holder.pid();
       if (!delta.text.empty() && ::write(ends[1], &pid, sizeof pid) > 0) ::raise(SIGKILL);
     };
-    auto pending = std::make_shared<Pending<Result<Completion>>>();
+    auto pending = std::make_shared<Pending<Answer>>();
     net::co_spawn(own, keep(holder.complete(spec, endless(), tell_and_die), pending),
                   [](std::exception_ptr) {});
     own.run();

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -42,11 +43,15 @@ struct Error {
   }
 };
 
-template <class T = void>
+// E is Error, or a kind of it that says more.
+template <class T = void, class E = Error>
 class [[nodiscard]] Result {
  public:
   Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
+  Result(E error) : state_(std::in_place_index<1>, std::move(error)) {}
+  Result(Error error)
+    requires(!std::is_same_v<E, Error>)
+      : state_(std::in_place_index<1>, E(std::move(error))) {}
 
   explicit operator bool() const { return state_.index() == 0; }
   T& operator*() & { return value(); }
@@ -63,29 +68,32 @@ class [[nodiscard]] Result {
     assert(*this);
     return *std::get_if<0>(&state_);
   }
-  const Error& error() const {
+  const E& error() const {
     assert(!*this);
     return *std::get_if<1>(&state_);
   }
 
  private:
-  std::variant<T, Error> state_;
+  std::variant<T, E> state_;
 };
 
-template <>
-class [[nodiscard]] Result<void> {
+template <class E>
+class [[nodiscard]] Result<void, E> {
  public:
   Result() = default;
-  Result(Error error) : error_(std::move(error)) {}
+  Result(E error) : error_(std::move(error)) {}
+  Result(Error error)
+    requires(!std::is_same_v<E, Error>)
+      : error_(E(std::move(error))) {}
 
   explicit operator bool() const { return !error_; }
-  const Error& error() const {
+  const E& error() const {
     assert(error_);
     return *error_;
   }
 
  private:
-  std::optional<Error> error_;
+  std::optional<E> error_;
 };
 
 }  // namespace hearth

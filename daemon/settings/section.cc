@@ -1,4 +1,4 @@
-#include "config/reader.h"
+#include "settings/section.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <limits>
 #include <utility>
 
-namespace hearth::config {
+namespace hearth::settings {
 
 namespace {
 
@@ -63,11 +63,11 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-void Failure::fail(const toml::source_region& at, std::string message) {
+void Fault::fail(const toml::source_region& at, std::string message) {
   if (!error) error = Error{Errc::invalid, fmt::format("{}:{}: {}", file, at.begin.line, message)};
 }
 
-void Failure::fail(const toml::node& at, std::string_view key, std::string_view expected) {
+void Fault::fail(const toml::node& at, std::string_view key, std::string_view expected) {
   fail(at.source(), fmt::format("{}: expected {}", key, expected));
 }
 
@@ -86,7 +86,7 @@ void Section::read(std::string_view key, bool& out) {
   if (auto value = node->value_exact<bool>())
     out = *value;
   else
-    failure_.fail(*node, path_of(key), "true or false");
+    fault_.fail(*node, path_of(key), "true or false");
 }
 
 void Section::read(std::string_view key, std::string& out) {
@@ -95,7 +95,7 @@ void Section::read(std::string_view key, std::string& out) {
   if (auto value = node->value_exact<std::string_view>())
     out = std::string(*value);
   else
-    failure_.fail(*node, path_of(key), "a string");
+    fault_.fail(*node, path_of(key), "a string");
 }
 
 void Section::read(std::string_view key, std::optional<double>& out, double low, double high) {
@@ -105,7 +105,7 @@ void Section::read(std::string_view key, std::optional<double>& out, double low,
   if (value && *value >= low && *value <= high)
     out = *value;
   else
-    failure_.fail(*node, path_of(key), fmt::format("a number from {} to {}", low, high));
+    fault_.fail(*node, path_of(key), fmt::format("a number from {} to {}", low, high));
 }
 
 void Section::read(std::string_view key, double& out, double low, double high) {
@@ -119,7 +119,7 @@ std::optional<int64_t> Section::integer(std::string_view key, int64_t low, int64
   if (!node) return std::nullopt;
   auto value = node->value_exact<int64_t>();
   if (value && *value >= low && *value <= high) return value;
-  failure_.fail(*node, path_of(key), fmt::format("an integer from {} to {}", low, high));
+  fault_.fail(*node, path_of(key), fmt::format("an integer from {} to {}", low, high));
   return std::nullopt;
 }
 
@@ -134,13 +134,13 @@ void Section::read(std::string_view key, std::vector<std::string>& out) {
   out.clear();
   for (size_t i = 0; list && i < list->size(); ++i) {
     auto item = list->get(i)->value_exact<std::string_view>();
-    if (!item) return failure_.fail(*list->get(i), path_of(key), "strings");
+    if (!item) return fault_.fail(*list->get(i), path_of(key), "strings");
     out.emplace_back(*item);
   }
-  if (!list) failure_.fail(*node, path_of(key), "a string or a list of strings");
+  if (!list) fault_.fail(*node, path_of(key), "a string or a list of strings");
 }
 
-void Section::read_bytes(std::string_view key, uint64_t& out) {
+void Section::bytes(std::string_view key, uint64_t& out) {
   const toml::node* node = find(key);
   if (!node) return;
   auto number = node->value_exact<int64_t>();
@@ -151,10 +151,10 @@ void Section::read_bytes(std::string_view key, uint64_t& out) {
   else if (value)
     out = *value;
   else
-    failure_.fail(*node, path_of(key), "a size such as 1048576, \"32MiB\" or \"4GiB\"");
+    fault_.fail(*node, path_of(key), "a size such as 1048576, \"32MiB\" or \"4GiB\"");
 }
 
-void Section::read_duration(std::string_view key, std::chrono::seconds& out) {
+void Section::duration(std::string_view key, std::chrono::seconds& out) {
   const toml::node* node = find(key);
   if (!node) return;
   auto number = node->value_exact<int64_t>();
@@ -165,19 +165,43 @@ void Section::read_duration(std::string_view key, std::chrono::seconds& out) {
   if (number && *number >= 0 && *number <= kMaxSeconds)
     out = std::chrono::seconds(*number);
   else
-    failure_.fail(*node, path_of(key), "seconds, or a time such as \"30s\", \"5m\", \"2h\"");
+    fault_.fail(*node, path_of(key), "seconds, or a time such as \"30s\", \"5m\", \"2h\"");
 }
 
 const toml::table* Section::table(std::string_view key) {
   const toml::node* node = find(key);
-  if (node && !node->is_table()) failure_.fail(*node, path_of(key), "a table");
+  if (node && !node->is_table()) fault_.fail(*node, path_of(key), "a table");
   return node ? node->as_table() : nullptr;
 }
 
 const toml::array* Section::array(std::string_view key) {
   const toml::node* node = find(key);
-  if (node && !node->is_array()) failure_.fail(*node, path_of(key), "a list");
+  if (node && !node->is_array()) fault_.fail(*node, path_of(key), "a list");
   return node ? node->as_array() : nullptr;
+}
+
+void Section::refuse(std::string_view key, std::string_view expected) {
+  const toml::node* at = find(key);
+  fault_.fail(at ? *at : static_cast<const toml::node&>(table_), path_of(key), expected);
+}
+
+void Section::each(std::string_view group, const std::function<void(Section, std::string)>& read) {
+  const toml::table* tables = table(group);
+  if (!tables) return;
+  std::vector<std::pair<std::string, const toml::node*>> found;
+  for (const auto& [key, node] : *tables) found.emplace_back(key.str(), &node);
+  auto position = [](const auto& entry) {
+    const toml::source_position& begin = entry.second->source().begin;
+    return std::pair(begin.line, begin.column);
+  };
+  std::ranges::sort(found, {}, position);
+  for (const auto& [name, node] : found) {
+    std::string path = fmt::format("{}.{}", path_of(group), name);
+    if (!node->is_table())
+      fault_.fail(*node, path, "a table");
+    else
+      read(Section(*node->as_table(), path, fault_), name);
+  }
 }
 
 void Section::finish() const {
@@ -189,7 +213,7 @@ void Section::finish() const {
       hint = "; known here:";
       for (const std::string& known : known_) hint += " " + known;
     }
-    failure_.fail(key.source(), fmt::format("unknown key \"{}\"{}", path_of(key.str()), hint));
+    fault_.fail(key.source(), fmt::format("unknown key \"{}\"{}", path_of(key.str()), hint));
   }
 }
 
@@ -206,4 +230,4 @@ std::optional<std::string> nearest(std::string_view word,
   return best;
 }
 
-}  // namespace hearth::config
+}  // namespace hearth::settings

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-namespace hearth::router::test {
+namespace hearth::test {
 
 class Variable {
  public:
@@ -27,4 +27,4 @@ class Variable {
   std::optional<std::string> old_;
 };
 
-}  // namespace hearth::router::test
+}  // namespace hearth::test

@@ -5,10 +5,10 @@
 
 #include "support/mock_provider.h"
 
-namespace hearth::router::test {
+namespace hearth::test {
 
 // Signed by its own key, for an IPv4 address or a DNS name, valid from a day ago for `days` days
 // (negative: it has expired).
 testing::TlsIdentity self_signed(const std::string& subject_alt_name, int days = 3650);
 
-}  // namespace hearth::router::test
+}  // namespace hearth::test

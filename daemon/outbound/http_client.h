@@ -1,12 +1,14 @@
 // Outbound HTTP(S) for providers and model downloads: libcurl's multi interface on the loop.
 //
-// TLS is verified (system CAs, or SSL_CERT_FILE), the user's proxy variables hold, connections are
-// pooled and kept alive. Redirects are not followed unless asked for, never with credentials to
+// TLS is verified (system CAs, or SSL_CERT_FILE), connections are pooled and kept alive. The user's
+// proxy variables hold for other machines: what is meant for this one never goes to a proxy.
+// Redirects are not followed unless asked for, never with credentials to
 // another host and never from https to http. Lives on one executor; every transfer ends before the
 // client dies.
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -25,7 +27,9 @@ struct OutboundRequest {
   std::string url;
   std::vector<std::string> headers;  // "name: value"; never logged
   std::string body;
+  std::string cause;  // on whose behalf, for the egress sink: a request's id, "pull"
   bool follow_redirects = false;
+  uint64_t max_body_bytes = 64u << 20;  // of the answer; a longer one is an error
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds stall_timeout{60'000};  // without a byte, the first one included
   std::chrono::milliseconds total_timeout{0};       // 0: none
@@ -43,9 +47,21 @@ struct OutboundResponse {
   std::optional<std::string_view> header(std::string_view name) const;
 };
 
+// What one transfer moved, however it ended.
+struct Egress {
+  std::string cause;
+  std::string method;
+  std::vector<std::string> hosts;  // "host:port" as asked, then one for each redirect elsewhere
+  uint64_t n_sent = 0;             // bytes of heads and bodies, before TLS
+  uint64_t n_received = 0;
+  long status = 0;  // 0: no answer came
+};
+using EgressSink = std::function<void(const Egress&)>;
+
 class HttpClient {
  public:
-  explicit HttpClient(net::any_io_executor executor);
+  // There is no client without a sink, so that nothing leaves unseen.
+  HttpClient(net::any_io_executor executor, EgressSink on_egress);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;

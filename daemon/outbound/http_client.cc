@@ -1,4 +1,4 @@
-#include "router/http_client.h"
+#include "outbound/http_client.h"
 
 #include <curl/curl.h>
 #include <fmt/format.h>
@@ -37,6 +37,8 @@ struct Transfer {
   std::exception_ptr thrown_by_sink;  // must not cross curl's frames
   std::string refusal;                // why we ended it, when we did
   size_t n_head_bytes = 0;
+  uint64_t n_body_bytes = 0;
+  std::vector<std::string> hosts;
   bool has_head = false;  // up to its empty line; curl takes less for a whole answer
   curl_off_t n_uploaded = 0;
   Clock::time_point moved_at = Clock::now();  // the last byte in either direction
@@ -60,6 +62,21 @@ struct Transfer {
   }
 };
 
+// Host and port, without a user or password.
+std::string host_of(const std::string& url) {
+  size_t begin = url.find("://");
+  begin = begin == url.npos ? 0 : begin + 3;
+  std::string authority = url.substr(begin, url.find_first_of("/?#", begin) - begin);
+  return authority.substr(authority.rfind('@') + 1);  // npos + 1 is 0
+}
+
+void note_host(Transfer& transfer) {
+  char* url = nullptr;
+  curl_easy_getinfo(transfer.easy, CURLINFO_EFFECTIVE_URL, &url);
+  std::string host = url ? host_of(url) : "";
+  if (transfer.hosts.back() != host) transfer.hosts.push_back(std::move(host));
+}
+
 size_t hear_header(char* data, size_t size, size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
   transfer.moved_at = Clock::now();
@@ -75,6 +92,7 @@ size_t hear_header(char* data, size_t size, size_t count, void* self) {
   if (line.starts_with("HTTP/")) {  // a new response: redirect, 100-continue
     transfer.has_head = false;
     response.headers.clear();
+    note_host(transfer);
   }
   size_t colon = line.find(':');
   if (colon == line.npos) return size * count;
@@ -91,6 +109,12 @@ size_t hear_body(char* data, size_t size, size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
   transfer.moved_at = Clock::now();
   curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &transfer.response.status);
+  transfer.n_body_bytes += size * count;
+  if (transfer.n_body_bytes > transfer.request.max_body_bytes) {
+    transfer.refusal =
+        fmt::format("the answer is longer than {} bytes", transfer.request.max_body_bytes);
+    return 0;
+  }
   try {
     transfer.is_stopped_by_sink = !transfer.on_body(transfer.response, {data, size * count});
   } catch (...) {
@@ -102,14 +126,6 @@ size_t hear_body(char* data, size_t size, size_t count, void* self) {
     transfer.done.cancel();
   }
   return size * count;
-}
-
-// Host and port, without a user or password.
-std::string host_of(const std::string& url) {
-  size_t begin = url.find("://");
-  begin = begin == url.npos ? 0 : begin + 3;
-  std::string authority = url.substr(begin, url.find_first_of("/?#", begin) - begin);
-  return authority.substr(authority.rfind('@') + 1);  // npos + 1 is 0
 }
 
 // A control character would end the line and begin a header of somebody else's choice.
@@ -147,8 +163,8 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
     }
   };
 
-  explicit State(net::any_io_executor loop)
-      : executor(loop), timer(loop), multi(curl_multi_init()) {
+  State(net::any_io_executor loop, EgressSink sink)
+      : executor(loop), on_egress(std::move(sink)), timer(loop), multi(curl_multi_init()) {
     curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &State::watch_socket);
     curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &State::set_timer);
@@ -227,22 +243,34 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
   }
 
   net::any_io_executor executor;
+  EgressSink on_egress;
   net::steady_timer timer;
   CURLM* multi;
   std::map<curl_socket_t, std::shared_ptr<Watch>> watches;
 };
 
-HttpClient::HttpClient(net::any_io_executor executor) {
+HttpClient::HttpClient(net::any_io_executor executor, EgressSink on_egress) {
   static const CURLcode initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
   (void)initialised;
-  state_ = std::make_shared<State>(executor);
+  state_ = std::make_shared<State>(executor, std::move(on_egress));
 }
 HttpClient::~HttpClient() = default;
 
 namespace {
 
+// This machine needs no proxy, whatever the variables say, and no proxy may see what is meant for
+// it: prompts that must not leave, and the daemon's own token. Curl asks for each redirect anew.
+std::string hosts_without_proxy() {
+  const char* said = std::getenv("no_proxy");
+  if (!said) said = std::getenv("NO_PROXY");
+  std::string hosts = said ? said : "";
+  if (hosts == "*") return hosts;  // all; curl knows it only when it stands alone
+  return "localhost,127.0.0.0/8,::1" + (hosts.empty() ? "" : "," + hosts);
+}
+
 void set_up(Transfer& transfer) {
   const OutboundRequest& request = transfer.request;
+  transfer.hosts = {host_of(request.url)};
   CURL* easy = transfer.easy = curl_easy_init();
   auto set = [easy](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
   set(CURLOPT_URL, request.url.c_str());
@@ -252,6 +280,7 @@ void set_up(Transfer& transfer) {
   set(CURLOPT_MAXREDIRS, 8L);
   set(CURLOPT_UNRESTRICTED_AUTH, 0L);
   set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_NOPROXY, hosts_without_proxy().c_str());
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.total_timeout.count()));
   set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
@@ -277,14 +306,33 @@ void set_up(Transfer& transfer) {
   set(CURLOPT_HTTPHEADER, transfer.headers);
 }
 
-// Takes the transfer out of curl however the coroutine ends, cancellation included.
+Egress egress_of(const Transfer& transfer) {
+  Egress egress{transfer.request.cause, transfer.request.method, transfer.hosts};
+  long n_head_sent = 0, n_head_received = 0;
+  curl_off_t n_sent = 0, n_received = 0;
+  curl_easy_getinfo(transfer.easy, CURLINFO_REQUEST_SIZE, &n_head_sent);
+  curl_easy_getinfo(transfer.easy, CURLINFO_SIZE_UPLOAD_T, &n_sent);
+  curl_easy_getinfo(transfer.easy, CURLINFO_HEADER_SIZE, &n_head_received);
+  curl_easy_getinfo(transfer.easy, CURLINFO_SIZE_DOWNLOAD_T, &n_received);
+  curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &egress.status);
+  egress.n_sent = static_cast<uint64_t>(n_head_sent + n_sent);
+  egress.n_received = static_cast<uint64_t>(n_head_received + n_received);
+  return egress;
+}
+
+// Takes the transfer out of curl however the coroutine ends, cancellation included, and tells of
+// it.
 struct Attached {
   CURLM* multi;
   Transfer& transfer;
-  Attached(CURLM* m, Transfer& t) : multi(m), transfer(t) {
+  const EgressSink& on_egress;
+  Attached(CURLM* m, Transfer& t, const EgressSink& sink) : multi(m), transfer(t), on_egress(sink) {
     curl_multi_add_handle(multi, transfer.easy);
   }
-  ~Attached() { curl_multi_remove_handle(multi, transfer.easy); }
+  ~Attached() {
+    on_egress(egress_of(transfer));
+    curl_multi_remove_handle(multi, transfer.easy);
+  }
 };
 
 }  // namespace
@@ -301,7 +349,7 @@ Task<Result<OutboundResponse>> HttpClient::fetch(OutboundRequest request, BodySi
   transfer.request = std::move(request);
   transfer.on_body = std::move(on_body);
   set_up(transfer);
-  Attached attached(state->multi, transfer);
+  Attached attached(state->multi, transfer, state->on_egress);
   auto withdrawal = co_await net::this_coro::cancellation_state;
   while (!transfer.outcome) {
     transfer.done.expires_at(transfer.deadline());

@@ -1,5 +1,6 @@
-#include "router/http_client.h"
+#include "outbound/http_client.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,17 +11,17 @@
 #include <fstream>
 #include <stdexcept>
 
-#include "router/environment.h"
-#include "router/self_signed.h"
+#include "daemon/outbound/self_signed.h"
+#include "support/environment.h"
 #include "support/mock_provider.h"
 #include "support/temporary_folder.h"
 
 namespace hearth {
 namespace {
 
+using hearth::test::self_signed;
 using hearth::test::TemporaryFolder;
-using router::test::self_signed;
-using router::test::Variable;
+using hearth::test::Variable;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::MockProvider;
@@ -56,11 +57,12 @@ class HttpClientTest : public ::testing::Test {
     return request;
   }
 
-  Variable no_proxy{"no_proxy", "127.0.0.1"};
   net::io_context io{1};
   net::cancellation_signal withdraw;
   std::exception_ptr thrown;
-  std::optional<HttpClient> client{std::in_place, io.get_executor()};
+  std::vector<Egress> egress;
+  std::optional<HttpClient> client{std::in_place, io.get_executor(),
+                                   [this](const Egress& each) { egress.push_back(each); }};
   std::string body;
 };
 
@@ -281,6 +283,78 @@ TEST_F(HttpClientTest, OtherSchemesAreRefused) {
     EXPECT_FALSE(fetch(request)) << url;
   }
   EXPECT_EQ(body, "");
+}
+
+TEST_F(HttpClientTest, ABodyPastItsBoundIsCutOff) {
+  MockProvider server;
+  server.add(testing::answer(200, std::string(100'000, 'x')));
+  OutboundRequest request = get(server);
+  request.max_body_bytes = 65'536;
+  auto response = fetch(request);
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, Errc::upstream);
+  EXPECT_THAT(response.error().message, HasSubstr("longer than 65536 bytes"));
+  EXPECT_LE(body.size(), 65'536u);
+}
+
+// ---- who hears of it ----
+
+TEST_F(HttpClientTest, ThisMachineIsNeverReachedThroughAProxy) {
+  MockProvider proxy, server;
+  Variable http("http_proxy", proxy.url()), all("ALL_PROXY", proxy.url());
+  for (std::string_view no_proxy : {"", "example.com", "*"}) {
+    Variable exceptions("no_proxy", std::string(no_proxy));
+    for (std::string_view host : {"127.0.0.1", "localhost"}) {
+      server.add(testing::answer(200, "direct"));
+      OutboundRequest request;
+      request.url = fmt::format("http://{}:{}/", host, server.port());
+      request.headers = {"authorization: Bearer token"};
+      ASSERT_TRUE(fetch(request)) << host;
+    }
+    for (std::string_view host : {"127.9.8.7", "[::1]"}) {  // where nobody listens
+      OutboundRequest request;
+      request.url = fmt::format("http://{}:{}/", host, server.port());
+      EXPECT_FALSE(fetch(request)) << host;
+    }
+  }
+  EXPECT_EQ(proxy.n_connections(), 0u);
+}
+
+TEST_F(HttpClientTest, OtherMachinesAreReachedThroughTheUsersProxy) {
+  MockProvider proxy;
+  Variable http("http_proxy", proxy.url()), exceptions("no_proxy", "");
+  proxy.add(testing::answer(200, "by proxy"));
+  OutboundRequest request;
+  request.url = "http://127.0.0.1.example.invalid/x";
+  ASSERT_TRUE(fetch(request));
+  EXPECT_EQ(body, "by proxy");
+  EXPECT_EQ(proxy.requests().at(0).line(), "GET http://127.0.0.1.example.invalid/x HTTP/1.1");
+}
+
+TEST_F(HttpClientTest, EveryTransferIsToldHoweverItEnds) {
+  MockProvider server, elsewhere;
+  server.add(testing::answer(302, "", {{"location", elsewhere.url()}}));
+  elsewhere.add(testing::answer(200, "there"));
+  OutboundRequest request = get(server);
+  request.method = "POST";
+  request.body = std::string(1000, 'x');
+  request.cause = "req-1";
+  request.follow_redirects = true;
+  ASSERT_TRUE(fetch(request));
+  ASSERT_EQ(egress.size(), 1u);
+  EXPECT_EQ(egress[0].cause, "req-1");
+  EXPECT_EQ(egress[0].method, "POST");
+  EXPECT_THAT(egress[0].hosts, ElementsAre(server.url().substr(7), elsewhere.url().substr(7)));
+  EXPECT_EQ(egress[0].status, 200);
+  uint64_t n_seen = 0;
+  for (const testing::SeenRequest& seen : {server.requests().at(0), elsewhere.requests().at(0)})
+    n_seen += seen.head.size() + seen.body.size();
+  EXPECT_GE(egress[0].n_sent, n_seen) << "of all hops";
+  EXPECT_GT(egress[0].n_received, 5u);
+
+  server.add(testing::answer(200, "whole"));
+  EXPECT_FALSE(fetch(get(server), [](const OutboundResponse&, std::string_view) { return false; }));
+  ASSERT_EQ(egress.size(), 2u) << "a stopped transfer too";
 }
 
 // ---- TLS ----

@@ -1,4 +1,4 @@
-#include "service/ids.h"
+#include "support/id.h"
 
 #include <fmt/format.h>
 #include <sys/random.h>

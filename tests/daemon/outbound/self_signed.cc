@@ -1,4 +1,4 @@
-#include "router/self_signed.h"
+#include "daemon/outbound/self_signed.h"
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -7,7 +7,7 @@
 
 #include <memory>
 
-namespace hearth::router::test {
+namespace hearth::test {
 
 namespace {
 
@@ -52,4 +52,4 @@ testing::TlsIdentity self_signed(const std::string& subject_alt_name, int days) 
   return {text_of(certificate_out.get()), text_of(key_out.get())};
 }
 
-}  // namespace hearth::router::test
+}  // namespace hearth::test

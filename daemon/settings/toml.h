@@ -2,7 +2,8 @@
 //
 // - what the parser asserts and then checks all the same is taken for granted where NDEBUG is set
 //   ("[#" stops a debug build and is undefined in a release): the checks alone are right;
-// - its test for white space runs into an unreachable point for letters such as "é" that stand where
+// - its test for white space runs into an unreachable point for letters such as "é" that stand
+// where
 //   a value ends: they are no white space.
 #pragma once
 

@@ -1,0 +1,19 @@
+// Where decisions are written down: for explain and replay, the ledger, metrics.
+#pragma once
+
+#include "inference/completion.h"
+#include "router/decision.h"
+
+namespace hearth::router {
+
+// Lives on the loop thread. Every request that reaches the router is told twice, whoever sent it
+// and however it ends.
+class DecisionLog {
+ public:
+  virtual ~DecisionLog() = default;
+  virtual void decided(const DecisionRecord& record) = 0;
+  // Errc::cancelled when the client withdrew; a refusal by the decision itself ends too.
+  virtual void ended(const DecisionRecord& record, const Answer& answer) = 0;
+};
+
+}  // namespace hearth::router

@@ -1,0 +1,278 @@
+#include "router/policy_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "router/providers.h"
+#include "settings/printer.h"
+#include "settings/section.h"
+
+namespace hearth::router {
+
+namespace {
+
+using settings::Printer;
+using settings::Section;
+
+// ---- the keys, for reading and printing ----
+
+template <class Key>
+void policy_keys(auto& policy, Key& key) {
+  key("name", policy.name);
+  key("trust_floor", policy.trust_floor);
+}
+
+template <class Key>
+void price_keys(auto& price, Key& key) {
+  constexpr double kMax = 1e6;
+  key("input", price.input, 0.0, kMax);
+  key("cached", price.cached, 0.0, kMax);
+  key("output", price.output, 0.0, kMax);
+}
+
+std::string kind_of(const Target& target) {
+  return target.kind == TargetKind::engine ? "engine" : "api:" + target.provider;
+}
+
+std::string set_kind(Target& target, std::string_view text) {
+  constexpr std::string_view kApi = "api:";
+  if (text == "engine") {
+    target.kind = TargetKind::engine;
+    return "";
+  }
+  if (!text.starts_with(kApi) || text == kApi)
+    return "\"engine\" or \"api:PROVIDER\", for example \"api:openai\"";
+  target.kind = TargetKind::api;
+  target.provider = text.substr(kApi.size());
+  target.trust = Trust::retained;  // until the user says better
+  return "";
+}
+
+template <class Key>
+void target_keys(auto& target, Key& key) {
+  key.required(
+      "kind", [&] { return kind_of(target); }, [&](auto text) { return set_kind(target, text); });
+  key("model", target.model);
+  key("base_url", target.base_url);
+  key("key_env", target.key_env);
+  key("key_file", target.key_file);
+  key("trust", target.trust);
+  key.nested("price", target.price, [](auto& price, auto& inner) { price_keys(price, inner); });
+  key("quality", target.quality, 0.0, 1.0);
+  key("context", target.n_context, 0, 1 << 24);
+  key("max_output", target.n_max_output, 0, 1 << 24);
+  key("tools", target.has_tools);
+  key("images", target.has_images);
+  key("ttft_ms", target.ttft_ms, 0.0, 1e9);
+  key("tokens_per_s", target.tokens_per_s, 0.001, 1e9);
+}
+
+template <class Key>
+void task_keys(auto& rule, Key& key) {
+  key("targets", rule.targets);
+  key("min_quality", rule.min_quality, 0.0, 1.0);
+  key("deadline_ms", rule.deadline_ms, 1, 86'400'000);
+}
+
+template <class Key>
+void label_keys(auto& label, Key& key) {
+  key("name", label.name);
+  key("match", label.match);
+  key("trust", label.trust);
+}
+
+// ---- what no single key shows ----
+
+// An address alone: what else an URL can hold would be printed and logged, or ends up in the middle
+// of the one that is asked.
+bool is_base_url(std::string_view url) {
+  for (std::string_view scheme : {"https://", "http://"})
+    if (url.starts_with(scheme))
+      return url.size() > scheme.size() && url[scheme.size()] != '/' &&
+             std::ranges::none_of(url, [](unsigned char c) {
+               return c <= ' ' || c >= 0x7f || c == '@' || c == '?' || c == '#';
+             });
+  return false;
+}
+
+bool is_on_this_machine(std::string_view base_url) {
+  std::string_view host = base_url.substr(std::min(base_url.size(), base_url.find("://") + 3));
+  host = host.substr(0, host.find_first_of("/"));
+  if (size_t colon = host.rfind(':'); colon != host.npos && !host.ends_with(']'))
+    host = host.substr(0, colon);
+  return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
+}
+
+// Not the key itself, which would then be printed and logged.
+bool is_variable_name(std::string_view name) {
+  return !name.empty() && !(name[0] >= '0' && name[0] <= '9') &&
+         std::ranges::all_of(name, [](unsigned char c) {
+           return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                  c == '_';
+         });
+}
+
+void check_price(Section& section, Target& target) {
+  bool is_free = false;
+  section("free", is_free);
+  if (is_free && target.price) section.refuse("free", "either price or free = true");
+  if (is_free) target.price = Price{};
+  // A price that nobody stated would be taken for none, and every request would go there.
+  if (target.kind == TargetKind::api && !target.price)
+    section.refuse("price",
+                   "{input = USD, output = USD} for a million tokens, or free = true beside it");
+  const toml::table* price = section.table("price");
+  if (price && !price->contains("cached")) target.price->cached = target.price->input;
+}
+
+void check_target(Section& section, const Target& target) {
+  const bool is_api = target.kind == TargetKind::api;
+  const std::string_view address =
+      target.base_url.empty() ? provider_address(target.provider) : target.base_url;
+  if (target.name == "auto" || (is_api && target.name == "local"))
+    section.fault().fail(section.raw(), section.path_of("name"),
+                         "another name: \"auto\" is any target, \"local\" any engine");
+  if (!is_api)
+    for (std::string_view key : {"base_url", "key_env", "key_file"})
+      if (section.has(key)) section.refuse(key, fmt::format("no {} for kind \"engine\"", key));
+  if (is_api && target.model.empty()) section.refuse("model", "the provider's model id");
+  if (!target.base_url.empty() && !is_base_url(target.base_url))
+    section.refuse("base_url",
+                   "http:// or https://, a host and a path, without user, password or query");
+  if (is_api && address.empty())
+    section.refuse("base_url", fmt::format("the address of provider \"{}\", which is not a known "
+                                           "one",
+                                           target.provider));
+  if (!target.key_env.empty() && !is_variable_name(target.key_env))
+    section.refuse("key_env",
+                   "the name of an environment variable (a key itself does not belong in this "
+                   "file)");
+  if (!target.key_file.empty() && !target.key_file.starts_with('/'))
+    section.refuse("key_file", "an absolute path");
+  if (!target.key_env.empty() && !target.key_file.empty())
+    section.refuse("key_file", "either key_env or key_file");
+  // Labels rely on it: "local" is what never leaves this machine.
+  if (is_api && target.trust == Trust::local && !is_on_this_machine(address))
+    section.refuse("trust", "\"self\" or less: \"local\" is for this machine");
+}
+
+Target read_target(Section section, std::string name) {
+  Target target;
+  target.name = std::move(name);
+  target_keys(target, section);
+  check_target(section, target);
+  if (!section.fault().error) check_price(section, target);
+  (void)section.find("free");
+  section.finish();
+  if (target.kind == TargetKind::engine && target.model.empty()) target.model = target.name;
+  return target;
+}
+
+void read_task(Section section, const std::string& name, Policy& out) {
+  auto task = enum_from_name<TaskClass>(name);
+  if (!task) {
+    std::string names;
+    for (const auto& [value, known] : EnumNames<TaskClass>::names) (names += " ") += known;
+    section.fault().fail(section.raw(), fmt::format("class.{}", name),
+                         fmt::format("one of the classes{}", names));
+  }
+  TaskRule rule;
+  task_keys(rule, section);
+  section.finish();
+  if (task) out.tasks[*task] = std::move(rule);
+}
+
+void read_label(Section section, Policy& out) {
+  LabelRule label;
+  label_keys(label, section);
+  if (label.name.empty()) section.refuse("name", "the label's name");
+  for (const LabelRule& other : out.labels)
+    if (other.name == label.name && other.trust != label.trust)
+      section.refuse("trust", fmt::format("\"{}\", as another [[label]] of the name \"{}\" has it",
+                                          enum_name(other.trust), label.name));
+  section.finish();
+  out.labels.push_back(std::move(label));
+}
+
+void check_references(const Policy& policy, Section& root) {
+  for (const auto& [task, rule] : policy.tasks)
+    for (const std::string& name : rule.targets) {
+      bool is_target = std::ranges::count(policy.targets, name, &Target::name) > 0;
+      if (is_target || name == "local") continue;
+      std::string path = fmt::format("class.{}.targets", enum_name(task));
+      root.fault().fail(*root.raw().at_path(path).node(), path,
+                        fmt::format("names of [target.*]; there is no target \"{}\"", name));
+    }
+}
+
+}  // namespace
+
+Policy read_policy(Section& root) {
+  Policy policy;
+  if (const toml::table* table = root.table("policy")) {
+    Section section(*table, "policy", root.fault());
+    policy_keys(policy, section);
+    section.finish();
+  }
+  root.each("target", [&](Section section, std::string name) {
+    policy.targets.push_back(read_target(std::move(section), std::move(name)));
+  });
+  root.each("class", [&](Section section, std::string name) {
+    read_task(std::move(section), name, policy);
+  });
+  if (const toml::array* labels = root.array("label"))
+    for (const toml::node& node : *labels) {
+      if (node.is_table())
+        read_label(Section(*node.as_table(), "label", root.fault()), policy);
+      else
+        root.fault().fail(node, "label", "tables: [[label]]");
+    }
+  check_references(policy, root);
+  return policy;
+}
+
+Result<Policy> parse_policy(std::string_view text, const std::string& file_name) {
+  toml::parse_result parsed = toml::parse(text, std::string_view(file_name));
+  if (!parsed)
+    return Error{Errc::invalid,
+                 fmt::format("{}:{}: {}", file_name, parsed.error().source().begin.line,
+                             parsed.error().description())};
+  settings::Fault fault{file_name, std::nullopt};
+  Section root(parsed.table(), "", fault);
+  Policy policy = read_policy(root);
+  root.finish();
+  if (fault.error) return *fault.error;
+  return policy;
+}
+
+std::string print_policy(const Policy& policy) {
+  Printer head;
+  policy_keys(policy, head);
+  std::string out = head.section("policy");
+  // One by one, since their order means something and a table sorts.
+  for (const Target& target : policy.targets) {
+    Printer printer;
+    target_keys(target, printer);
+    out += "\n" + printer.section("target", target.name);
+  }
+  for (const auto& [task, rule] : policy.tasks) {
+    Printer printer;
+    task_keys(rule, printer);
+    out += "\n" + printer.section("class", enum_name(task));
+  }
+  for (const LabelRule& label : policy.labels) {
+    Printer printer;
+    label_keys(label, printer);
+    out += "\n" + printer.item("label");
+  }
+  return out;
+}
+
+std::string policy_hash(const Policy& policy) {
+  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a: nobody gains by forging a policy's hash
+  for (unsigned char c : print_policy(policy)) hash = (hash ^ c) * 0x100000001b3;
+  return fmt::format("{:016x}", hash);
+}
+
+}  // namespace hearth::router

@@ -1,0 +1,140 @@
+// The OpenAI wire over a real server, with a scripted answer behind it: what only the handlers do.
+#include "service/openai_handlers.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <boost/asio/steady_timer.hpp>
+#include <stdexcept>
+
+#include "daemon/net/test_server.h"
+
+namespace hearth {
+namespace {
+
+using ::testing::HasSubstr;
+using transport::RawClient;
+using transport::RawResponse;
+
+constexpr std::string_view kHi = R"({"messages":[{"role":"user","content":"Hi"}])";
+
+// Answers with a failure, or with text and then nothing until it is cancelled.
+class Upstream : public router::Completer {
+ public:
+  Task<Answer> complete(router::RouteRequest request, DeltaSink sink,
+                        std::function<void(const router::Decision&)> on_decision) override {
+    facts = request.facts;
+    router::Decision decision;
+    decision.id = "dec-1";
+    decision.target = failure ? "" : "there";
+    decision.reason = "a test said so";
+    on_decision(decision);
+    if (throws) throw std::runtime_error("a mistake of ours");
+    if (failure) co_return *failure;
+    StreamDelta delta;
+    delta.text.assign(1 << 20, 'x');
+    for (size_t i = 0; i < n_deltas; ++i) sink(delta);
+    struct Cancelled {
+      std::atomic<bool>& flag;
+      ~Cancelled() { flag = true; }
+    } cancelled{was_cancelled};
+    net::steady_timer for_ever(co_await net::this_coro::executor,
+                               net::steady_timer::time_point::max());
+    (void)co_await for_ever.async_wait(as_result);
+    co_return Error{Errc::cancelled, "cancelled"};
+  }
+
+  std::optional<Failure> failure;
+  bool throws = false;
+  size_t n_deltas = 0;
+  std::atomic<bool> was_cancelled = false;
+  router::RequestFacts facts;
+};
+
+class OpenAiHandlersTest : public ::testing::Test {
+ protected:
+  OpenAiHandlersTest() {
+    server.emplace([this](transport::HttpServer& http) { bind(http); });
+  }
+  ~OpenAiHandlersTest() override { server.reset(); }
+
+  void bind(transport::HttpServer& http) {
+    engine.emplace(io.get_executor(), engine::EngineClient::Options{});
+    catalog.emplace(models::Store(folder.path("models")), std::make_shared<const Config>());
+    handlers.emplace(upstream, *catalog, *engine);
+    handlers->bind(http);
+  }
+
+  std::string post(std::string_view fields, const std::string& path = "/v1/chat/completions") {
+    return server->request("POST", path, "X-Hearth-Labels: work, secret\r\n",
+                           std::string(kHi).append(fields) + "}");
+  }
+
+  net::io_context io;
+  transport::TestFolder folder;
+  Upstream upstream;
+  std::optional<engine::EngineClient> engine;
+  std::optional<ModelCatalog> catalog;
+  std::optional<OpenAiHandlers> handlers;
+  std::optional<transport::TestServer> server;
+};
+
+TEST_F(OpenAiHandlersTest, AProvidersFailureNamesItsSpeakerAndItsWait) {
+  Failure failure = Error{Errc::busy, "acme answered 429: slow down"};
+  failure.speaker = "acme";
+  failure.http_status = 429;
+  failure.word = "rate_limit_exceeded";
+  failure.retry_after = std::chrono::seconds(42);
+  upstream.failure = failure;
+  for (const char* stream : {"", R"(,"stream":true)"}) {
+    RawResponse response = server->exchange(post(stream));
+    EXPECT_EQ(response.status, 429);
+    EXPECT_EQ(response.headers["x-hearth-error-source"], "provider");
+    EXPECT_EQ(response.headers["retry-after"], "42");
+    EXPECT_EQ(response.headers["x-hearth-decision-id"], "dec-1");
+    EXPECT_THAT(response.body, HasSubstr("rate_limit_exceeded"));
+  }
+}
+
+TEST_F(OpenAiHandlersTest, HearthsOwnFailureSaysSo) {
+  upstream.failure = Failure(Error{Errc::upstream, "the engine ended by signal 11"});
+  RawResponse response = server->exchange(post(""));
+  EXPECT_EQ(response.status, 500);
+  EXPECT_EQ(response.headers["x-hearth-error-source"], "hearth");
+  EXPECT_THAT(response.body, HasSubstr("engine_failed"));
+  response = server->exchange(post(R"(,"logprobs":true)"));
+  EXPECT_EQ(response.status, 400);
+  EXPECT_EQ(response.headers["x-hearth-error-source"], "hearth");
+}
+
+TEST_F(OpenAiHandlersTest, AnExceptionIsAnAnswerToo) {
+  upstream.throws = true;
+  for (const char* stream : {"", R"(,"stream":true)"}) {
+    RawResponse response = server->exchange(post(stream));
+    EXPECT_EQ(response.status, 500);
+    EXPECT_THAT(response.body, HasSubstr("internal_error"));
+  }
+}
+
+TEST_F(OpenAiHandlersTest, TheRouterIsToldWhereARequestCameIn) {
+  upstream.failure = Failure(Error{Errc::denied, "no"});
+  (void)server->exchange(post(""));
+  EXPECT_EQ(upstream.facts.origin, router::Origin::chat);
+  EXPECT_THAT(upstream.facts.labels, ::testing::ElementsAre("work", "secret"));
+  (void)server->exchange(post(R"(,"prompt":"x")", "/v1/completions"));
+  EXPECT_EQ(upstream.facts.origin, router::Origin::completions);
+  EXPECT_EQ(upstream.facts.task, router::TaskClass::completion);
+}
+
+TEST_F(OpenAiHandlersTest, AnAnswerThatIsNotReadEndsItsRequest) {
+  upstream.n_deltas = 20;  // MiB
+  RawResponse response = server->exchange(post(R"(,"stream":true)"));
+  EXPECT_EQ(response.status, 200);
+  EXPECT_TRUE(upstream.was_cancelled);
+  EXPECT_THAT(response.body, HasSubstr("reads too slowly"));
+  EXPECT_THAT(response.body, ::testing::Not(HasSubstr("[DONE]")));
+}
+
+}  // namespace
+}  // namespace hearth

@@ -1,0 +1,88 @@
+#include "router/needs.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "router/providers/table.h"
+
+namespace hearth::router {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+TEST(Needs, APlainConversationHasNone) {
+  CompletionRequest request;
+  request.messages = {text_message(Role::user, "Hi")};
+  request.sampling.temperature = 0.5f;
+  request.stop = {"x"};
+  request.reasoning.effort = Effort::high;
+  EXPECT_THAT(needs_of(request), IsEmpty());
+}
+
+TEST(Needs, AValueThatChangesNothingIsNone) {
+  CompletionRequest request;
+  request.sampling.top_k = 0;
+  request.sampling.min_p = 0.f;
+  request.sampling.repeat_penalty = 1.f;
+  request.sampling.presence_penalty = 0.f;
+  request.sampling.frequency_penalty = 0.f;
+  request.tool_choice.parallel = false;  // without tools
+  EXPECT_THAT(needs_of(request), IsEmpty());
+}
+
+TEST(Needs, EveryControlIsOne) {
+  CompletionRequest request;
+  request.prompt = "once";
+  request.tools = {{"f", "", {}}};
+  request.tool_choice = {ToolChoice::Mode::required, "", false};
+  request.response_format.kind = ResponseFormat::Kind::json_schema;
+  Sampling& sampling = request.sampling;
+  sampling.top_k = 1;
+  sampling.min_p = 0.1f;
+  sampling.repeat_penalty = 1.1f;
+  sampling.presence_penalty = sampling.frequency_penalty = 0.1f;
+  sampling.seed = 0;
+  sampling.logit_bias = {{1, 1}};
+  request.ignore_eos = true;
+  request.template_variables.text = "{}";
+  Message image;
+  image.blocks.emplace_back().content = Image{};
+  request.messages = {image};
+  Needs all = needs_of(request);
+  request.response_format.kind = ResponseFormat::Kind::json_object;
+  EXPECT_THAT(all_but(all), ElementsAre(Need::json_object));
+  EXPECT_THAT(all_but(needs_of(request)), ElementsAre(Need::json_schema));
+}
+
+TEST(Needs, ForbiddenToolsNeedNoTools) {
+  CompletionRequest request;
+  request.tools = {{"f", "", {}}};
+  request.tool_choice.mode = ToolChoice::Mode::none;
+  EXPECT_THAT(needs_of(request), IsEmpty());
+}
+
+TEST(Needs, WhatIsLackingIsNamedAsClientsWriteIt) {
+  EXPECT_EQ(why_not({Need::seed, Need::json_schema}, {Need::json_schema, Need::top_k}),
+            "cannot honour response_format.json_schema");
+  EXPECT_EQ(why_not({Need::tools}, {Need::top_k}), "");
+}
+
+// Of the wire, more or less than it.
+TEST(Needs, AProvidersRowSaysWhatItLacks) {
+  auto lacks = [](std::string_view provider, Need need) {
+    return std::ranges::count(lacks_of(row_of(provider)), need) > 0;
+  };
+  EXPECT_TRUE(lacks("acme", Need::top_k));
+  EXPECT_FALSE(lacks("vllm", Need::top_k));
+  EXPECT_FALSE(lacks("acme", Need::json_schema));
+  EXPECT_TRUE(lacks("deepseek", Need::json_schema));
+  EXPECT_TRUE(lacks("anthropic", Need::seed));
+  for (const ProviderRow& row : provider_rows())
+    EXPECT_TRUE(lacks(row.name, Need::bare_prompt)) << row.name << ": no wire has it";
+}
+
+}  // namespace
+}  // namespace hearth::router
