@@ -41,8 +41,8 @@ constexpr uint32_t kPrefillRowsUnmeasured = 32;  // beside decoding, before spee
 
 }  // namespace
 
-Scheduler::Scheduler(LoadedModel& model, Clock clock, Emit emit)
-    : model_(model), clock_(std::move(clock)), emit_(std::move(emit)) {}
+Scheduler::Scheduler(LoadedModel& model, Clock clock, Emit emit, std::atomic<uint64_t>* beat)
+    : model_(model), clock_(std::move(clock)), emit_(std::move(emit)), beat_(beat) {}
 
 void Scheduler::submit(std::unique_ptr<Sequence> sequence) {
   waiting_.push_back(std::move(sequence));
@@ -219,7 +219,7 @@ Result<> Scheduler::forward(std::span<const Share> shares) {
       rows_.push_back({sequence.tokens[position], position, s, is_last});
     }
   }
-  return model_.model.forward({rows_, tables_}, model_.cache, logits_);
+  return model_.model.forward({rows_, tables_, beat_}, model_.cache, logits_);
 }
 
 // One request's numbers went wrong: the others are computed again without it, to the same bits.

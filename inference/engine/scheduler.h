@@ -4,6 +4,7 @@
 // decides in each step, and why, is in scheduler.cc.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -24,7 +25,8 @@ using Emit = std::function<void(const FromEngine&)>;
 
 class Scheduler {
  public:
-  Scheduler(LoadedModel& model, Clock clock, Emit emit);
+  // `beat` counts up with the layers computed; null: nobody watches.
+  Scheduler(LoadedModel& model, Clock clock, Emit emit, std::atomic<uint64_t>* beat = nullptr);
 
   // Queues; nothing is refused for want of room.
   void submit(std::unique_ptr<Sequence> sequence);
@@ -71,6 +73,7 @@ class Scheduler {
   LoadedModel& model_;
   Clock clock_;
   Emit emit_;
+  std::atomic<uint64_t>* const beat_;
   Running running_;                                // oldest first
   std::deque<std::unique_ptr<Sequence>> waiting_;  // oldest first
 
