@@ -163,11 +163,11 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
 
   static std::string shell;
   sub = command("completion", "Print a shell completion script",
-                [&] { return cli::shell_completion(shell); });
+                [&] { return cli::shell_completion(app, shell); });
   sub->add_option("shell", shell, "bash, zsh or fish")->required();
 
-  app.add_subcommand(
-      "dev", "For people who work on models: logits, tokenize, detokenize, template, inspect");
+  sub = app.add_subcommand("dev", "For people who work on models");  // see run_dev()
+  for (std::string_view name : engine::dev_commands()) sub->add_subcommand(std::string(name));
 }
 
 // `hearth dev COMMAND MODEL ...`: a stored model's name may stand for its path.

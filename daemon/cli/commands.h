@@ -9,6 +9,10 @@
 
 #include "support/path.h"
 
+namespace CLI {
+class App;
+}
+
 namespace hearth::cli {
 
 struct Common {
@@ -52,7 +56,7 @@ int config_check(const Common& common);
 int doctor(const Common& common, uint64_t model_memory_bytes);
 int garbage_collect(const Common& common, uint32_t older_than_days, bool dry_run);
 int rotate_token(const Common& common);
-int shell_completion(const std::string& shell);
+int shell_completion(const CLI::App& app, const std::string& shell);
 
 struct PullOptions {
   std::string reference;  // empty: the default model; hf:ORG/REPO[:QUANT], hf:ORG/REPO/FILE, a path

@@ -1,6 +1,6 @@
 // The command line as people and scripts use it, with a daemon and without.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -199,6 +199,16 @@ test('doctor checks the installation, for people and for scripts', () => {
   assert.match(sick.out, /bad +configuration .*nope/);
 });
 
-test('completion scripts are valid shell', () => {
-  for (const shell of ['bash', 'zsh', 'fish']) assert.match(assertWorks(without('completion', shell)).out, /hearth/);
+test('completion offers commands, their commands and options', () => {
+  for (const shell of ['bash', 'zsh', 'fish']) assert.match(assertWorks(without('completion', shell)).out, /--?drain|-l drain/);
+  const script = assertWorks(without('completion', 'bash')).out;
+  const offered = (...words) => {
+    const probe = `${script}\nCOMP_WORDS=(hearth ${words.map((word) => `"${word}"`).join(' ')}); COMP_CWORD=${words.length}; _hearth; echo "\${COMPREPLY[*]}"`;
+    return execFileSync('bash', ['-c', probe], { encoding: 'utf8' }).trim().split(' ');
+  };
+  for (const command of ['serve', 'chat', 'models', 'dev']) assert.ok(offered('').includes(command), command);
+  assert.deepEqual(offered('stop', '--dr'), ['--drain']);
+  assert.deepEqual(offered('models', 'r'), ['rm']);
+  assert.deepEqual(offered('serve', '--port', '4', '--det'), ['--detach']);
+  assert.deepEqual(offered('dev', 'tok'), ['tokenize']);
 });

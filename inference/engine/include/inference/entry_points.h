@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace hearth::engine {
 
@@ -14,6 +16,7 @@ int engine_main(std::span<const std::string> arguments);
 // `hearth dev logits|tokenize|detokenize|template|inspect ...`: for people who work on models.
 // Needs no daemon. Returns the exit status; errors go to stderr.
 int dev_main(std::span<const std::string> arguments);
+std::vector<std::string_view> dev_commands();  // their names
 
 // What all models together may take here when no setting says so: the machine's memory or the
 // cgroup's limit, less a margin.
