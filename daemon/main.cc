@@ -64,14 +64,15 @@ std::string usage_error(const CLI::App* app, const CLI::Error& error,
 }
 
 // Every subcommand with its options; each leaves its call in `chosen`.
-void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
+void declare(CLI::App& app, cli::Common& common, std::string& config_path,
+             std::function<int()>& chosen) {
   auto command = [&](const char* name, const char* summary, std::function<int()> run) {
     CLI::App* sub = app.add_subcommand(name, summary);
     // CLI11 calls a parent after its own subcommand, whose choice stands.
     sub->callback([&chosen, sub, run = std::move(run)] {
       if (sub->get_subcommands().empty()) chosen = run;
     });
-    sub->add_option("--config", common.config_path, "Configuration file");
+    sub->add_option("--config", config_path, "Configuration file");
     return sub;
   };
   auto json = [&](CLI::App* sub) {
@@ -134,7 +135,7 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
   sub = command("config", "Work on the configuration", [] { return 0; });
   sub->require_subcommand(1);
   CLI::App* check = sub->add_subcommand("check", "Check hearth.toml and print what is in force");
-  check->add_option("--config", common.config_path, "Configuration file");
+  check->add_option("--config", config_path, "Configuration file");
   check->callback([&] { chosen = [&] { return cli::config_check(common); }; });
 
   json(command("doctor", "Check this machine and installation",
@@ -197,9 +198,8 @@ int main(int argc, char** argv) {
     return usage_error(failed, error, arguments);
   });
   app.require_subcommand(1);
-  declare(app, common, chosen);
-  const std::string default_config = path::join(common.folders.config, "hearth.toml");
-  common.config_path = default_config;
+  std::string config_path;
+  declare(app, common, config_path, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -207,8 +207,14 @@ int main(int argc, char** argv) {
     return status == 0 ? 0 : cli::kUsage;
   }
   if (!folders) return cli::fail(folders.error());
-  // Without the default file the defaults are in force; one that was asked for has to be there.
-  if (common.config_path != default_config && ::access(common.config_path.c_str(), F_OK) != 0)
-    return cli::fail(file::io_error("open", common.config_path, errno));
+  // Without the usual files the defaults are in force; one that was asked for has to be there.
+  if (!config_path.empty()) {
+    if (::access(config_path.c_str(), F_OK) != 0)
+      return cli::fail(file::io_error("open", config_path, errno));
+    common.config_files = {config_path};
+  } else {
+    common.config_files = path::system_config_files("hearth.toml");
+    common.config_files.push_back(path::join(common.folders.config, "hearth.toml"));
+  }
   return chosen();
 }

@@ -17,8 +17,8 @@ namespace hearth::cli {
 
 struct Common {
   path::Folders folders;
-  std::string config_path;  // --config, else hearth.toml of the config folder
-  bool json = false;        // --json
+  std::vector<std::string> config_files;  // hearth.toml of machine and user; with --config that one
+  bool json = false;                      // --json
 };
 
 struct ServeOptions {

@@ -215,7 +215,7 @@ Result<> Daemon::announce() const {
 }
 
 Result<> Daemon::reload_config() {
-  auto config = load_config(options_.config_path);
+  auto config = load_config(options_.config_files);
   if (!config) {
     log::error("configuration kept, the new one is wrong", {{"error", config.error().message}});
     return config.error();
@@ -317,7 +317,7 @@ Result<> run_daemon(DaemonOptions options) {
   const path::Folders& folders = options.folders;
   for (const std::string& folder : {folders.state, folders.runtime})
     if (auto made = path::make_private_dir(folder); !made) return made.error();
-  auto loaded = load_config(options.config_path);
+  auto loaded = load_config(options.config_files);
   if (!loaded) return loaded.error();
   auto config = std::make_shared<const Config>(std::move(*loaded));
 

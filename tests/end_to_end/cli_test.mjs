@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Daemon, command, folders, hearth } from './daemon.mjs';
@@ -185,6 +185,11 @@ test('config check names file, line and the nearest key', () => {
   assertFails(check('[server]\nport = "x"\n'), 1, /wrong\.toml:2.*port/);
   assertFails(check('[server\n'), 1, /wrong\.toml:1/);
   assert.match(assertWorks(without('config', 'check')).err, /does not exist: the defaults are in force/);
+  const machine = path.join(bare.env.XDG_CONFIG_DIRS, 'hearth');
+  mkdirSync(machine, { recursive: true });
+  writeFileSync(path.join(machine, 'hearth.toml'), '[server]\nmax_connections = 7\n');
+  assert.match(assertWorks(without('config', 'check')).out, /max_connections = 7/, 'the file of the machine');
+  rmSync(machine, { recursive: true });
   assertFails(without('config', 'check', '--config', path.join(bare.folder, 'none.toml')), 1, /none\.toml: cannot open/);
 });
 
