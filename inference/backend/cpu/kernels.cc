@@ -2,14 +2,15 @@
 
 #include "backend/cpu/avx2/avx2.h"
 #include "backend/cpu/avx512/avx512.h"
+#include "backend/cpu/avxvnni/avxvnni.h"
 #include "backend/cpu/scalar/scalar.h"
 
 namespace hearth::cpu {
 namespace {
 
-// Which formats `quantized` knows is in the switch at the end of each path's quantized.cc.
+// Which formats `quantized` knows: scalar/quantized.cc and simd/strip_products.h.
 constexpr Kernels kScalar = {
-    .strip_rows = 0,
+    .strip_rows = 1,
     .quantize_32 = scalar::quantize_32,
     .quantize_256 = scalar::quantize_256,
     .quantized = scalar::quantized,
@@ -47,6 +48,13 @@ constexpr Kernels kAvx2 = {
     .f32_chain = avx2::f32_chain,
 };
 
+constexpr Kernels with_avxvnni(Kernels kernels) {
+  kernels.quantized = avxvnni::quantized;
+  kernels.int8_chain = avxvnni::int8_chain;
+  return kernels;
+}
+constexpr Kernels kAvxVnni = with_avxvnni(kAvx2);
+
 constexpr Kernels with_avx512(Kernels kernels) {
   kernels.strip_rows = 16;
   kernels.quantized = avx512::quantized;
@@ -62,6 +70,7 @@ const Kernels& kernels_of(Path path) {
   switch (path) {
 #if defined(__x86_64__)
     case Path::avx2: return kAvx2;
+    case Path::avxvnni: return kAvxVnni;
     case Path::avx512: return kAvx512;
 #endif
     default: return kScalar;
