@@ -63,6 +63,27 @@ std::string usage_error(const CLI::App* app, const CLI::Error& error,
   return fmt::format("{}: {}\n(`{} --help` says more)\n", path, what, path);
 }
 
+// `hearth bench engine`, with the options of the other engines' bench.
+void declare_bench_engine(CLI::App& bench, cli::Common& common, std::function<int()>& chosen) {
+  static engine::BenchOptions options;
+  CLI::App* sub = bench.add_subcommand("engine", "How fast the engine computes a model");
+  sub->add_option("model", options.model, "A path or a stored model's name")->required();
+  const CLI::Range sizes(0, 1 << 20);
+  sub->add_option("-p", options.n_prompt, "Sizes of prompts to read")->delimiter(',')->check(sizes);
+  sub->add_option("-n", options.n_generated, "Tokens to generate")->delimiter(',')->check(sizes);
+  sub->add_option("-d", options.depths, "Tokens that lie before")->delimiter(',')->check(sizes);
+  sub->add_option("-t", options.n_threads, "Threads (default: the engine's)")
+      ->check(CLI::Range(1, 1024));
+  sub->add_option("-r", options.n_repetitions, "Repetitions of each")->check(CLI::Range(1, 1000));
+  sub->add_flag("--json", options.json, "Machine-readable output");
+  sub->callback([&] {
+    chosen = [&] {
+      options.model = cli::model_path(common, options.model);
+      return engine::bench_main(options);
+    };
+  });
+}
+
 // Every subcommand with its options; each leaves its call in `chosen`.
 void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
   auto command = [&](const char* name, const char* summary, std::function<int()> run) {
@@ -160,6 +181,10 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
   sub->add_subcommand("rotate", "Replace it; clients must read daemon.json again")->callback([&] {
     chosen = [&] { return cli::rotate_token(common); };
   });
+
+  sub = command("bench", "Measure speed on this machine", [] { return 0; });
+  sub->require_subcommand(1);
+  declare_bench_engine(*sub, common, chosen);
 
   static std::string shell;
   sub = command("completion", "Print a shell completion script",

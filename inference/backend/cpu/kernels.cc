@@ -23,6 +23,8 @@ constexpr Kernels kScalar = {
     .weighted_sum = scalar::weighted_sum,
     .f16_to_f32 = scalar::f16_to_f32,
     .f32_to_f16 = scalar::f32_to_f16,
+    .int8_chain = scalar::int8_chain,
+    .f32_chain = scalar::f32_chain,
 };
 
 #if defined(__x86_64__)
@@ -41,11 +43,14 @@ constexpr Kernels kAvx2 = {
     .weighted_sum = avx2::weighted_sum,
     .f16_to_f32 = avx2::f16_to_f32,
     .f32_to_f16 = avx2::f32_to_f16,
+    .int8_chain = avx2::int8_chain,
+    .f32_chain = avx2::f32_chain,
 };
 
 constexpr Kernels with_avx512(Kernels kernels) {
   kernels.strip_rows = 16;
   kernels.quantized = avx512::quantized;
+  kernels.int8_chain = avx512::int8_chain;
   return kernels;
 }
 constexpr Kernels kAvx512 = with_avx512(kAvx2);

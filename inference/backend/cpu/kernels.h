@@ -96,6 +96,10 @@ struct Kernels {
 
   void (*f16_to_f32)(const uint8_t* in, size_t n, float* out);
   void (*f32_to_f16)(const float* in, size_t n, uint8_t* out);
+
+  // The products' instructions alone, in registers: how many multiply-adds n_rounds made.
+  uint64_t (*int8_chain)(uint64_t n_rounds);
+  uint64_t (*f32_chain)(uint64_t n_rounds);
 };
 
 const Kernels& kernels_of(Path path);

@@ -28,4 +28,7 @@ void weighted_sum(const float* p, size_t p_stride, size_t n_queries, const float
 void f16_to_f32(const uint8_t* in, size_t n, float* out);
 void f32_to_f16(const float* in, size_t n, uint8_t* out);
 
+uint64_t int8_chain(uint64_t n_rounds);
+uint64_t f32_chain(uint64_t n_rounds);
+
 }  // namespace hearth::cpu::avx2

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "support/result.h"
 
@@ -26,6 +27,17 @@ struct QuantizeOptions {
 };
 Result<> quantize(const QuantizeOptions& options);
 std::string quantize_types();  // "F16, Q8_0, ..."
+
+// `hearth bench engine MODEL`: how fast prompts are read (pp) and tokens generated (tg), for each
+// depth: how many tokens lie before. Sizes of 0 are left out.
+struct BenchOptions {
+  std::string model;  // path
+  std::vector<uint32_t> n_prompt{512}, n_generated{128}, depths{0};
+  uint32_t n_threads = 0;  // 0: as many as the engine would
+  uint32_t n_repetitions = 5;
+  bool json = false;  // a list of {"test": "pp512", "depth": 0, "tok_s": ...}
+};
+int bench_main(const BenchOptions& options);
 
 // What all models together may take here when no setting says so: the machine's memory or the
 // cgroup's limit, less a margin.
