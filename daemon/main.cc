@@ -191,13 +191,27 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
                 [&] { return cli::shell_completion(shell); });
   sub->add_option("shell", shell, "bash, zsh or fish")->required();
 
+  static engine::QuantizeOptions quantize;
+  sub = command("quantize", "Write a model in another type (needs no daemon)", [&] {
+    quantize.in = cli::model_path(common, quantize.in);
+    auto done = engine::quantize(quantize);
+    return done ? 0 : cli::fail(done.error());
+  });
+  sub->add_option("in", quantize.in, "The model: a GGUF, best in F16, BF16 or F32")->required();
+  sub->add_option("out", quantize.out, "The file to write")->required();
+  sub->add_option("type", quantize.type, "One of " + engine::quantize_types())->required();
+  sub->add_option("-t,--threads", quantize.n_threads, "Default: all cores");
+  sub->add_flag("-q,--quiet", quantize.is_quiet, "No progress");
+
   app.add_subcommand(
-      "dev", "For people who work on models: logits, tokenize, detokenize, template, inspect");
+      "dev",
+      "For people who work on models: logits, tokenize, detokenize, template, inspect, synth");
 }
 
 // `hearth dev COMMAND MODEL ...`: a stored model's name may stand for its path.
 int run_dev(const cli::Common& common, std::vector<std::string> arguments) {
-  if (arguments.size() > 1 && !arguments[1].starts_with("-") && arguments[0] != "template")
+  if (arguments.size() > 1 && !arguments[1].starts_with("-") && arguments[0] != "template" &&
+      arguments[0] != "synth")
     arguments[1] = cli::model_path(common, arguments[1]);
   return engine::dev_main(arguments);
 }
