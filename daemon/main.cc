@@ -63,6 +63,27 @@ std::string usage_error(const CLI::App* app, const CLI::Error& error,
   return fmt::format("{}: {}\n(`{} --help` says more)\n", path, what, path);
 }
 
+// `hearth bench engine`, with the options of the other engines' bench.
+void declare_bench_engine(CLI::App& bench, cli::Common& common, std::function<int()>& chosen) {
+  static engine::BenchOptions options;
+  CLI::App* sub = bench.add_subcommand("engine", "How fast the engine computes a model");
+  sub->add_option("model", options.model, "A path or a stored model's name")->required();
+  const CLI::Range sizes(0, 1 << 20);
+  sub->add_option("-p", options.n_prompt, "Sizes of prompts to read")->delimiter(',')->check(sizes);
+  sub->add_option("-n", options.n_generated, "Tokens to generate")->delimiter(',')->check(sizes);
+  sub->add_option("-d", options.depths, "Tokens that lie before")->delimiter(',')->check(sizes);
+  sub->add_option("-t", options.n_threads, "Threads (default: the engine's)")
+      ->check(CLI::Range(1, 1024));
+  sub->add_option("-r", options.n_repetitions, "Repetitions of each")->check(CLI::Range(1, 1000));
+  sub->add_flag("--json", options.json, "Machine-readable output");
+  sub->callback([&] {
+    chosen = [&] {
+      options.model = cli::model_path(common, options.model);
+      return engine::bench_main(options);
+    };
+  });
+}
+
 // Every subcommand with its options; each leaves its call in `chosen`.
 void declare(CLI::App& app, cli::Common& common, std::string& config_path,
              std::function<int()>& chosen) {
@@ -162,10 +183,26 @@ void declare(CLI::App& app, cli::Common& common, std::string& config_path,
     chosen = [&] { return cli::rotate_token(common); };
   });
 
+  sub = command("bench", "Measure speed on this machine", [] { return 0; });
+  sub->require_subcommand(1);
+  declare_bench_engine(*sub, common, chosen);
+
   static std::string shell;
   sub = command("completion", "Print a shell completion script",
                 [&] { return cli::shell_completion(app, shell); });
   sub->add_option("shell", shell, "bash, zsh or fish")->required();
+
+  static engine::QuantizeOptions quantize;
+  sub = command("quantize", "Write a model in another type (needs no daemon)", [&] {
+    quantize.in = cli::model_path(common, quantize.in);
+    auto done = engine::quantize(quantize);
+    return done ? 0 : cli::fail(done.error());
+  });
+  sub->add_option("in", quantize.in, "The model: a GGUF, best in F16, BF16 or F32")->required();
+  sub->add_option("out", quantize.out, "The file to write")->required();
+  sub->add_option("type", quantize.type, "One of " + engine::quantize_types())->required();
+  sub->add_option("-t,--threads", quantize.n_threads, "Default: all cores");
+  sub->add_flag("-q,--quiet", quantize.is_quiet, "No progress");
 
   sub = app.add_subcommand("dev", "For people who work on models");  // see run_dev()
   for (std::string_view name : engine::dev_commands()) sub->add_subcommand(std::string(name));
@@ -173,7 +210,8 @@ void declare(CLI::App& app, cli::Common& common, std::string& config_path,
 
 // `hearth dev COMMAND MODEL ...`: a stored model's name may stand for its path.
 int run_dev(const cli::Common& common, std::vector<std::string> arguments) {
-  if (arguments.size() > 1 && !arguments[1].starts_with("-") && arguments[0] != "template")
+  if (arguments.size() > 1 && !arguments[1].starts_with("-") && arguments[0] != "template" &&
+      arguments[0] != "synth")
     arguments[1] = cli::model_path(common, arguments[1]);
   return engine::dev_main(arguments);
 }

@@ -11,6 +11,7 @@
 
 #include "backend/backend.h"
 #include "chat/jinja.h"
+#include "engine/synthetic.h"
 #include "gguf/inspect.h"
 #include "gguf/reader.h"
 #include "graph/logits.h"
@@ -142,7 +143,17 @@ Result<> inspect(const Words& words) {
   return print(words.has("--json") ? gguf::inspect_json(*file) + "\n" : gguf::inspect_text(*file));
 }
 
+Result<> synthesize(const Words& words) {
+  const auto source = synthetic_model(words.positional[0]);
+  if (!source) return source.error();
+  const auto mix = gguf::mix_of(*words.find("--type"));
+  if (!mix) return mix.error();
+  return gguf::convert(*source, *mix, *words.find("--out"), 0, nullptr);
+}
+
 const std::vector<Command>& commands() {
+  static const std::string synth_usage =
+      fmt::format("SHAPE --type TYPE --out FILE  (random weights; {})", synthetic_shapes());
   static const std::vector<Command> table = {
       {"logits",
        "MODEL --tokens ID,ID,... --out FILE [--exact]",
@@ -153,6 +164,7 @@ const std::vector<Command>& commands() {
       {"detokenize", "MODEL  < JSON array of ids", {}, {}, detokenize},
       {"template", "FILE.jinja  < JSON object of variables", {}, {}, render},
       {"inspect", "MODEL [--json]", {"--json"}, {}, inspect},
+      {"synth", synth_usage, {}, {"--type", "--out"}, synthesize},
   };
   return table;
 }

@@ -16,7 +16,7 @@ void dequantize_row(Type type, const std::byte* row, size_t n, float* out);
 // The types that quantize_row can write.
 bool can_quantize(Type type);
 
-// The inverse, with row_bytes(type, n) bytes of output. The 32-element formats and Q8_0 round as
+// The inverse, with row_bytes(type, n) bytes of output. The formats with blocks of 32 round as
 // the common tools do, bit for bit; the k-quants search the scales that give the least squared
 // error. Deterministic. NaN has no place in a block format: it becomes some number of the block's
 // range.

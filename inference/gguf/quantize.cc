@@ -1,8 +1,8 @@
 // Quantization, the inverse of quant.cc.
 //
-// The 32-element formats are rounded directly: the scale comes from the largest element (or from
-// the range, where there is a min), each element goes to the nearest level. This is bit for bit
-// what the common tools write.
+// The 32-element formats and MXFP4 are rounded directly: the scale comes from the largest element
+// (or from the range, where there is a min), each element goes to the nearest level. This is bit
+// for bit what the common tools write.
 //
 // K-quants hold a scale (and min) for each 16 or 32 elements as 6 or 8 bits of a common f16.
 // Problem: the scale that just covers the range is seldom the one with the least squared error.
@@ -96,6 +96,33 @@ void q8_0(Values x, uint8_t* block) {
   const float id = inverse(d);
   store_u16(block, f32_to_f16(d));
   for (int j = 0; j < 32; ++j) block[2 + j] = static_cast<uint8_t>(nearest(x[j] * id, -128, 127));
+}
+
+// FP4 magnitudes: the table of quant.cc, whose sign is the top bit of a code.
+constexpr float kFp4[8] = {0, 0.5f, 1, 1.5f, 2, 3, 4, 6};
+
+// The code nearest to a value in units of the scale, the smaller magnitude on ties; NaN is zero.
+unsigned nearest_fp4(float value) {
+  const float magnitude = std::fabs(value);
+  unsigned code = 0;
+  while (code < 7 && magnitude > (kFp4[code] + kFp4[code + 1]) / 2) ++code;
+  return code > 0 && value < 0 ? code | 8 : code;
+}
+
+// The scale as the OCP Microscaling specification has it: the power of two of the largest element
+// over that of the largest FP4 number, 4. What lies beyond 6 times the scale is cut to that.
+void mxfp4(Values x, uint8_t* block) {
+  constexpr int kLargestFp4Exponent = 2, kBias = 127;
+  const float largest = std::fabs(extreme(x, 32));
+  const int exponent =
+      largest > 0 ? nearest(std::floor(std::log2(largest)), -kBias, kBias) - kLargestFp4Exponent
+                  : -kBias;
+  const int code = std::max(exponent + kBias, 0);
+  const double unit = std::ldexp(1.0, kBias - code);
+  std::array<unsigned, 32> levels;
+  for (size_t j = 0; j < 32; ++j) levels[j] = nearest_fp4(static_cast<float>(x[j] * unit));
+  block[0] = static_cast<uint8_t>(code);
+  store_levels(levels, block + 1, nullptr);
 }
 
 // --- K-quants ---
@@ -258,6 +285,7 @@ void (*block_function(Type type))(Values, uint8_t*) {
     case Type::q4_k: return q4_k;
     case Type::q5_k: return q5_k;
     case Type::q6_k: return q6_k;
+    case Type::mxfp4: return mxfp4;
     default: return nullptr;
   }
 }

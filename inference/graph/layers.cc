@@ -88,9 +88,9 @@ RopeAngles load_angles(Loader& loader, const Rope& rope) {
 Result<Layers> load_layers(const gguf::File& file, const ModelPlan& plan, Backend& backend) {
   Loader loader(file, backend);
   Layers model;
-  model.embedding = loader.matrix("token_embd.weight", plan.width, plan.n_vocab);
+  model.embedding = loader.table("token_embd.weight", plan.width, plan.n_vocab);
   model.output = loader.matrix("output.weight", plan.width, plan.n_vocab, Need::optional);
-  if (!model.output) model.output = model.embedding;
+  if (!model.output) model.output = loader.matrix("token_embd.weight", plan.width, plan.n_vocab);
   model.output_norm = load_norm(loader, plan.output_norm, plan.width, "", "output_norm");
   const std::vector<Rope> ropes = ropes_of(plan);
   for (const Rope& rope : ropes) model.ropes.push_back(load_angles(loader, rope));

@@ -28,7 +28,7 @@ struct Layers {
   Weight embedding{};  // (n_vocab, width)
   std::vector<Layer> layers{};
   NormWeights output_norm{};
-  Weight output{};                    // (n_vocab, width); the embedding when tied
+  Weight output{};                    // (n_vocab, width); the same tensor when tied
   std::vector<RopeAngles> ropes{};    // the different ones of the plan
   std::vector<std::string> unused{};  // tensors that the plan does not know: noted, not fatal
 };

@@ -52,6 +52,11 @@ Weight Loader::matrix(const std::string& name, uint64_t cols, uint64_t rows, Nee
   return tensor ? backend_.prepare(*tensor, 0, rows) : Weight{};
 }
 
+Weight Loader::table(const std::string& name, uint64_t cols, uint64_t rows) {
+  const gguf::Tensor* tensor = find_matrix(name, {cols, rows, 1}, Need::required);
+  return tensor ? backend_.prepare_table(*tensor, 0, rows) : Weight{};
+}
+
 Weight Loader::stack(const std::string& name, uint64_t cols, uint64_t rows, uint64_t n) {
   const gguf::Tensor* tensor = find_matrix(name, {cols, rows, n}, Need::required);
   return tensor ? backend_.prepare(*tensor, 0, rows) : Weight{};

@@ -6,8 +6,8 @@
 
 namespace hearth::cpu::avx2 {
 
-void quantize_32(const float* x, size_t k, const QuantizedColumn& out);
-void quantize_256(const float* x, size_t k, const QuantizedColumn& out);
+void quantize_32(const float* x, size_t k, size_t n_columns, size_t column, uint8_t* panel);
+void quantize_256(const float* x, size_t k, size_t n_columns, size_t column, uint8_t* panel);
 
 const QuantKernels* quantized(gguf::Type type);
 
@@ -27,5 +27,8 @@ void weighted_sum(const float* p, size_t p_stride, size_t n_queries, const float
 
 void f16_to_f32(const uint8_t* in, size_t n, float* out);
 void f32_to_f16(const float* in, size_t n, uint8_t* out);
+
+uint64_t int8_chain(uint64_t n_rounds);
+uint64_t f32_chain(uint64_t n_rounds);
 
 }  // namespace hearth::cpu::avx2

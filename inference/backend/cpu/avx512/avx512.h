@@ -8,4 +8,6 @@ namespace hearth::cpu::avx512 {
 
 const QuantKernels* quantized(gguf::Type type);
 
+uint64_t int8_chain(uint64_t n_rounds);
+
 }  // namespace hearth::cpu::avx512
