@@ -272,13 +272,8 @@ void Scheduler::take_token(Sequence& sequence, std::span<float> logits) {
     return finish(sequence, FinishReason::length);
 }
 
-void Scheduler::show(Sequence& sequence, std::vector<TextStream::Piece> pieces) {
-  using Kind = StreamDelta::Kind;
-  for (TextStream::Piece& piece : pieces)
-    emit_(Delta{sequence.request,
-                {.kind = piece.is_reasoning ? Kind::reasoning : Kind::text,
-                 .text = std::move(piece.text),
-                 .tokens = std::move(piece.tokens)}});
+void Scheduler::show(Sequence& sequence, std::vector<StreamDelta> deltas) {
+  for (StreamDelta& delta : deltas) emit_(Delta{sequence.request, std::move(delta)});
 }
 
 void Scheduler::report_progress(Sequence& sequence) {
@@ -292,7 +287,9 @@ void Scheduler::report_progress(Sequence& sequence) {
 }
 
 void Scheduler::finish(Sequence& sequence, FinishReason reason) {
-  show(sequence, sequence.stream.finish());
+  show(sequence, sequence.stream.finish(reason != FinishReason::stop));
+  if (reason == FinishReason::stop && sequence.stream.n_calls() > 0)
+    reason = FinishReason::tool_calls;
   Done done;
   done.request = sequence.request;
   done.finish_reason = reason;

@@ -62,7 +62,7 @@ class Scheduler {
   void compute_alone(std::span<const Share> shares);
   void advance(std::span<const Share> shares);
   void take_token(Sequence& sequence, std::span<float> logits);
-  void show(Sequence& sequence, std::vector<TextStream::Piece> pieces);
+  void show(Sequence& sequence, std::vector<StreamDelta> deltas);
   void report_progress(Sequence& sequence);
   void finish(Sequence& sequence, FinishReason reason);
   void fail(Sequence& sequence, const Error& error, bool keeps_pages);
