@@ -98,6 +98,7 @@ Result<Layers> load_layers(const gguf::File& file, const ModelPlan& plan, Backen
     model.layers.push_back(load_layer(loader, plan, i, ropes));
   model.unused = loader.unused();
   if (loader.error()) return *loader.error();
+  file.forget_pages();  // what the backend repacked would take memory twice
   return model;
 }
 
