@@ -123,6 +123,7 @@ std::optional<size_t> Model::State::run(const Batch& batch, KvCache& cache,
     add_block(pass, layer.norm_kind, layer.before_ffn, layer.ffn, layer.after_ffn);
     if (watch && !backend.all_finite(pass.x, pass.n * plan.width)) return pass.layer;
     ++pass.layer;
+    if (batch.beat) ++*batch.beat;
   }
 
   logits.resize(pass.n * plan.n_vocab);  // of the rows that the last layer kept
