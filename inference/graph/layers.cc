@@ -94,8 +94,10 @@ Result<Layers> load_layers(const gguf::File& file, const ModelPlan& plan, Backen
   model.output_norm = load_norm(loader, plan.output_norm, plan.width, "", "output_norm");
   const std::vector<Rope> ropes = ropes_of(plan);
   for (const Rope& rope : ropes) model.ropes.push_back(load_angles(loader, rope));
-  for (size_t i = 0; i < plan.layers.size() && !loader.error(); ++i)
+  for (size_t i = 0; i < plan.layers.size() && !loader.error(); ++i) {
     model.layers.push_back(load_layer(loader, plan, i, ropes));
+    file.forget_pages();  // what the backend repacked would take memory twice
+  }
   model.unused = loader.unused();
   if (loader.error()) return *loader.error();
   return model;

@@ -1,7 +1,5 @@
 #include "backend/cpu/cpu_backend.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -20,20 +18,12 @@ Matrix matrix_of(const Weight& w) {
           .strip_rows = w.strip_rows};
 }
 
-// Takes a read-only mapping's pages out of this process; they stay in the page cache.
-void forget_pages(const std::byte* data, size_t n) {
-  constexpr uintptr_t kPage = 4096;
-  const auto begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) / kPage * kPage;
-  const auto end = (reinterpret_cast<uintptr_t>(data) + n) / kPage * kPage;
-  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-}
-
 }  // namespace
 
 CpuBackend::CpuBackend(uint32_t n_threads, Path path, bool exact)
     : pool_(n_threads), path_(path), exact_(exact) {}
 
-// As strips in memory of its own; the file's pages are not needed any more.
+// As strips in memory of its own.
 Weight CpuBackend::repacked(const Weight& table, uint32_t strip_rows) {
   Weight weight = table;
   weight.strip_rows = strip_rows;
@@ -45,7 +35,6 @@ Weight CpuBackend::repacked(const Weight& table, uint32_t strip_rows) {
     matrix.data += i * table.rows * row_bytes;
     pack(matrix, strip_rows, memory.get() + i * bytes);
   }
-  forget_pages(table.data.get(), table.n_stacked * table.rows * row_bytes);
   weight.data = memory;
   return weight;
 }
