@@ -2,7 +2,7 @@
 // forgotten.
 //
 // A page holds kPageTokens positions of every layer. In one layer of it lie, for each kv head in
-// turn, kPageTokens rows of K and then kPageTokens rows of V.
+// turn, K and V of kPageTokens positions, as the backend likes them.
 #pragma once
 
 #include <cstddef>

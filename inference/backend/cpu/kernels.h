@@ -44,6 +44,16 @@ struct SoftmaxState {
   float sum;
 };
 
+// scores[q * kPageTokens + p] = dot(query q, key p) of the positions p in [first, end) of a page,
+// and of no meaning beside them. Keys are transposed: element d of position p is the
+// (d * kPageTokens + p)-th.
+using Score = void (*)(const uint8_t* keys, size_t first, size_t end, size_t k_dim,
+                       const float* queries, size_t n_queries, float* scores);
+
+// acc[q][d] = acc[q][d] * correction[q] + sum over j < n of p[q * kPageTokens + j] * v[j][d]
+using WeightedSum = void (*)(const float* p, size_t n_queries, const float* correction,
+                             const uint8_t* v, size_t n, size_t head_dim, float* acc);
+
 struct Kernels {
   size_t strip_rows;  // of the strips (strips.h) that it multiplies; 1: rows as in the file
 
@@ -62,9 +72,8 @@ struct Kernels {
   // Turns n scores into weights exp(s - max) with s = cap(score * scale) and the new maximum, and
   // updates the state. Returns what earlier sums must be multiplied by. softcap 0: off.
   float (*softmax_tile)(float* scores, size_t n, float scale, float softcap, SoftmaxState& state);
-  // acc[q][d] = acc[q][d] * correction[q] + sum over j < n of p[q * p_stride + j] * v[j][d]
-  void (*weighted_sum)(const float* p, size_t p_stride, size_t n_queries, const float* correction,
-                       const float* v, size_t n, size_t head_dim, float* acc);
+  Score score_f32, score_f16;
+  WeightedSum weighted_sum_f32, weighted_sum_f16;
 
   void (*f16_to_f32)(const uint8_t* in, size_t n, float* out);
   void (*f32_to_f16)(const float* in, size_t n, uint8_t* out);

@@ -64,9 +64,7 @@ struct Avx512 {
     return _mm512_cvtepi8_epi16(
         _mm256_set_m128i(_mm_unpackhi_epi8(first, second), _mm_unpacklo_epi8(first, second)));
   }
-  static Ints add_pair_products(Ints sum, Ints a, Ints b) {
-    return _mm512_dpwssd_epi32(sum, a, b);
-  }
+  static Ints add_pair_products(Ints sum, Ints a, Ints b) { return _mm512_dpwssd_epi32(sum, a, b); }
 
   // Not a constant to the compiler, which would clear arrays of it by a slow instruction for
   // memory.
