@@ -205,7 +205,7 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
 
   app.add_subcommand(
       "dev",
-      "For people who work on models: logits, tokenize, detokenize, template, inspect, synth");
+      "For people who work on models: logits, embed, tokenize, detokenize, template, inspect, synth");
 }
 
 // `hearth dev COMMAND MODEL ...`: a stored model's name may stand for its path.

@@ -71,6 +71,70 @@ Linear Loader::part(const std::string& name, uint64_t cols, uint64_t all_rows, u
   return linear;
 }
 
+Linear Loader::picked(const std::string& name, uint64_t cols, uint64_t all_rows,
+                      std::span<const RowPattern> patterns) {
+  const gguf::Tensor* tensor = find_matrix(name + ".weight", {cols, all_rows, 1}, Need::required);
+  if (!tensor) return {};
+  const std::vector<float> all_biases = host_vector(name + ".bias", all_rows, Need::optional);
+  const size_t row_bytes = gguf::row_bytes(tensor->type, cols);
+  Bytes bytes;
+  std::vector<float> biases;
+  for (const RowPattern& pattern : patterns)
+    for (uint64_t i = 0; i < pattern.count; ++i) {
+      const uint64_t first = pattern.first + i * pattern.step;
+      const auto rows = tensor->data.subspan(first * row_bytes, pattern.n * row_bytes);
+      bytes.insert(bytes.end(), rows.begin(), rows.end());
+      if (!all_biases.empty())
+        biases.insert(biases.end(), &all_biases[first], &all_biases[first] + pattern.n);
+    }
+  gguf::Tensor picked = *tensor;
+  picked.dims[1] = bytes.size() / row_bytes;
+  Linear linear{.matrix = prepare_owned(picked, std::move(bytes))};
+  if (!biases.empty()) linear.bias = backend_.upload(biases);
+  return linear;
+}
+
+Weight Loader::stack_part(const std::string& name, uint64_t cols, uint64_t all_rows,
+                          uint64_t first_row, uint64_t rows, uint64_t n) {
+  const gguf::Tensor* tensor = find_matrix(name, {cols, all_rows, n}, Need::required);
+  if (!tensor) return {};
+  const size_t row_bytes = gguf::row_bytes(tensor->type, cols);
+  Bytes bytes;
+  for (uint64_t i = 0; i < n; ++i) {
+    const auto part =
+        tensor->data.subspan((i * all_rows + first_row) * row_bytes, rows * row_bytes);
+    bytes.insert(bytes.end(), part.begin(), part.end());
+  }
+  gguf::Tensor picked = *tensor;
+  picked.dims[1] = rows;
+  return prepare_owned(picked, std::move(bytes));
+}
+
+// The backend may take the bytes as they are: the weight keeps them.
+Weight Loader::prepare_owned(gguf::Tensor tensor, Bytes bytes) {
+  struct Owner {
+    Bytes bytes;
+    std::shared_ptr<const std::byte> data;
+  };
+  const auto owner = std::make_shared<Owner>(std::move(bytes), nullptr);
+  tensor.data = owner->bytes;
+  Weight weight = backend_.prepare(tensor, 0, tensor.dims[1]);
+  owner->data = std::move(weight.data);
+  weight.data = {owner, owner->data.get()};
+  return weight;
+}
+
+Floats Loader::constant(uint64_t n, float value) {
+  return error_ ? Floats{} : backend_.upload(std::vector<float>(n, value));
+}
+
+Floats Loader::transposed(const std::string& name, uint64_t cols, uint64_t rows) {
+  const std::vector<float> numbers = floats(name, {cols, rows, 1}, Need::required);
+  std::vector<float> turned(numbers.size());
+  for (uint64_t i = 0; i < numbers.size(); ++i) turned[i % cols * rows + i / cols] = numbers[i];
+  return turned.empty() ? Floats{} : backend_.upload(turned);
+}
+
 std::vector<float> Loader::floats(const std::string& name, Shape shape, Need need) {
   const gguf::Tensor* tensor = find(name, shape, need);
   if (!tensor) return {};

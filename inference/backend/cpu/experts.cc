@@ -53,7 +53,7 @@ void keep_groups(const Router& router, std::vector<float>& scores) {
         second = std::max(second, scores[i]);
       }
     }
-    sums[g] = size > 1 ? best + second : best;
+    sums[g] = size > 1 && !router.groups_by_best ? best + second : best;
   }
   std::vector<uint32_t> kept(router.n_groups_used);
   largest(sums, kept.size(), kept.data());
@@ -142,7 +142,9 @@ void run_experts(const Machine& machine, bool exact, const Backend::Experts& exp
                  const float* logits, const float* x, size_t n, const Backend::ExpertsWorkspace& ws,
                  float* out) {
   const size_t n_used = experts.router.n_used;
-  const Choice choice = route(machine, experts.router, logits, experts.choice_bias, n);
+  Choice choice = route(machine, experts.router, logits, experts.choice_bias, n);
+  for (size_t i = 0; experts.scale.size > 0 && i < choice.weights.size(); i++)
+    choice.weights[i] *= experts.scale.data()[choice.experts[i]];
   const Sorted sorted = sort_by_expert(experts.router, choice);
   const Matrix gate = first_of(experts.gate), up = first_of(experts.up),
                down = first_of(experts.down);

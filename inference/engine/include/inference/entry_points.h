@@ -14,7 +14,7 @@ namespace hearth::engine {
 // closes or the last model unloads. Started by the daemon only; dies with its parent.
 int engine_main(std::span<const std::string> arguments);
 
-// `hearth dev logits|tokenize|detokenize|template|inspect|synth ...`: for people who work on models.
+// `hearth dev logits|embed|tokenize|detokenize|template|inspect|synth ...`: for people who work on models.
 // Needs no daemon. Returns the exit status; errors go to stderr.
 int dev_main(std::span<const std::string> arguments);
 
