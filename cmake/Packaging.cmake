@@ -2,6 +2,22 @@
 install(FILES README.md ARCHITECTURE.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES packaging/hearth.service DESTINATION lib/systemd/user)
 
+# Completion files, each under the name that its shell looks for.
+set(completions ${CMAKE_BINARY_DIR}/completions)
+foreach(file IN ITEMS bash/hearth zsh/_hearth fish/hearth.fish)
+  cmake_path(GET file PARENT_PATH shell)
+  add_custom_command(
+    OUTPUT ${completions}/${file}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${completions}/${shell}
+    COMMAND hearth completion ${shell} > ${completions}/${file}
+    DEPENDS hearth)
+  list(APPEND completion_files ${completions}/${file})
+endforeach()
+add_custom_target(completions ALL DEPENDS ${completion_files})
+install(FILES ${completions}/bash/hearth DESTINATION share/bash-completion/completions)
+install(FILES ${completions}/zsh/_hearth DESTINATION share/zsh/vendor-completions)
+install(FILES ${completions}/fish/hearth.fish DESTINATION share/fish/vendor_completions.d)
+
 set(CPACK_PACKAGE_NAME hearth)
 set(CPACK_PACKAGE_CONTACT "Hearth developers <hearth@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Language models for editors: own inference engine and remote APIs behind one policy")

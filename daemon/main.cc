@@ -85,14 +85,15 @@ void declare_bench_engine(CLI::App& bench, cli::Common& common, std::function<in
 }
 
 // Every subcommand with its options; each leaves its call in `chosen`.
-void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
+void declare(CLI::App& app, cli::Common& common, std::string& config_path,
+             std::function<int()>& chosen) {
   auto command = [&](const char* name, const char* summary, std::function<int()> run) {
     CLI::App* sub = app.add_subcommand(name, summary);
     // CLI11 calls a parent after its own subcommand, whose choice stands.
     sub->callback([&chosen, sub, run = std::move(run)] {
       if (sub->get_subcommands().empty()) chosen = run;
     });
-    sub->add_option("--config", common.config_path, "Configuration file");
+    sub->add_option("--config", config_path, "Configuration file");
     return sub;
   };
   auto json = [&](CLI::App* sub) {
@@ -155,7 +156,7 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
   sub = command("config", "Work on the configuration", [] { return 0; });
   sub->require_subcommand(1);
   CLI::App* check = sub->add_subcommand("check", "Check hearth.toml and print what is in force");
-  check->add_option("--config", common.config_path, "Configuration file");
+  check->add_option("--config", config_path, "Configuration file");
   check->callback([&] { chosen = [&] { return cli::config_check(common); }; });
 
   json(command("doctor", "Check this machine and installation",
@@ -188,7 +189,7 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
 
   static std::string shell;
   sub = command("completion", "Print a shell completion script",
-                [&] { return cli::shell_completion(shell); });
+                [&] { return cli::shell_completion(app, shell); });
   sub->add_option("shell", shell, "bash, zsh or fish")->required();
 
   static engine::QuantizeOptions quantize;
@@ -203,9 +204,8 @@ void declare(CLI::App& app, cli::Common& common, std::function<int()>& chosen) {
   sub->add_option("-t,--threads", quantize.n_threads, "Default: all cores");
   sub->add_flag("-q,--quiet", quantize.is_quiet, "No progress");
 
-  app.add_subcommand(
-      "dev",
-      "For people who work on models: logits, embed, tokenize, detokenize, template, inspect, synth");
+  sub = app.add_subcommand("dev", "For people who work on models");  // see run_dev()
+  for (std::string_view name : engine::dev_commands()) sub->add_subcommand(std::string(name));
 }
 
 // `hearth dev COMMAND MODEL ...`: a stored model's name may stand for its path.
@@ -236,9 +236,8 @@ int main(int argc, char** argv) {
     return usage_error(failed, error, arguments);
   });
   app.require_subcommand(1);
-  declare(app, common, chosen);
-  const std::string default_config = path::join(common.folders.config, "hearth.toml");
-  common.config_path = default_config;
+  std::string config_path;
+  declare(app, common, config_path, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -246,8 +245,14 @@ int main(int argc, char** argv) {
     return status == 0 ? 0 : cli::kUsage;
   }
   if (!folders) return cli::fail(folders.error());
-  // Without the default file the defaults are in force; one that was asked for has to be there.
-  if (common.config_path != default_config && ::access(common.config_path.c_str(), F_OK) != 0)
-    return cli::fail(file::io_error("open", common.config_path, errno));
+  // Without the usual files the defaults are in force; one that was asked for has to be there.
+  if (!config_path.empty()) {
+    if (::access(config_path.c_str(), F_OK) != 0)
+      return cli::fail(file::io_error("open", config_path, errno));
+    common.config_files = {config_path};
+  } else {
+    common.config_files = path::system_config_files("hearth.toml");
+    common.config_files.push_back(path::join(common.folders.config, "hearth.toml"));
+  }
   return chosen();
 }

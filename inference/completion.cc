@@ -36,9 +36,11 @@ void append(Message& message, const StreamDelta& delta) {
     ToolCall* call = std::get_if<ToolCall>(&block.content);
     if (!call || index++ != delta.tool_index) continue;
     call->arguments += delta.text;
+    block.tokens.insert(block.tokens.end(), delta.tokens.begin(), delta.tokens.end());
     return;
   }
   message.blocks.emplace_back().content = ToolCall{delta.tool_id, delta.tool_name, delta.text};
+  message.blocks.back().tokens = delta.tokens;
 }
 
 }  // namespace hearth

@@ -46,6 +46,7 @@ Task<Answer> EngineClient::State::attempt(ModelSpec spec, CompletionRequest requ
   mine->completion.message.role = Role::assistant;
   mine->completion.message.model = spec.model;
   running[id] = mine;
+  watch();
 
   Result<> waited;
   while (waited && !mine->outcome) waited = co_await wait(mine->changed);

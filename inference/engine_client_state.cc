@@ -12,6 +12,7 @@ namespace hearth::engine {
 namespace {
 
 constexpr auto kNever = net::steady_timer::time_point::max();
+constexpr int kLooks = 4;  // within hang_after
 
 bool is_same_model(const ModelSpec& a, const ModelSpec& b) {
   return a.path == b.path && a.settings.n_context == b.settings.n_context &&
@@ -29,7 +30,8 @@ EngineClient::State::State(net::any_io_executor on, Options settings)
       tasks(on),
       changed_(on, kNever),
       restart_(on, net::steady_timer::time_point::min()),
-      grace_(on) {}
+      grace_(on),
+      look_(on) {}
 
 // Each turn of the loop looks at how things stand and either returns or waits for a change.
 Task<Result<ModelFacts>> EngineClient::State::ensure_loaded(ModelSpec spec) {
@@ -83,6 +85,7 @@ Result<> EngineClient::State::start_loading(Model& model, ModelSpec spec) {
   model.phase = Model::Phase::loading;
   model.spec = std::move(spec);
   model.load_failure = std::make_shared<std::optional<Error>>();
+  watch();
   return {};
 }
 
@@ -90,6 +93,7 @@ Result<> EngineClient::State::start_unloading(Model& model) {
   if (auto sent = connection->send(Unload{model.spec.model}); !sent) return sent;
   model.phase = Model::Phase::unloading;
   model.idle.cancel();
+  watch();
   // The child handles messages in order, so it exits after this one, whatever is sent behind it.
   is_retiring = !is_any(Model::Phase::loading) && !is_any(Model::Phase::loaded);
   return {};
@@ -122,12 +126,39 @@ void EngineClient::State::keep_alive(Model& model) {
   });
 }
 
+void EngineClient::State::watch() {
+  n_still_ = 0;
+  if (!std::exchange(is_watched_, true)) look_again();
+}
+
+void EngineClient::State::look_again() {
+  look_.expires_after(options.hang_after / kLooks);
+  look_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+    std::shared_ptr<State> state = weak.lock();
+    if (!error && state) state->check_beat();
+  });
+}
+
+// Looks are counted, not time: after a pause of the whole machine the child gets its turn first.
+void EngineClient::State::check_beat() {
+  is_watched_ = connection && (!running.empty() || is_any(Model::Phase::loading) ||
+                               is_any(Model::Phase::unloading));
+  if (!is_watched_) return;
+  const uint64_t beat = connection->beat();
+  n_still_ = beat == last_beat_ ? n_still_ + 1 : 0;
+  last_beat_ = beat;
+  if (n_still_ >= kLooks)
+    connection->kill(fmt::format("it computed nothing for {} ms", options.hang_after.count()));
+  look_again();
+}
+
 void EngineClient::State::stop(std::chrono::milliseconds grace) {
   if (std::exchange(is_stopping, true)) return;
   fail_running(stopping());
   for (auto& [name, model] : models) model.idle.cancel();
   changed_.cancel();
   restart_.cancel();
+  look_.cancel();
   if (!connection) return;
   connection->close();
   grace_.expires_after(grace);

@@ -43,7 +43,7 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
     DeltaSink sink;
     Completion completion;
     uint32_t n_prompt = 0, n_context = 0;  // of a prompt that does not fit
-    bool is_taken_up = false;  // the child has accepted it
+    bool is_taken_up = false;              // the child has accepted it
     std::optional<Result<>> outcome;
     net::steady_timer changed;  // never expires; cancelled when the outcome is there
   };
@@ -57,6 +57,7 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
   Task<Result<ModelFacts>> ensure_loaded(ModelSpec spec);
   Task<Result<>> unload(std::string name);
   void keep_alive(Model& model);  // starts the idle timer when nothing runs
+  void watch();                   // that the child goes on, for as long as it has work
   void stop(std::chrono::milliseconds grace);
 
   // Until the timer expires or is cancelled, or the awaiting task is: then Errc::cancelled.
@@ -95,6 +96,8 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
   static Task<> write(std::shared_ptr<EngineConnection> child);
   void on_end(const std::string& how);
   bool is_any(Model::Phase phase) const;
+  void check_beat();
+  void look_again();
 
   void on(Loaded& event);
   void on(const LoadFailed& event);
@@ -103,6 +106,10 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
   net::steady_timer changed_;  // never expires; cancelled when a model or the child changes
   net::steady_timer restart_;  // expires when a child may be started again
   net::steady_timer grace_;    // of stop()
+  net::steady_timer look_;     // at the child's beat
+  bool is_watched_ = false;
+  uint64_t last_beat_ = 0;
+  int n_still_ = 0;  // looks in a row that found the same beat
 };
 
 }  // namespace hearth::engine

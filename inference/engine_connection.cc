@@ -67,7 +67,13 @@ Task<std::string> EngineConnection::read_events(OnEvent on_event) {
   is_ended_ = true;
   has_outgoing_.cancel();
   socket_.close();
+  if (!killed_because_.empty()) co_return killed_because_;
   co_return complaint.empty() ? how : complaint;
+}
+
+void EngineConnection::kill(std::string why) {
+  killed_because_ = std::move(why);
+  process_.kill();
 }
 
 // Returns what is wrong with what the child sent; nothing when the stream just ended.

@@ -38,9 +38,11 @@ class EngineConnection {
   // The child reads the end of the stream, and exits.
   void close();
   void kill() { process_.kill(); }
+  void kill(std::string why);  // which is what read_events() returns
 
   int pid() const { return process_.pid(); }
   SnapshotData snapshot() const { return engine::read(process_.snapshot()); }
+  uint64_t beat() const { return process_.snapshot().beat.load(std::memory_order_relaxed); }
 
  private:
   Task<std::string> read_until_end(OnEvent on_event);
@@ -51,6 +53,7 @@ class EngineConnection {
   std::deque<std::string> outgoing_;
   size_t n_outgoing_bytes_ = 0;
   net::steady_timer has_outgoing_;  // never expires; cancelled to wake the writer
+  std::string killed_because_;
   bool is_ended_ = false;
 };
 

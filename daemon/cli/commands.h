@@ -9,12 +9,16 @@
 
 #include "support/path.h"
 
+namespace CLI {
+class App;
+}
+
 namespace hearth::cli {
 
 struct Common {
   path::Folders folders;
-  std::string config_path;  // --config, else hearth.toml of the config folder
-  bool json = false;        // --json
+  std::vector<std::string> config_files;  // hearth.toml of machine and user; with --config that one
+  bool json = false;                      // --json
 };
 
 struct ServeOptions {
@@ -52,7 +56,7 @@ int config_check(const Common& common);
 int doctor(const Common& common, uint64_t model_memory_bytes);
 int garbage_collect(const Common& common, uint32_t older_than_days, bool dry_run);
 int rotate_token(const Common& common);
-int shell_completion(const std::string& shell);
+int shell_completion(const CLI::App& app, const std::string& shell);
 
 struct PullOptions {
   std::string reference;  // empty: the default model; hf:ORG/REPO[:QUANT], hf:ORG/REPO/FILE, a path

@@ -17,10 +17,11 @@
 namespace hearth::cli {
 
 int config_check(const Common& common) {
-  auto config = load_config(common.config_path);
+  auto config = load_config(common.config_files);
   if (!config) return fail(config.error());
   if (config->path.empty())
-    fmt::print(stderr, "{} does not exist: the defaults are in force\n", common.config_path);
+    fmt::print(stderr, "{} does not exist: the defaults are in force\n",
+               common.config_files.back());
   else
     fmt::print(stderr, "{} is good\n", config->path);
   fmt::print("{}", to_toml(*config));

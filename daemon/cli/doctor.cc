@@ -57,10 +57,10 @@ Check check_folder(std::string_view name, const std::string& folder) {
 }
 
 Check check_config(const Common& common) {
-  auto config = load_config(common.config_path);
+  auto config = load_config(common.config_files);
   if (!config) return {"configuration", Verdict::bad, config.error().message};
   return {"configuration", Verdict::good,
-          config->path.empty() ? "defaults (no " + common.config_path + ")" : config->path};
+          config->path.empty() ? "defaults (no " + common.config_files.back() + ")" : config->path};
 }
 
 Check check_models(const Common& common) {

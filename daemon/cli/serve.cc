@@ -21,7 +21,7 @@ namespace {
 int run(const Common& common, const ServeOptions& options, std::function<void()> on_ready) {
   DaemonOptions daemon;
   daemon.folders = common.folders;
-  daemon.config_path = common.config_path;
+  daemon.config_files = common.config_files;
   daemon.port = options.port;
   daemon.on_ready = std::move(on_ready);
   Result<> done = run_daemon(std::move(daemon));

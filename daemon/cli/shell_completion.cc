@@ -1,5 +1,10 @@
-// `hearth completion bash|zsh|fish`: the words that a shell may offer.
+// `hearth completion bash|zsh|fish`: scripts made from the declared commands, so that a new command
+// or option is offered without a line here.
 #include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/terminal.h"
@@ -8,55 +13,117 @@ namespace hearth::cli {
 
 namespace {
 
-constexpr std::string_view kCommands =
-    "serve chat complete status stop pull models config doctor logs gc token completion dev";
+// What may follow the words `path`; the first is the program itself, with an empty path.
+struct Place {
+  std::string path;  // " models rm": each word with a space before it
+  std::string summary;
+  std::vector<std::string> commands;
+  struct Option {
+    std::string name;  // without the dashes
+    std::string summary;
+  };
+  std::vector<Option> options;  // long ones
 
-constexpr std::string_view kBash = R"(_hearth() {{
-  local word=${{COMP_WORDS[COMP_CWORD]}} command=${{COMP_WORDS[1]}}
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "{0} --version --help" -- "$word"))
-    return
-  fi
-  case $command in
-    models) COMPREPLY=($(compgen -W "rm --json" -- "$word")) ;;
-    config) COMPREPLY=($(compgen -W "check" -- "$word")) ;;
-    token) COMPREPLY=($(compgen -W "rotate" -- "$word")) ;;
-    dev) COMPREPLY=($(compgen -W "logits tokenize detokenize template inspect" -f -- "$word")) ;;
-    completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$word")) ;;
-    serve) COMPREPLY=($(compgen -W "--port --detach --config" -- "$word")) ;;
-    chat) COMPREPLY=($(compgen -W "--model --session --temperature --seed --max-tokens --stats --json" -- "$word")) ;;
-    complete) COMPREPLY=($(compgen -W "--model --temperature --seed --max-tokens --stop --json" -- "$word")) ;;
-    pull) COMPREPLY=($(compgen -W "--name hf:" -f -- "$word")) ;;
-    logs) COMPREPLY=($(compgen -W "--follow --lines" -- "$word")) ;;
-    gc) COMPREPLY=($(compgen -W "--older-than --dry-run" -- "$word")) ;;
-    stop) COMPREPLY=($(compgen -W "--drain" -- "$word")) ;;
-    *) COMPREPLY=($(compgen -W "--json" -- "$word")) ;;
-  esac
+  std::string words() const {
+    std::vector<std::string> all = commands;
+    for (const Option& option : options) all.push_back("--" + option.name);
+    return fmt::format("{}", fmt::join(all, " "));
+  }
+};
+
+void collect(const CLI::App& app, const std::string& path, std::vector<Place>& places) {
+  Place place{path, app.get_description(), {}, {}};
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames())
+      place.options.push_back({name, option->get_description()});
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  for (const CLI::App* command : commands) place.commands.push_back(command->get_name());
+  places.push_back(std::move(place));
+  for (const CLI::App* command : commands)
+    collect(*command, path + " " + command->get_name(), places);
+}
+
+// The part that bash and zsh share: from the words before the cursor to the place, then to what is
+// offered there.
+std::string shell_cases(const std::vector<Place>& places, std::string_view nth_word) {
+  std::string paths, words;
+  for (const Place& place : places) {
+    if (!place.path.empty()) paths += fmt::format("{}\"{}\"", paths.empty() ? "" : "|", place.path);
+    words += fmt::format("    \"{}\") offered=\"{}\" ;;\n", place.path, place.words());
+  }
+  return fmt::format(
+      "    case \"$at {0}\" in {1}) at=\"$at {0}\" ;; esac\n  done\n  case $at in\n{2}  esac\n",
+      nth_word, paths, words);
+}
+
+std::string bash(const std::vector<Place>& places) {
+  return fmt::format(R"(_hearth() {{
+  local at= offered= i
+  for ((i = 1; i < COMP_CWORD; i++)); do
+{}  COMPREPLY=($(compgen -W "$offered" -- "${{COMP_WORDS[COMP_CWORD]}}"))
 }}
-complete -F _hearth hearth
-)";
+complete -o default -F _hearth hearth
+)",
+                     shell_cases(places, "${COMP_WORDS[i]}"));
+}
 
-constexpr std::string_view kZsh = R"(#compdef hearth
-_arguments '1:command:({0})' '*::argument:_files'
-)";
+// Works sourced, and as the file _hearth of a folder in $fpath.
+std::string zsh(const std::vector<Place>& places) {
+  return fmt::format(R"(#compdef hearth
+_hearth() {{
+  local at= offered= i
+  for ((i = 2; i < CURRENT; i++)); do
+{}  compadd -- ${{=offered}}
+  [[ ${{words[CURRENT]}} == -* ]] || _files
+}}
+if [ "$funcstack[1]" = "_hearth" ]; then _hearth "$@"; else compdef _hearth hearth; fi
+)",
+                     shell_cases(places, "${words[i]}"));
+}
 
-constexpr std::string_view kFish = R"(complete -c hearth -n __fish_use_subcommand -f -a "{0}"
-complete -c hearth -n "__fish_seen_subcommand_from models" -f -a "rm"
-complete -c hearth -n "__fish_seen_subcommand_from config" -f -a "check"
-complete -c hearth -n "__fish_seen_subcommand_from token" -f -a "rotate"
-complete -c hearth -n "__fish_seen_subcommand_from dev" -a "logits tokenize detokenize template inspect"
-complete -c hearth -n "__fish_seen_subcommand_from completion" -f -a "bash zsh fish"
-)";
+std::string in_fish_quotes(std::string_view text) {
+  std::string out = "'";
+  for (const char each : text)
+    out += each == '\'' || each == '\\' ? fmt::format("\\{}", each) : std::string(1, each);
+  return out + "'";
+}
+
+std::string fish(const std::vector<Place>& places) {
+  std::string script;
+  for (const Place& place : places) {
+    std::string condition = "__fish_use_subcommand";
+    if (!place.path.empty()) {
+      condition = place.path;
+      for (size_t at = 0; (at = condition.find(' ', at)) != std::string::npos;) {
+        const std::string_view joint =
+            at == 0 ? "__fish_seen_subcommand_from " : "; and __fish_seen_subcommand_from ";
+        condition.replace(at, 1, joint);
+        at += joint.size();
+      }
+    }
+    const std::string line = fmt::format("complete -c hearth -n {}", in_fish_quotes(condition));
+    for (const Place& below : places)
+      for (const std::string& command : place.commands)
+        if (below.path == place.path + " " + command)
+          script +=
+              fmt::format("{} -f -a {} -d {}\n", line, command, in_fish_quotes(below.summary));
+    for (const Place::Option& option : place.options)
+      script += fmt::format("{} -l {} -d {}\n", line, option.name, in_fish_quotes(option.summary));
+  }
+  return script;
+}
 
 }  // namespace
 
-int shell_completion(const std::string& shell) {
+int shell_completion(const CLI::App& app, const std::string& shell) {
+  std::vector<Place> places;
+  collect(app, "", places);
   if (shell == "bash")
-    fmt::print(kBash, kCommands);
+    fmt::print("{}", bash(places));
   else if (shell == "zsh")
-    fmt::print(kZsh, kCommands);
+    fmt::print("{}", zsh(places));
   else if (shell == "fish")
-    fmt::print(kFish, kCommands);
+    fmt::print("{}", fish(places));
   else
     return fail({Errc::invalid, fmt::format("shell \"{}\": expected bash, zsh or fish", shell)});
   return 0;

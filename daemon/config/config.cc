@@ -59,22 +59,38 @@ void check_aliases(const Config& config, const toml::table& root, settings::Faul
                      fmt::format("a name of its own; \"{}\" is also model {}", alias, other.name));
 }
 
-}  // namespace
-
-Result<Config> parse_config(std::string_view text, const std::string& file_name) {
+Result<toml::table> parse(std::string_view text, const std::string& file_name) {
   toml::parse_result parsed = toml::parse(text, std::string_view(file_name));
-  if (!parsed)
-    return Error{Errc::invalid,
-                 fmt::format("{}:{}: {}", file_name, parsed.error().source().begin.line,
-                             parsed.error().description())};
-  settings::Fault fault{file_name, std::nullopt};
-  Section root(parsed.table(), "", fault);
+  if (parsed) return std::move(parsed).table();
+  return Error{Errc::invalid,
+               fmt::format("{}:{}: {}", file_name, parsed.error().source().begin.line,
+                           parsed.error().description())};
+}
+
+// Moves nodes, since only that keeps their place, which errors name.
+void lay_over(toml::table& below, toml::table&& above) {
+  for (auto&& [key, value] : above) {
+    toml::node* old = below.get(key);
+    if (old && old->is_table() && value.is_table()) {
+      lay_over(*old->as_table(), std::move(*value.as_table()));
+    } else if (old && old->is_array_of_tables() && value.is_array_of_tables()) {
+      for (toml::node& each : *value.as_array())
+        old->as_array()->push_back(std::move(*each.as_table()));
+    } else {
+      value.visit([&](auto& node) { below.insert_or_assign(key, std::move(node)); });
+    }
+  }
+}
+
+Result<Config> read_config(const toml::table& table, const std::string& file_names) {
+  settings::Fault fault{file_names, std::nullopt};
+  Section root(table, "", fault);
   Config config;
-  config.path = file_name;
+  config.path = file_names;
   auto read = [&](std::string_view name, auto& out, auto keys) {
-    const toml::table* table = root.table(name);
-    if (!table) return;
-    Section section(*table, std::string(name), fault);
+    const toml::table* keys_of = root.table(name);
+    if (!keys_of) return;
+    Section section(*keys_of, std::string(name), fault);
     keys(out, section);
     section.finish();
   };
@@ -89,9 +105,17 @@ Result<Config> parse_config(std::string_view text, const std::string& file_name)
   });
   config.policy = router::read_policy(root);
   root.finish();
-  check_aliases(config, parsed.table(), fault);
+  check_aliases(config, table, fault);
   if (fault.error) return *fault.error;
   return config;
+}
+
+}  // namespace
+
+Result<Config> parse_config(std::string_view text, const std::string& file_name) {
+  auto table = parse(text, file_name);
+  if (!table) return table.error();
+  return read_config(*table, file_name);
 }
 
 std::string to_toml(const Config& config) {
@@ -115,11 +139,19 @@ std::string to_toml(const Config& config) {
   return out;
 }
 
-Result<Config> load_config(const std::string& path) {
-  auto text = file::read(path, 1 << 20);
-  if (!text && text.error().code == Errc::not_found) return Config{};
-  if (!text) return text.error();
-  return parse_config(*text, path);
+Result<Config> load_config(const std::vector<std::string>& files) {
+  toml::table whole;
+  std::string names;
+  for (const std::string& file : files) {
+    auto text = file::read(file, 1 << 20);
+    if (!text && text.error().code == Errc::not_found) continue;
+    if (!text) return text.error();
+    auto table = parse(*text, file);
+    if (!table) return table.error();
+    lay_over(whole, std::move(*table));
+    names += (names.empty() ? "" : ", ") + file;
+  }
+  return read_config(whole, names);
 }
 
 const ModelConfig* Config::find_model(std::string_view name_or_alias) const {

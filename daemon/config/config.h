@@ -1,8 +1,10 @@
-// Hearth's configuration: defaults, then hearth.toml, then flags. Every field states its default.
+// Hearth's configuration: defaults, then the machine's hearth.toml, then the user's, then flags.
+// Every field states its default.
 //
-// hearth.toml lies in $XDG_CONFIG_HOME/hearth. Unknown keys are errors with a suggestion; every
-// error names file, line and what was expected. A snapshot is immutable; reload makes a new one and
-// keeps the old when the file is wrong.
+// hearth.toml lies in hearth/ of $XDG_CONFIG_DIRS and $XDG_CONFIG_HOME. A later file replaces
+// single keys of an earlier one; lists of tables ([[label]]) grow. Unknown keys are errors with a
+// suggestion; every error names file, line and what was expected. A snapshot is immutable; reload
+// makes a new one and keeps the old when the file is wrong.
 #pragma once
 
 #include <chrono>
@@ -55,7 +57,7 @@ struct LogConfig {  // [log]
 };
 
 struct Config {
-  std::string path;  // the file it was read from; empty: defaults only
+  std::string path;  // the files it was read from, ", " between them; empty: defaults only
   ServerConfig server;
   SessionConfig sessions;
   LogConfig log;
@@ -66,8 +68,9 @@ struct Config {
   const ModelConfig* find_model(std::string_view name_or_alias) const;
 };
 
-// Reads `path`; a missing file gives the defaults. `text` variants are for tests and fuzzing.
-Result<Config> load_config(const std::string& path);
+// Reads the files, the most important last; those that are missing leave the defaults. The `text`
+// variant is for tests and fuzzing.
+Result<Config> load_config(const std::vector<std::string>& files);
 Result<Config> parse_config(std::string_view text, const std::string& file_name);
 
 // The effective configuration as TOML, keys never shown: what config/get and `config check` print.

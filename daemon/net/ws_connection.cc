@@ -38,6 +38,7 @@ class RpcConnection final : public EventSink {
   void send(Text text) override;
   size_t queued_bytes() const override { return stream_bytes_; }
   void when_drained(std::function<void()> callback) override;
+  bool wants(std::string_view kind) const override { return !opted_out_.contains(kind); }
   uint64_t client_id() const override { return client_id_; }
 
  private:
@@ -69,6 +70,7 @@ class RpcConnection final : public EventSink {
   size_t stream_bytes_ = 0;
   size_t largest_text_ = 0;  // in stream_ since it was empty
   std::vector<std::function<void()>> on_drained_;
+  std::set<std::string, std::less<>> opted_out_;  // kinds of events
   net::steady_timer queued_;    // never expires; cancelled when there is something to write
   net::steady_timer has_room_;  // the same, when the control queue has shrunk
   TaskGroup tasks_;
@@ -157,6 +159,7 @@ void RpcConnection::initialize(const jsonrpc::Message& message) {
   reply.max_message_bytes = static_cast<int64_t>(options_.max_message_bytes);
   reply.methods = dispatcher_.methods();
   is_initialized_ = true;
+  opted_out_.insert(params->opt_out.begin(), params->opt_out.end());
   log::info(
       "client connected",
       {{"client", client_id_}, {"name", params->client.name}, {"version", params->client.version}});

@@ -24,8 +24,8 @@
 #include "service/model_catalog.h"
 #include "service/openai_handlers.h"
 #include "service/route_journal.h"
-#include "service/system_methods.h"
 #include "service/session_methods.h"
+#include "service/system_methods.h"
 #include "session/sessions.h"
 #include "session/store.h"
 #include "support/log.h"
@@ -71,6 +71,7 @@ class Daemon {
   Result<std::string> rotate_token();
   Result<> announce() const;
   void ask_to_stop(bool drain);
+  Task<> end();
 
   net::io_context& loop_;
   const DaemonOptions options_;
@@ -214,7 +215,7 @@ Result<> Daemon::announce() const {
 }
 
 Result<> Daemon::reload_config() {
-  auto config = load_config(options_.config_path);
+  auto config = load_config(options_.config_files);
   if (!config) {
     log::error("configuration kept, the new one is wrong", {{"error", config.error().message}});
     return config.error();
@@ -242,7 +243,8 @@ Result<std::string> Daemon::rotate_token() {
 }
 
 void Daemon::ask_to_stop(bool drain) {
-  drain_ = drain && !is_stopping_;
+  if (is_stopping_ && drain) return;  // it does
+  drain_ = drain;
   is_stopping_ = true;
   stop_.cancel();
 }
@@ -260,7 +262,6 @@ Task<> Daemon::watch_signals() {
 }
 
 Task<> Daemon::run() {
-  using namespace net::experimental::awaitable_operators;
   if (auto done = co_await sessions_.recover(); !done)
     log::error("sessions could not be recovered", {{"error", done.error().message}});
   server_.serve(std::move(*listener_));
@@ -277,16 +278,30 @@ Task<> Daemon::run() {
     auto [error] = co_await stop_.async_wait(as_result);
     (void)error;
   }
-  // Beyond this point nothing new is accepted.
+  co_await end();
+}
+
+// A drain gives all that is under way its time; being asked to stop without one ends it.
+Task<> Daemon::end() {
+  using namespace net::experimental::awaitable_operators;
   log::info("stopping", {{"drain", drain_ ? "yes" : "no"}});
+  sessions_.refuse_turns();
+  // Turns end before connections do, so that every client hears how. While they may go on the
+  // daemon can be found, so that it can be asked again.
+  if (drain_) {
+    net::steady_timer deadline(loop_, kDrainGrace);
+    co_await (sessions_.join() || deadline.async_wait(net::use_awaitable) ||
+              stop_.async_wait(as_result));
+  }
   transport::remove_discovery(transport::discovery_path(options_.folders.runtime));
-  // Turns end before connections do, so that every client hears how.
-  const std::chrono::seconds grace = drain_ ? kDrainGrace : kStopGrace;
-  net::steady_timer deadline(loop_, grace);
-  if (!drain_) sessions_.stop();
-  co_await (sessions_.join() || deadline.async_wait(net::use_awaitable));
   sessions_.stop();
-  co_await server_.stop(grace);
+  net::steady_timer deadline(loop_, kStopGrace);
+  co_await (sessions_.join() || deadline.async_wait(net::use_awaitable));
+  Task<> ending = server_.stop(drain_ ? kDrainGrace : kStopGrace);
+  if (drain_)
+    co_await (std::move(ending) || stop_.async_wait(as_result));
+  else
+    co_await std::move(ending);
   co_await sessions_.join();
   tasks_.cancel();
   co_await tasks_.join();
@@ -302,7 +317,7 @@ Result<> run_daemon(DaemonOptions options) {
   const path::Folders& folders = options.folders;
   for (const std::string& folder : {folders.state, folders.runtime})
     if (auto made = path::make_private_dir(folder); !made) return made.error();
-  auto loaded = load_config(options.config_path);
+  auto loaded = load_config(options.config_files);
   if (!loaded) return loaded.error();
   auto config = std::make_shared<const Config>(std::move(*loaded));
 
@@ -325,7 +340,8 @@ Result<> run_daemon(DaemonOptions options) {
   auto store = session::Store::open(loop.get_executor(), std::move(store_options));
   // Not `busy`, which means that a daemon can be reached here.
   if (!store && store.error().code == Errc::busy)
-    return Error{Errc::io, store.error().message + ", it has another XDG_RUNTIME_DIR than this one"};
+    return Error{Errc::io,
+                 store.error().message + ", it has another XDG_RUNTIME_DIR than this one"};
   if (!store) return store.error();
 
   Daemon daemon(loop, std::move(options), std::move(config), std::move(*token),

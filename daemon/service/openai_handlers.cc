@@ -69,8 +69,8 @@ Task<> refuse(HttpResponder& responder, Failure failure, Headers headers) {
   openai::ErrorReply reply = openai::error_reply(failure);
   if (reply.retry_after_s) headers.push_back({"retry-after", std::to_string(*reply.retry_after_s)});
   headers.push_back({"x-hearth-error-source", failure.is_ours() ? "hearth" : "provider"});
-  co_await responder.respond(reply.status, "application/json", std::move(reply.body),
-                             std::move(headers));
+  (void)co_await responder.respond(reply.status, "application/json", std::move(reply.body),
+                                   std::move(headers));
 }
 
 }  // namespace
@@ -214,7 +214,7 @@ Task<> OpenAiHandlers::answer_whole(Exchange& exchange, HttpResponder& responder
   std::string body = exchange.form == Form::chat
                          ? openai::chat_response(exchange.head, *outcome)
                          : openai::text_response(exchange.head, *outcome, echo);
-  co_await responder.respond(200, "application/json", std::move(body), exchange.headers());
+  (void)co_await responder.respond(200, "application/json", std::move(body), exchange.headers());
 }
 
 Task<> OpenAiHandlers::answer_stream(Exchange& exchange, HttpResponder& responder) {
@@ -268,7 +268,7 @@ Task<> OpenAiHandlers::pump(Exchange& exchange, HttpResponder& responder) {
     exchange.pending += "data: [DONE]\n\n";
   }
   if (auto written = co_await responder.write(std::move(exchange.pending)); !written) throw gone();
-  co_await responder.end();
+  (void)co_await responder.end();
 }
 
 Task<> OpenAiHandlers::list_models(HttpRequest, HttpResponder& responder) {
@@ -304,7 +304,7 @@ Task<> OpenAiHandlers::list_models(HttpRequest, HttpResponder& responder) {
   }
   json::Object body{{"object", "list"}, {"data", std::move(data)}};
   std::string text = boost::json::serialize(body);
-  co_await responder.respond(200, "application/json", std::move(text));
+  (void)co_await responder.respond(200, "application/json", std::move(text));
 }
 
 }  // namespace hearth

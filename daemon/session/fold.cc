@@ -148,6 +148,11 @@ bool is_delta(const Event& event) {
          std::holds_alternative<ThoughtDelta>(event.data);
 }
 
+std::string_view kind_of(const Event& event) {
+  auto kind = []<class Kind>(const Kind&) { return Kind::kType; };
+  return std::visit(kind, event.data);
+}
+
 LoggedEvent encode(const Event& event) {
   LoggedEvent logged;
   logged.seq = event.seq;

@@ -47,6 +47,7 @@ void apply(SessionState& state, const Event& event);
 void apply(protocol::SessionInfo& info, const Event& event);
 
 bool is_delta(const Event& event);
+std::string_view kind_of(const Event& event);
 
 LoggedEvent encode(const Event& event);
 // Nothing for a kind that this version does not know.

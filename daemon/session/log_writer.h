@@ -14,8 +14,8 @@
 // calling them clean, so the frames of a failed commit must be written again, not synced again:
 // SQLite leaves them beyond the end that its shared index records, and the next transaction
 // overwrites them. That index lives as long as any connection is open, which is why the connection
-// is reopened (cold page cache) while the reader's stays. The same holds for a checkpoint whose sync
-// failed: what the disk then lost of the log may lie below frames still to come, so the log is
+// is reopened (cold page cache) while the reader's stays. The same holds for a checkpoint whose
+// sync failed: what the disk then lost of the log may lie below frames still to come, so the log is
 // emptied into the database before anything more is acknowledged.
 //
 // The queue, and what is kept, are bounded by what running turns produce: no new turn starts

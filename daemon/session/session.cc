@@ -153,17 +153,17 @@ Task<Result<SessionSubscribed>> Session::subscribe(EventSink& client, SessionSub
   // From here on live events are held in the subscription: what was missed ends at `head`.
   uint64_t head = view().info.seq;
   std::optional<std::string> gap = why_snapshot(request);
-  std::vector<Text> missed_texts;
+  std::vector<Missed> missed_events;
   if (!gap && *request.since < head) {
-    auto texts = co_await missed(*request.since, head, deltas_);
+    auto events = co_await missed(*request.since, head, deltas_);
     bool is_current = std::find(subscriptions_.begin(), subscriptions_.end(), subscription) !=
                       subscriptions_.end();
     if (!is_current)
       co_return Error{Errc::cancelled, "subscription to " + id() + " was replaced or ended"};
-    texts ? void(missed_texts = std::move(*texts)) : void(gap = texts.error().message);
+    events ? void(missed_events = std::move(*events)) : void(gap = events.error().message);
   }
   SessionSubscribed reply{gap ? view().info.seq : head, view().epoch};
-  gap ? subscription->go_live_from_snapshot(*gap) : subscription->go_live(missed_texts);
+  gap ? subscription->go_live_from_snapshot(*gap) : subscription->go_live(missed_events);
   co_return reply;
 }
 
@@ -187,18 +187,19 @@ std::optional<std::string> Session::why_snapshot(const SessionSubscribe& request
 
 // Events in (since, head] as texts: from the log, but deltas of the message being written from
 // memory, where they are not merged across `since`.
-Task<Result<std::vector<Text>>> Session::missed(uint64_t since, uint64_t head,
-                                                std::vector<Event> deltas) {
+Task<Result<std::vector<Missed>>> Session::missed(uint64_t since, uint64_t head,
+                                                  std::vector<Event> deltas) {
   if (auto flushed = co_await store_.flush(); !flushed) co_return flushed.error();
   EventRange range{id(), since, head, kMaxReplayBytes};
   auto logged = co_await store_.events(std::move(range));
   if (!logged) co_return logged.error();
 
-  std::vector<Text> texts;
+  std::vector<Missed> events;
   size_t n_bytes = 0;
   auto add = [&](const LoggedEvent& event) {
-    texts.push_back(notification(state_.view, event.seq, event.t_ms, event.kind, event.data));
-    n_bytes += texts.back()->size();
+    Text text = notification(state_.view, event.seq, event.t_ms, event.kind, event.data);
+    n_bytes += text->size();
+    events.push_back({event.kind, std::move(text)});
   };
   auto delta = std::find_if(deltas.begin(), deltas.end(),
                             [since](const Event& event) { return event.seq > since; });
@@ -217,7 +218,7 @@ Task<Result<std::vector<Text>>> Session::missed(uint64_t since, uint64_t head,
   add_deltas_before(head + 1);
   if (n_bytes > kMaxReplayBytes)
     co_return Error{Errc::over_budget, fmt::format("{} bytes were missed", n_bytes)};
-  co_return texts;
+  co_return events;
 }
 
 Task<> Session::recover() {

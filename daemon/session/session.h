@@ -51,7 +51,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void tell(const Kind& data) {
     if (subscriptions_.empty()) return;
     Text text = passing_notification(state_.view, data);
-    for (auto& subscription : subscriptions_) subscription->deliver_passing(text);
+    for (auto& subscription : subscriptions_) subscription->deliver_passing(Kind::kType, text);
   }
 
   // Sends what the client missed, sync.live, then events as they come. Replaces the client's
@@ -79,7 +79,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void log_deltas();
   protocol::SessionInfo info_with(const std::vector<Event>& events) const;
   std::optional<std::string> why_snapshot(const protocol::SessionSubscribe& request) const;
-  Task<Result<std::vector<Text>>> missed(uint64_t since, uint64_t head, std::vector<Event> deltas);
+  Task<Result<std::vector<Missed>>> missed(uint64_t since, uint64_t head,
+                                           std::vector<Event> deltas);
 
   net::any_io_executor loop_;
   Store& store_;

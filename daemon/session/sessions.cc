@@ -189,6 +189,8 @@ Task<Result<TurnStarted>> Sessions::start_turn(TurnStart request) {
     co_return Error{Errc::busy, fmt::format("session {} is running turn {}; wait for its end or "
                                             "interrupt it",
                                             request.session, entry->turn->id())};
+  if (refuses_turns_)
+    co_return Error{Errc::busy, "the daemon is stopping; send the message again after its restart"};
   if (auto room = store_.has_room(); !room) co_return room.error();
   co_return co_await begin(*entry, std::move(request));
 }
@@ -254,6 +256,8 @@ Task<Result<TurnInterrupted>> Sessions::interrupt_turn(TurnInterrupt request) {
 void Sessions::forget_client(uint64_t client_id) {
   for (auto& [id, entry] : entries_) entry.session->unsubscribe(client_id);
 }
+
+void Sessions::refuse_turns() { refuses_turns_ = true; }
 
 void Sessions::stop() {
   for (auto& [id, entry] : entries_)

@@ -39,7 +39,8 @@ class Sessions {
 
   void forget_client(uint64_t client_id);  // before its sink dies
 
-  void stop();
+  void refuse_turns();  // new ones, from now on
+  void stop();          // interrupts those that run
   Task<> join();
 
  private:
@@ -61,6 +62,7 @@ class Sessions {
   router::Completer& completer_;
   std::map<std::string, Entry, std::less<>> entries_;
   std::set<std::string> purged_;  // by this process: a load that was under way must not revive them
+  bool refuses_turns_ = false;
   TaskGroup turns_;
   net::steady_timer change_;  // never expires; cancelled when a turn began or ended
 };

@@ -21,6 +21,7 @@ Subscription::Subscription(EventSink& client, const protocol::SessionSnapshot& v
 
 void Subscription::deliver(const Event& event, const Text& text) {
   if (mode_ == Mode::behind) return;  // in the next snapshot
+  if (!client_.wants(kind_of(event))) return;
   if (mode_ == Mode::replaying) {
     held_bytes_ += text->size();
     if (held_bytes_ <= kSnapshotAboveBytes) held_.emplace_back(event, text);
@@ -38,14 +39,16 @@ void Subscription::deliver(const Event& event, const Text& text) {
   client_.send(text);
 }
 
-void Subscription::deliver_passing(const Text& text) {
-  if (mode_ == Mode::live && backlog_bytes() <= kMergeAboveBytes) client_.send(text);
+void Subscription::deliver_passing(std::string_view kind, const Text& text) {
+  if (mode_ == Mode::live && backlog_bytes() <= kMergeAboveBytes && client_.wants(kind))
+    client_.send(text);
 }
 
-void Subscription::go_live(const std::vector<Text>& missed) {
+void Subscription::go_live(const std::vector<Missed>& missed) {
   if (held_bytes_ > kSnapshotAboveBytes)
     return go_live_from_snapshot("more happened during the replay than is kept for it");
-  for (const Text& text : missed) {
+  for (const auto& [kind, text] : missed) {
+    if (!client_.wants(kind)) continue;
     client_.send(text);
     replay_bytes_ += text->size();
   }

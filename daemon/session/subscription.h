@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/protocol/event_sink.h"
@@ -19,6 +20,12 @@
 #include "session/notification.h"
 
 namespace hearth::session {
+
+// An event of the log, for a client that was away.
+struct Missed {
+  std::string kind;
+  Text text;
+};
 
 class Subscription : public std::enable_shared_from_this<Subscription> {
  public:
@@ -31,10 +38,10 @@ class Subscription : public std::enable_shared_from_this<Subscription> {
   // An event that `view` already holds.
   void deliver(const Event& event, const Text& text);
   // One that changes no state; left out when the client is slow.
-  void deliver_passing(const Text& text);
+  void deliver_passing(std::string_view kind, const Text& text);
 
   // Ends the replay: what was missed (or a snapshot), sync.live, what was held.
-  void go_live(const std::vector<Text>& missed);
+  void go_live(const std::vector<Missed>& missed);
   void go_live_from_snapshot(const std::string& reason);
 
   uint64_t client_id() const { return client_id_; }

@@ -64,7 +64,9 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 void Fault::fail(const toml::source_region& at, std::string message) {
-  if (!error) error = Error{Errc::invalid, fmt::format("{}:{}: {}", file, at.begin.line, message)};
+  if (error) return;
+  const std::string& name = at.path ? *at.path : file;
+  error = Error{Errc::invalid, fmt::format("{}:{}: {}", name, at.begin.line, message)};
 }
 
 void Fault::fail(const toml::node& at, std::string_view key, std::string_view expected) {

@@ -27,7 +27,7 @@ namespace hearth::settings {
 
 // The first error wins; reading goes on so that callers need no checks in between.
 struct Fault {
-  std::string file;
+  std::string file;  // where a place does not say: a table may be read from several
   std::optional<Error> error;
 
   void fail(const toml::node& at, std::string_view key, std::string_view expected);

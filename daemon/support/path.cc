@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -27,6 +28,19 @@ std::string join(std::string_view folder, std::string_view name) {
   if (!path.empty() && path.back() != '/') path += '/';
   path += name;
   return path;
+}
+
+std::vector<std::string> system_config_files(std::string_view name) {
+  const char* variable = std::getenv("XDG_CONFIG_DIRS");
+  std::string_view left = variable && *variable ? variable : "/etc/xdg";
+  std::vector<std::string> files;
+  while (!left.empty()) {
+    const std::string_view folder = left.substr(0, left.find(':'));
+    left.remove_prefix(std::min(folder.size() + 1, left.size()));
+    if (folder.starts_with('/')) files.push_back(join(join(folder, "hearth"), name));
+  }
+  std::ranges::reverse(files);
+  return files;
 }
 
 Result<Folders> folders() {
@@ -53,14 +67,14 @@ Result<> make_private_dir(const std::string& path) {
       return Error{Errc::io, fmt::format("{}: cannot create folder: {}", part, strerror(errno))};
     if (slash == std::string::npos) break;
   }
-  struct stat info {};
+  struct stat info{};
   if (::lstat(path.c_str(), &info) != 0)
     return Error{Errc::io, fmt::format("{}: {}", path, strerror(errno))};
   if (!S_ISDIR(info.st_mode))
     return Error{Errc::denied, fmt::format("{}: expected a folder, found something else", path)};
   if (info.st_uid != ::geteuid())
-    return Error{Errc::denied, fmt::format("{}: belongs to uid {}, expected {}", path, info.st_uid,
-                                           ::geteuid())};
+    return Error{Errc::denied,
+                 fmt::format("{}: belongs to uid {}, expected {}", path, info.st_uid, ::geteuid())};
   if ((info.st_mode & 077) != 0 && ::chmod(path.c_str(), 0700) != 0)
     return Error{Errc::io, fmt::format("{}: cannot set mode 0700: {}", path, strerror(errno))};
   return {};

@@ -114,6 +114,7 @@ std::string chat_chunk(const Head& head, const StreamDelta& delta) {
                  ? ""
                  : delta_chunk(head, Object{{"reasoning_content", delta.text}}, nullptr);
     case StreamDelta::Kind::tool_call: {
+      if (delta.tool_name.empty() && delta.text.empty()) return "";
       Object call{{"index", delta.tool_index}};
       Object function;
       if (!delta.tool_name.empty()) {

@@ -23,13 +23,15 @@
 namespace hearth {
 
 // A weight matrix, or a stack of equal ones: `rows` rows of `cols` elements; y = W x is a dot per
-// row. The layout of `data` is the backend's own: as in the file (then the file's mapping must
-// outlive the weight) or repacked (then the memory is the weight's). Null data: there is none.
+// row. The layout of `data` is the backend's own: as in the file (strip_rows 0; then the file's
+// mapping must outlive the weight) or repacked (then the memory is the weight's). Null data: there
+// is none.
 struct Weight {
   gguf::Type type = gguf::Type::f32;
   uint64_t cols = 0, rows = 0;
   uint32_t n_stacked = 1;
   std::shared_ptr<const std::byte> data;
+  uint32_t strip_rows = 0;
   explicit operator bool() const { return data != nullptr; }
 };
 
@@ -48,8 +50,11 @@ class Backend {
   virtual uint32_t n_threads() const = 0;
   virtual uint64_t usable_bytes() const = 0;  // of memory, for everything together
 
-  // Rows [first_row, first_row + n_rows) of a two-dimensional tensor, or all of a stack.
+  // Rows [first_row, first_row + n_rows) of a two-dimensional tensor, or all of a stack: to be
+  // multiplied with.
   virtual Weight prepare(const gguf::Tensor& tensor, uint64_t first_row, uint64_t n_rows) = 0;
+  // The same to look rows up in: for embed().
+  virtual Weight prepare_table(const gguf::Tensor& tensor, uint64_t first_row, uint64_t n_rows) = 0;
   // What a prepared tensor takes of the machine's memory, the mapping of its file included.
   virtual uint64_t prepared_bytes(const gguf::Tensor& tensor) const = 0;
   virtual Floats allocate(size_t n) = 0;

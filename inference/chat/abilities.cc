@@ -146,7 +146,8 @@ std::vector<std::string> notes_on(const Abilities& abilities) {
   if (!abilities.has_tool_turns)
     notes.push_back(
         "the chat template has no tool turns: calls and their results are sent as text");
-  if (!abilities.shows_tools) notes.push_back("the chat template does not show tools to the model");
+  if (!abilities.shows_tools)
+    notes.push_back("the chat template does not show tools: they are described in a system message");
   return notes;
 }
 

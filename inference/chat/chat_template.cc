@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "chat/chat_variables.h"
+#include "chat/tool_lesson.h"
 
 namespace hearth {
 
@@ -53,6 +54,12 @@ struct ChatTemplate::State {
 
   Result<jinja::Rendered> render(std::span<const Message> messages, std::span<const ToolSpec> tools,
                                  const RawJson& extra, int64_t now_unix_s) const {
+    std::vector<Message> taught;  // what the template can't show is said in words
+    if (!abilities.shows_tools && !tools.empty()) {
+      taught.push_back(text_message(Role::system, chat::tool_lesson(tools)));
+      taught.insert(taught.end(), messages.begin(), messages.end());
+      messages = taught;
+    }
     auto rows = chat::messages_of(messages, abilities);
     if (!rows) return rows.error();
     Object variables = fixed;

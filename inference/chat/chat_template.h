@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "chat/jinja.h"
+#include "dialects/dialect.h"
 #include "gguf/reader.h"
 #include "inference/message.h"
 #include "support/result.h"
@@ -40,10 +41,7 @@ class ChatTemplate {
 
   // The marker pair around a model's thinking ("<think>", "</think>"), when the template has one,
   // and whether the generation prompt already opened it (learned by rendering a probe).
-  struct ReasoningMarkers {
-    std::string open, close;
-    bool opened_by_prompt = false;
-  };
+  using ReasoningMarkers = dialects::ReasoningMarkers;
   const std::optional<ReasoningMarkers>& reasoning() const;
   std::span<const std::string> notes() const;
 

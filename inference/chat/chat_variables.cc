@@ -1,10 +1,10 @@
 #include "chat/chat_variables.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <map>
 #include <utility>
+
+#include "chat/tool_lesson.h"
 
 namespace hearth::chat {
 
@@ -46,8 +46,7 @@ class Conversation {
         reasoning += thought->text;
       } else if (const auto* call = std::get_if<ToolCall>(&block.content)) {
         calls.push_back(row_of(*call));
-        if (!abilities_.has_tool_turns)
-          append(row, fmt::format("Called the tool {}: {}", call->name, call->arguments));
+        if (!abilities_.has_tool_turns) append(row, call_as_text(*call));
       } else if (const auto* result = std::get_if<ToolResult>(&block.content)) {
         rows_.push_back(row_of(*result));
       } else if (std::holds_alternative<Image>(block.content)) {
@@ -121,15 +120,11 @@ class Conversation {
   }
 
   Object row_of(const ToolResult& result) const {
+    if (!abilities_.has_tool_turns)
+      return Object{{"role", "user"}, {"content", result_as_text(result)}};
     auto name = names_.find(result.call_id);
-    bool is_named = name != names_.end();
-    if (!abilities_.has_tool_turns) {
-      std::string_view tool = is_named ? std::string_view(name->second) : "?";
-      return Object{{"role", "user"},
-                    {"content", fmt::format("Result of the tool {}:\n{}", tool, result.text)}};
-    }
     Object row{{"role", "tool"}, {"tool_call_id", id_of(result.call_id)}, {"content", result.text}};
-    if (is_named) row["name"] = name->second;
+    if (name != names_.end()) row["name"] = name->second;
     return row;
   }
 

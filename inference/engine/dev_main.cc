@@ -217,6 +217,12 @@ std::optional<Words> parse(const Command& command, std::span<const std::string> 
 
 }  // namespace
 
+std::vector<std::string_view> dev_commands() {
+  std::vector<std::string_view> names;
+  for (const Command& each : commands()) names.push_back(each.name);
+  return names;
+}
+
 int dev_main(std::span<const std::string> arguments) {
   auto command = commands().end();
   if (!arguments.empty()) command = std::ranges::find(commands(), arguments[0], &Command::name);

@@ -69,8 +69,9 @@ void Engine::take_up(const Load& request, Result<std::unique_ptr<LoadedModel>> m
   }
   std::shared_ptr<LoadedModel> shared = std::move(*model);
   const ModelFacts& facts = shared->facts;
+  std::atomic<uint64_t>* beat = options_.snapshot ? &options_.snapshot->beat : nullptr;
   residents_.push_back(
-      {shared, std::make_unique<Scheduler>(*shared, options_.clock, options_.emit), load_ms});
+      {shared, std::make_unique<Scheduler>(*shared, options_.clock, options_.emit, beat), load_ms});
   log::info("model loaded",
             {{"model", request.model}, {"context", facts.n_context}, {"ms", load_ms}});
   options_.emit(Loaded{request.model, facts, load_ms});

@@ -55,10 +55,14 @@ int serve(int socket_fd, Snapshot* snapshot) {
                    .unix_time_s = unix_time_s,
                    .wake = [&] { inbox.wake(); },
                    .snapshot = snapshot});
-    bool has_work = false;
+    using Wait = Inbox::Wait;
+    Wait wait = Wait::as_long_as_it_takes;
     while (!engine.is_finished() && !is_daemon_gone && !inbox.is_at_end()) {
-      for (const ToEngine& message : inbox.take(!has_work)) engine.handle(message);
-      has_work = engine.step();
+      for (const ToEngine& message : inbox.take(wait)) engine.handle(message);
+      ++snapshot->beat;
+      wait = engine.step()         ? Wait::none
+             : engine.is_waiting() ? Wait::a_moment  // the daemon waits too, and watches the beat
+                                   : Wait::as_long_as_it_takes;
     }
     error = inbox.error();
     ::shutdown(socket_fd, SHUT_RD);  // ends the inbox's read

@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kMaxInboxBytes = 2 * kMaxFrameBytes;
 constexpr size_t kMaxOutboxBytes = 16u << 20;
 constexpr std::chrono::seconds kPatience(30);
+constexpr std::chrono::milliseconds kMoment(250);
 
 // False at the end of the stream.
 bool read_exactly(int fd, char* data, size_t size) {
@@ -36,9 +37,11 @@ Inbox::~Inbox() {
   thread_.join();
 }
 
-std::vector<ToEngine> Inbox::take(bool waits) {
+std::vector<ToEngine> Inbox::take(Wait wait) {
   std::unique_lock lock(mu_);
-  if (waits) changed_.wait(lock, [&] { return !arrived_.empty() || is_at_end_ || is_woken_; });
+  const auto is_something_there = [&] { return !arrived_.empty() || is_at_end_ || is_woken_; };
+  if (wait == Wait::a_moment) changed_.wait_for(lock, kMoment, is_something_there);
+  if (wait == Wait::as_long_as_it_takes) changed_.wait(lock, is_something_there);
   is_woken_ = false;
   n_bytes_ = 0;
   changed_.notify_all();

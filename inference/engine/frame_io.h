@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <mutex>
 #include <string>
@@ -26,8 +27,9 @@ class Inbox {
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
 
-  // What has arrived. With `waits`, once there is a message, the end, or somebody called wake().
-  std::vector<ToEngine> take(bool waits);
+  enum class Wait : uint8_t { none, a_moment, as_long_as_it_takes };
+  // What has arrived. Waits for a message, the end, or a call of wake().
+  std::vector<ToEngine> take(Wait wait);
   void wake();  // any thread
   // The daemon is gone, or sent what is not a frame (error() says so). Nothing more will come.
   bool is_at_end();

@@ -125,6 +125,8 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request, Back
     facts.notes.push_back(fmt::format("{} tensors of the file are not used, the first is {}",
                                       unused.size(), unused.front()));
 
+  const dialects::Dialect& dialect =
+      dialects::dialect_of(file->string_or("tokenizer.chat_template", ""));
   Sampling sampling = hearth::sampling_defaults(*file);
   std::vector<Token> end_tokens = end_tokens_of(*tokenizer);
   const uint32_t n_vocab = facts.n_vocab;
@@ -134,6 +136,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request, Back
                                                       .file = std::move(*file),
                                                       .tokenizer = std::move(tokenizer),
                                                       .chat_template = std::move(*chat_template),
+                                                      .dialect = dialect,
                                                       .model = std::move(*model),
                                                       .cache = std::move(*cache),
                                                       .facts = std::move(facts),

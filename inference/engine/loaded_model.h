@@ -12,6 +12,7 @@
 #include "cache/kv_cache.h"
 #include "cache/prefix_tree.h"
 #include "chat/chat_template.h"
+#include "dialects/dialect.h"
 #include "gguf/reader.h"
 #include "graph/model.h"
 #include "inference/engine_messages.h"
@@ -44,6 +45,7 @@ struct LoadedModel {
   gguf::File file;
   std::unique_ptr<const Tokenizer> tokenizer;  // the template borrows it
   ChatTemplate chat_template;
+  const dialects::Dialect& dialect;
   Model model;
   KvCache cache;
   PrefixTree prefixes{cache};

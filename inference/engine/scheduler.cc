@@ -41,8 +41,8 @@ constexpr uint32_t kPrefillRowsUnmeasured = 32;  // beside decoding, before spee
 
 }  // namespace
 
-Scheduler::Scheduler(LoadedModel& model, Clock clock, Emit emit)
-    : model_(model), clock_(std::move(clock)), emit_(std::move(emit)) {}
+Scheduler::Scheduler(LoadedModel& model, Clock clock, Emit emit, std::atomic<uint64_t>* beat)
+    : model_(model), clock_(std::move(clock)), emit_(std::move(emit)), beat_(beat) {}
 
 void Scheduler::submit(std::unique_ptr<Sequence> sequence) {
   waiting_.push_back(std::move(sequence));
@@ -219,7 +219,7 @@ Result<> Scheduler::forward(std::span<const Share> shares) {
       rows_.push_back({sequence.tokens[position], position, s, is_last});
     }
   }
-  return model_.model.forward({rows_, tables_}, model_.cache, logits_);
+  return model_.model.forward({rows_, tables_, beat_}, model_.cache, logits_);
 }
 
 // One request's numbers went wrong: the others are computed again without it, to the same bits.
@@ -272,13 +272,8 @@ void Scheduler::take_token(Sequence& sequence, std::span<float> logits) {
     return finish(sequence, FinishReason::length);
 }
 
-void Scheduler::show(Sequence& sequence, std::vector<TextStream::Piece> pieces) {
-  using Kind = StreamDelta::Kind;
-  for (TextStream::Piece& piece : pieces)
-    emit_(Delta{sequence.request,
-                {.kind = piece.is_reasoning ? Kind::reasoning : Kind::text,
-                 .text = std::move(piece.text),
-                 .tokens = std::move(piece.tokens)}});
+void Scheduler::show(Sequence& sequence, std::vector<StreamDelta> deltas) {
+  for (StreamDelta& delta : deltas) emit_(Delta{sequence.request, std::move(delta)});
 }
 
 void Scheduler::report_progress(Sequence& sequence) {
@@ -292,7 +287,9 @@ void Scheduler::report_progress(Sequence& sequence) {
 }
 
 void Scheduler::finish(Sequence& sequence, FinishReason reason) {
-  show(sequence, sequence.stream.finish());
+  show(sequence, sequence.stream.finish(reason != FinishReason::stop));
+  if (reason == FinishReason::stop && sequence.stream.n_calls() > 0)
+    reason = FinishReason::tool_calls;
   Done done;
   done.request = sequence.request;
   done.finish_reason = reason;

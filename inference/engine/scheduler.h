@@ -4,6 +4,7 @@
 // decides in each step, and why, is in scheduler.cc.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -24,7 +25,8 @@ using Emit = std::function<void(const FromEngine&)>;
 
 class Scheduler {
  public:
-  Scheduler(LoadedModel& model, Clock clock, Emit emit);
+  // `beat` counts up with the layers computed; null: nobody watches.
+  Scheduler(LoadedModel& model, Clock clock, Emit emit, std::atomic<uint64_t>* beat = nullptr);
 
   // Queues; nothing is refused for want of room.
   void submit(std::unique_ptr<Sequence> sequence);
@@ -60,7 +62,7 @@ class Scheduler {
   void compute_alone(std::span<const Share> shares);
   void advance(std::span<const Share> shares);
   void take_token(Sequence& sequence, std::span<float> logits);
-  void show(Sequence& sequence, std::vector<TextStream::Piece> pieces);
+  void show(Sequence& sequence, std::vector<StreamDelta> deltas);
   void report_progress(Sequence& sequence);
   void finish(Sequence& sequence, FinishReason reason);
   void fail(Sequence& sequence, const Error& error, bool keeps_pages);
@@ -71,6 +73,7 @@ class Scheduler {
   LoadedModel& model_;
   Clock clock_;
   Emit emit_;
+  std::atomic<uint64_t>* const beat_;
   Running running_;                                // oldest first
   std::deque<std::unique_ptr<Sequence>> waiting_;  // oldest first
 

@@ -53,6 +53,21 @@ bool opens_reasoning(std::span<const Token> prompt, const Tokenizer& tokenizer,
   return std::string_view(tail).substr(0, end).ends_with(marker);
 }
 
+// A bare prompt is continued as text, whatever comes.
+TextStream::Options reading_of(const CompletionRequest& body, const LoadedModel& model,
+                               std::span<const Token> prompt) {
+  TextStream::Options reading{.stop_strings = body.stop};
+  if (body.prompt) return reading;
+  reading.dialect = &model.dialect;
+  reading.markers = model.chat_template.reasoning();
+  if (reading.markers)
+    reading.markers->opened_by_prompt =
+        opens_reasoning(prompt, *model.tokenizer, reading.markers->open);
+  if (body.tool_choice.mode != ToolChoice::Mode::none)
+    reading.tools = dialects::Tools(body.tools);
+  return reading;
+}
+
 Result<SamplerSettings> sampler_settings(const CompletionRequest& body, const LoadedModel& model) {
   auto settings = resolve(body.sampling, model.sampling_defaults, model.n_vocab);
   if (settings && body.ignore_eos)
@@ -99,16 +114,14 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
 
   const uint32_t n_prompt = static_cast<uint32_t>(tokens->size());
   const uint32_t n_room = n_context - n_prompt;
-  auto markers = body.prompt ? std::nullopt : model.chat_template.reasoning();
-  if (markers)
-    markers->opened_by_prompt = opens_reasoning(*tokens, *model.tokenizer, markers->open);
+  TextStream::Options reading = reading_of(body, model, *tokens);
   std::unique_ptr<Sequence> sequence(
       new Sequence{.request = request.request,
                    .tokens = std::move(*tokens),
                    .n_prompt = n_prompt,
                    .n_max_answer = body.max_tokens ? std::min(body.max_tokens, n_room) : n_room,
                    .sampler = Sampler(std::move(*settings)),
-                   .stream = TextStream(*model.tokenizer, std::move(markers), body.stop),
+                   .stream = TextStream(*model.tokenizer, std::move(reading)),
                    .arrived = now});
   sequence->usage.n_prompt = n_prompt;
   for (Token token : sequence->tokens) sequence->sampler.accept(token);

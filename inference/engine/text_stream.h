@@ -1,68 +1,66 @@
-// From sampled tokens to the text a client may see: whole UTF-8, reasoning told apart from the
-// answer, nothing of a stop string or of the reasoning markers.
+// From sampled tokens to what a client may see: whole UTF-8, reasoning and calls told apart from
+// the answer's text, nothing of a stop string or of the model's markers.
 //
-// Lives on the engine thread, one per request; borrows the tokenizer.
-//
-// Reasoning is recognised at the start of the answer only, after white space at most; line breaks
-// beside the markers are dropped. Stop strings end the answer, not the reasoning before it. Text
-// that may turn out to be a marker or a stop string is held back until that is decided.
+// Lives on the engine thread, one per request; borrows the tokenizer. How the text is read is the
+// model's dialect (dialects/dialect.h). Text that may turn out to be a marker or a stop string is
+// held back until that is decided.
 #pragma once
 
-#include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "chat/chat_template.h"
+#include "dialects/dialect.h"
 #include "tokenizer/tokenizer.h"
 
 namespace hearth::engine {
 
 class TextStream {
  public:
-  TextStream(const Tokenizer& tokenizer, std::optional<ChatTemplate::ReasoningMarkers> markers,
-             std::vector<std::string> stop_strings);
-
-  // Shown text and the tokens whose last byte it contains. A marker's tokens count as reasoning.
-  struct Piece {
-    bool is_reasoning = false;
-    std::string text;
-    std::vector<Token> tokens;
+  struct Options {
+    const dialects::Dialect* dialect = nullptr;  // null: no calls
+    std::optional<dialects::ReasoningMarkers> markers{};
+    dialects::Tools tools{};
+    std::vector<std::string> stop_strings{};
   };
+  TextStream(const Tokenizer& tokenizer, Options options);
 
-  std::vector<Piece> push(Token token);
-  std::vector<Piece> finish();  // what was held back; nothing may follow
+  // Each delta with the tokens that it tells of, in order; a marker's are with what follows it.
+  std::vector<StreamDelta> push(Token token);
+  // What was held back; nothing may follow. `is_cut`: the model would have gone on.
+  std::vector<StreamDelta> finish(bool is_cut);
 
-  bool is_reasoning() const { return phase_ == Phase::reasoning; }
+  bool is_reasoning() const { return reader_->reply.is_reasoning; }
+  size_t n_calls() const { return reader_->reply.n_calls(); }
   // Once set, the rest of the text is dropped.
-  const std::optional<std::string>& stop_string() const { return stop_string_; }
+  const std::optional<std::string>& stop_string() const { return reader_->reply.stop_string(); }
 
  private:
-  enum class Phase : uint8_t { start, reasoning, answer };
+  // On the heap: the parts borrow from each other.
+  struct Reader {
+    explicit Reader(Options options);
+    const dialects::Dialect* dialect;
+    std::optional<dialects::ReasoningMarkers> markers;
+    dialects::Source source;
+    dialects::Reply reply;
+    dialects::Reading<> reading;
+  };
 
-  void advance(bool at_end, std::vector<Piece>& out);
-  bool leave_start(bool at_end, std::vector<Piece>& out);
-  bool leave_reasoning(bool at_end, std::vector<Piece>& out);
-  void show_answer(bool at_end, std::vector<Piece>& out);
-  void take(size_t n_bytes, bool is_reasoning, bool is_shown, std::vector<Piece>& out);
-  void drop_line_breaks(std::vector<Piece>& out);
+  void add_told(std::vector<StreamDelta>& out);
 
   const Tokenizer& tokenizer_;
-  std::optional<ChatTemplate::ReasoningMarkers> markers_;
-  std::vector<std::string> stop_strings_;
-
-  Phase phase_ = Phase::start;
-  bool drops_line_breaks_ = false;  // just past a marker
-  std::string bytes_;               // the cut-off end of a UTF-8 sequence
-  std::string held_;                // whole text, not yet shown
-  size_t n_taken_ = 0;              // bytes of text shown or dropped so far
+  std::vector<std::string> special_;  // control tokens that the reader sees
+  std::unique_ptr<Reader> reader_;
+  std::string bytes_;    // the cut-off end of a UTF-8 sequence
+  size_t n_pushed_ = 0;  // bytes of text
   struct Pending {
     Token token;
-    size_t end;  // shown with the text that reaches this many bytes
+    size_t end;  // told with the text that reaches this many bytes
   };
   std::deque<Pending> tokens_;
-  std::optional<std::string> stop_string_;
 };
 
 }  // namespace hearth::engine

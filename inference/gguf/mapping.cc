@@ -28,6 +28,10 @@ Result<Mapping> Mapping::open(const std::string& path) {
   return Mapping({static_cast<const std::byte*>(data), size});
 }
 
+void Mapping::forget_pages() const {
+  ::madvise(const_cast<std::byte*>(bytes_.data()), bytes_.size(), MADV_DONTNEED);
+}
+
 Mapping::~Mapping() {
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }

@@ -27,6 +27,7 @@ class Mapping {
   ~Mapping();
 
   std::span<const std::byte> bytes() const { return bytes_; }
+  void forget_pages() const;
 
  private:
   explicit Mapping(std::span<const std::byte> bytes) : bytes_(bytes) {}

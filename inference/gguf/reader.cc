@@ -127,6 +127,10 @@ File::~File() = default;
 const std::string& File::path() const { return state_->path; }
 uint64_t File::size_bytes() const { return state_->size_bytes; }
 std::string_view File::architecture() const { return string_or("general.architecture", ""); }
+void File::forget_pages() const {
+  for (const Mapping& mapping : state_->mappings) mapping.forget_pages();
+}
+
 std::span<const File::Entry> File::metadata() const { return state_->content.metadata; }
 std::span<const Tensor> File::tensors() const { return state_->content.tensors; }
 

@@ -52,6 +52,10 @@ class File {
   uint64_t size_bytes() const;            // of all shards
   std::string_view architecture() const;  // general.architecture, "" when missing
 
+  // Takes what was read out of this process's memory; it stays in the system's cache and comes back
+  // when it is read again. Does nothing to a File from memory.
+  void forget_pages() const;
+
   struct Entry {
     std::string_view key;
     Value value;

@@ -164,6 +164,7 @@ std::optional<size_t> Model::State::run(const Batch& batch, KvCache& cache, Want
       backend.finish_logits(pass.x, layer.output_scale, 0, pass.n * plan.width);
     if (watch && !backend.all_finite(pass.x, pass.n * plan.width)) return pass.layer;
     ++pass.layer;
+    if (batch.beat) ++*batch.beat;
   }
 
   // Of the rows that the last layer kept.

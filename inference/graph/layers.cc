@@ -119,18 +119,20 @@ RopeAngles load_angles(Loader& loader, const Rope& rope) {
 Result<Layers> load_layers(const gguf::File& file, const ModelPlan& plan, Backend& backend) {
   Loader loader(file, backend);
   Layers model;
-  model.embedding = loader.matrix("token_embd.weight", plan.width, plan.n_vocab);
+  model.embedding = loader.table("token_embd.weight", plan.width, plan.n_vocab);
   if (plan.has_output) {
     model.output = loader.matrix("output.weight", plan.width, plan.n_vocab, Need::optional);
-    if (!model.output) model.output = model.embedding;
+    if (!model.output) model.output = loader.matrix("token_embd.weight", plan.width, plan.n_vocab);
   }
   if (plan.n_positions > 0) model.encoder = EncoderInputs::load(loader, plan);
   model.output_norm = load_norm(loader, plan.output_norm, plan.width, "", plan.output_norm_name);
   if (plan.per_layer_width > 0) model.per_layer = PerLayerInputs::load(loader, plan);
   const std::vector<Rope> ropes = ropes_of(plan);
   for (const Rope& rope : ropes) model.ropes.push_back(load_angles(loader, rope));
-  for (size_t i = 0; i < plan.layers.size() && !loader.error(); ++i)
+  for (size_t i = 0; i < plan.layers.size() && !loader.error(); ++i) {
     model.layers.push_back(load_layer(loader, plan, i, ropes));
+    file.forget_pages();  // what the backend repacked would take memory twice
+  }
   model.unused = loader.unused();
   if (loader.error()) return *loader.error();
   return model;

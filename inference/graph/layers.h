@@ -40,7 +40,7 @@ struct Layers {
   std::optional<EncoderInputs> encoder{};
   std::vector<Layer> layers{};
   NormWeights output_norm{};
-  Weight output{};  // (n_vocab, width); the embedding when tied; null: the model has no logits
+  Weight output{};  // (n_vocab, width); the same tensor when tied; null: the model has no logits
   std::vector<RopeAngles> ropes{};    // the different ones of the plan
   std::vector<std::string> unused{};  // tensors that the plan does not know: noted, not fatal
 };

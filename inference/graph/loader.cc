@@ -52,6 +52,11 @@ Weight Loader::matrix(const std::string& name, uint64_t cols, uint64_t rows, Nee
   return tensor ? backend_.prepare(*tensor, 0, rows) : Weight{};
 }
 
+Weight Loader::table(const std::string& name, uint64_t cols, uint64_t rows) {
+  const gguf::Tensor* tensor = find_matrix(name, {cols, rows, 1}, Need::required);
+  return tensor ? backend_.prepare_table(*tensor, 0, rows) : Weight{};
+}
+
 Weight Loader::stack(const std::string& name, uint64_t cols, uint64_t rows, uint64_t n) {
   const gguf::Tensor* tensor = find_matrix(name, {cols, rows, n}, Need::required);
   return tensor ? backend_.prepare(*tensor, 0, rows) : Weight{};
@@ -110,17 +115,12 @@ Weight Loader::stack_part(const std::string& name, uint64_t cols, uint64_t all_r
   return prepare_owned(picked, std::move(bytes));
 }
 
-// The backend may take the bytes as they are: the weight keeps them.
+// Where the backend took the bytes as they are, the weight keeps them.
 Weight Loader::prepare_owned(gguf::Tensor tensor, Bytes bytes) {
-  struct Owner {
-    Bytes bytes;
-    std::shared_ptr<const std::byte> data;
-  };
-  const auto owner = std::make_shared<Owner>(std::move(bytes), nullptr);
-  tensor.data = owner->bytes;
+  const auto owned = std::make_shared<const Bytes>(std::move(bytes));
+  tensor.data = *owned;
   Weight weight = backend_.prepare(tensor, 0, tensor.dims[1]);
-  owner->data = std::move(weight.data);
-  weight.data = {owner, owner->data.get()};
+  if (weight.data.get() == owned->data()) weight.data = {owned, owned->data()};
   return weight;
 }
 

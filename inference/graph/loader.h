@@ -35,6 +35,8 @@ class Loader {
 
   // Shape {cols, rows}: y = W x takes cols numbers to rows.
   Weight matrix(const std::string& name, uint64_t cols, uint64_t rows, Need need = Need::required);
+  // The same, to look rows up in.
+  Weight table(const std::string& name, uint64_t cols, uint64_t rows);
   // {cols, rows, n}
   Weight stack(const std::string& name, uint64_t cols, uint64_t rows, uint64_t n);
   // Rows [first_row, first_row + rows) of each matrix of a stack, in memory of their own.

@@ -4,6 +4,7 @@
 // must outlive the Model, as must the Backend.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -33,6 +34,7 @@ struct BatchRow {
 struct Batch {
   std::span<const BatchRow> rows;
   std::span<const std::vector<PageIndex>> block_tables;
+  std::atomic<uint64_t>* beat = nullptr;  // counts up after each layer; null: nobody watches
 };
 
 // What a plan needs besides its weights, for planning memory before anything is loaded.

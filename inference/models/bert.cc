@@ -1,5 +1,7 @@
 // BERT and the embedding models built on it: every position sees the whole text, positions are
 // learned, norms come after the sums, and there are no logits.
+#include <algorithm>
+
 #include "models/parts.h"
 
 namespace hearth {
@@ -7,6 +9,9 @@ namespace hearth {
 ModelPlan plan_bert(Metadata& m) {
   ModelPlan plan = model_of(m);
   plan.n_positions = plan.n_context_train;
+  if (const gguf::Tensor* segments = m.file().find_tensor("token_types.weight"))
+    plan.n_segments =
+        static_cast<uint32_t>(std::clamp<uint64_t>(segments->dims[1], 1, Metadata::kMaxVocabulary));
   plan.output_norm_name = "";
   plan.has_output = false;
   if (plan.pooling == Pooling::none) plan.pooling = Pooling::mean;

@@ -147,6 +147,7 @@ struct ModelPlan {
   // Of encoders: rows of position_embd, added to the embedding with a row of token_types, then a
   // norm. 0: none of it.
   uint32_t n_positions = 0;
+  uint32_t n_segments = 0;  // rows of token_types
   Pooling pooling = Pooling::none;
   bool has_output = true;  // else there are embeddings of texts only, no logits
   NormKind output_norm = NormKind::rms;

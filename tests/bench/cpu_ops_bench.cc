@@ -1,7 +1,7 @@
 // Speed of the CPU operations: cpu_ops_bench [threads] [path].
 //
-// Decode-shaped products (one token) are bound by memory: GB/s of weights, next to a plain read of
-// as much memory. Prefill-shaped ones (128 tokens) by instructions: GFLOP/s, two per weight and
+// Decode-shaped products (one token) are bound by memory: GB/s of weights, next to a plain read
+// of memory. Prefill-shaped ones (128 tokens) by instructions: GFLOP/s, two per weight and
 // token.
 #include <fmt/format.h>
 
@@ -10,10 +10,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
-#include <numeric>
 #include <string_view>
 #include <vector>
 
+#include "backend/cpu/machine_speed.h"
 #include "backend/cpu/ops.h"
 #include "gguf/types.h"
 
@@ -48,21 +48,6 @@ std::vector<std::byte> weights_of(Type type, size_t rows) {
   return bytes;
 }
 
-void bench_read(const Machine& machine) {
-  std::vector<uint64_t> memory(size_t{1} << 25, 1);  // 256 MiB
-  constexpr size_t kPieces = 64;
-  std::vector<uint64_t> sums(kPieces);
-  const double seconds = seconds_of([&] {
-    machine.pool.run(kPieces, [&](uint32_t i) {
-      const size_t n = memory.size() / kPieces;
-      const uint64_t* from = memory.data() + i * n;
-      sums[i] = std::accumulate(from, from + n, uint64_t{0});
-    });
-  });
-  const double bytes = static_cast<double>(memory.size() * sizeof(uint64_t));
-  fmt::print("plain read: {:.1f} GB/s (sum {})\n", bytes / seconds / 1e9, sums[0]);
-}
-
 void bench_pool(const Machine& machine) {
   constexpr int kCalls = 1000;
   const uint32_t n = machine.pool.size() * 4;
@@ -73,21 +58,34 @@ void bench_pool(const Machine& machine) {
 }
 
 void bench_matmul(const Machine& machine, Type type) {
-  const std::vector<std::byte> weights = weights_of(type, kDecodeRows);
+  const std::vector<std::byte> rows = weights_of(type, kDecodeRows);
   const std::vector<float> x(kCols * kPrefillTokens, 0.5f);
   std::vector<float> y(std::max(kDecodeRows, kPrefillRows * kPrefillTokens));
-  Matrix w{.type = type, .cols = kCols, .rows = kDecodeRows, .data = weights.data()};
+  Matrix w{.type = type, .cols = kCols, .rows = kDecodeRows, .data = rows.data()};
+  const uint32_t strip_rows = strip_rows_of(machine.path, type);
+  std::vector<std::byte> strips;
+  double packing = 0;
+  if (strip_rows > 1) {
+    Matrix packed = w;
+    packed.strip_rows = strip_rows;
+    strips.resize(bytes_of(packed));
+    packing = seconds_of([&] { pack(w, strip_rows, strips.data()); });
+    w.data = strips.data();
+  }
+  w.strip_rows = strip_rows;
   const double decode = seconds_of([&] { matmul(machine, w, x.data(), 1, y.data(), w.rows); });
-  const double bytes = static_cast<double>(weights.size());
+  const double bytes = static_cast<double>(rows.size());
   w.rows = kPrefillRows;
   const double prefill =
       seconds_of([&] { matmul(machine, w, x.data(), kPrefillTokens, y.data(), w.rows); });
   const double operations = 2.0 * kCols * kPrefillRows * kPrefillTokens;
   const double few = seconds_of([&] { matmul(machine, w, x.data(), 4, y.data(), w.rows); });
   fmt::print(
-      "{:5} decode {:6.1f} GB/s {:7.1f} GFLOP/s   4 tokens {:7.1f}   128 tokens {:7.1f} GFLOP/s\n",
+      "{:5} decode {:6.1f} GB/s {:7.1f} GFLOP/s   4 tokens {:7.1f}   128 tokens {:7.1f} GFLOP/s "
+      "  pack {:4.1f} GB/s\n",
       gguf::name_of(type), bytes / decode / 1e9, 2.0 * kCols * kDecodeRows / decode / 1e9,
-      operations / 32 / few / 1e9, operations / prefill / 1e9);
+      operations / 32 / few / 1e9, operations / prefill / 1e9,
+      packing > 0 ? bytes / packing / 1e9 : 0);
 }
 
 // One layer's attention of a prompt's last 64 tokens, and of one token, at the given length.
@@ -141,15 +139,17 @@ void bench_small(const Machine& machine) {
 int run(int argc, char** argv) {
   ThreadPool pool(argc > 1 ? static_cast<uint32_t>(std::atoi(argv[1])) : 0);
   Path path = best_path();
-  for (Path p : {Path::scalar, Path::avx2, Path::avx512}) {
-    if (argc > 2 && name_of(p) == argv[2]) path = std::min(p, path);
+  for (Path p : {Path::scalar, Path::avx2, Path::avxvnni, Path::avx512}) {
+    if (argc > 2 && name_of(p) == argv[2] && is_usable(p)) path = p;
   }
   const Machine machine{pool, path};
   fmt::print("{} threads, {}\n", pool.size(), name_of(path));
-  bench_read(machine);
+  const MachineSpeed speed = measure_speed(machine);
+  fmt::print("plain read {:.1f} GB/s, int8 {:.0f} GOP/s, f32 {:.0f} GFLOP/s\n",
+             speed.read_bytes_per_s / 1e9, speed.int8_ops_per_s / 1e9, speed.f32_ops_per_s / 1e9);
   bench_pool(machine);
   for (Type type : {Type::q4_0, Type::q4_1, Type::q5_0, Type::q5_1, Type::q8_0, Type::q4_k,
-                    Type::q5_k, Type::q6_k, Type::bf16, Type::f16, Type::f32}) {
+                    Type::q5_k, Type::q6_k, Type::mxfp4, Type::bf16, Type::f16, Type::f32}) {
     bench_matmul(machine, type);
   }
   bench_small(machine);

@@ -1,15 +1,11 @@
 // Start to ready, idle memory, round trips, prefill and decode speed, recovery of the engine.
-import { execFileSync, spawn } from 'node:child_process';
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
+import { hearth, median, publish, root } from './figures.mjs';
 
-const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '../..');
-process.env.HEARTH_BINARY ??= path.join(root, 'build/bin/hearth');
+process.env.HEARTH_BINARY ??= hearth;
 process.env.HEARTH_CLIENTS ??= path.join(root, 'tests/clients');
 const { Daemon, RpcClient } = await import('../end_to_end/daemon.mjs');
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const rows = [];
 const row = (what, value, goal) => {
   rows.push([what, value, goal]);
@@ -72,13 +68,4 @@ row('answer after a killed engine, slowest', `${Math.max(...recoveries).toFixed(
 await client.drop();
 await daemon.stop();
 
-const commit = execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
-const cpu = os.cpus()[0].model.trim();
-const flags = readFileSync('/proc/cpuinfo', 'utf8');
-const isa = /avx512f/.test(flags) ? 'AVX-512' : /avx2/.test(flags) ? 'AVX2' : 'scalar';
-const heading = `## ${new Date().toISOString().slice(0, 10)}, commit ${commit}, ${cpu} (${isa}), ${os.cpus().length} cores, ${(os.totalmem() / 2 ** 30).toFixed(0)} GiB`;
-const table = rows.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
-const file = path.join(root, 'docs/bench.md');
-if (!existsSync(file)) writeFileSync(file, '# Measured figures\n\nWritten by `./dev bench`; the newest at the end.\n');
-appendFileSync(file, `\n${heading}\n\n| what | measured | goal |\n| --- | --- | --- |\n${table}\n`);
-console.log(`\nappended to docs/bench.md\n${heading}`);
+publish('', ['what', 'measured', 'goal'], rows);

@@ -1,8 +1,8 @@
 // The command line as people and scripts use it, with a daemon and without.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Daemon, command, folders, hearth } from './daemon.mjs';
@@ -185,6 +185,11 @@ test('config check names file, line and the nearest key', () => {
   assertFails(check('[server]\nport = "x"\n'), 1, /wrong\.toml:2.*port/);
   assertFails(check('[server\n'), 1, /wrong\.toml:1/);
   assert.match(assertWorks(without('config', 'check')).err, /does not exist: the defaults are in force/);
+  const machine = path.join(bare.env.XDG_CONFIG_DIRS, 'hearth');
+  mkdirSync(machine, { recursive: true });
+  writeFileSync(path.join(machine, 'hearth.toml'), '[server]\nmax_connections = 7\n');
+  assert.match(assertWorks(without('config', 'check')).out, /max_connections = 7/, 'the file of the machine');
+  rmSync(machine, { recursive: true });
   assertFails(without('config', 'check', '--config', path.join(bare.folder, 'none.toml')), 1, /none\.toml: cannot open/);
 });
 
@@ -199,6 +204,16 @@ test('doctor checks the installation, for people and for scripts', () => {
   assert.match(sick.out, /bad +configuration .*nope/);
 });
 
-test('completion scripts are valid shell', () => {
-  for (const shell of ['bash', 'zsh', 'fish']) assert.match(assertWorks(without('completion', shell)).out, /hearth/);
+test('completion offers commands, their commands and options', () => {
+  for (const shell of ['bash', 'zsh', 'fish']) assert.match(assertWorks(without('completion', shell)).out, /--?drain|-l drain/);
+  const script = assertWorks(without('completion', 'bash')).out;
+  const offered = (...words) => {
+    const probe = `${script}\nCOMP_WORDS=(hearth ${words.map((word) => `"${word}"`).join(' ')}); COMP_CWORD=${words.length}; _hearth; echo "\${COMPREPLY[*]}"`;
+    return execFileSync('bash', ['-c', probe], { encoding: 'utf8' }).trim().split(' ');
+  };
+  for (const command of ['serve', 'chat', 'models', 'dev']) assert.ok(offered('').includes(command), command);
+  assert.deepEqual(offered('stop', '--dr'), ['--drain']);
+  assert.deepEqual(offered('models', 'r'), ['rm']);
+  assert.deepEqual(offered('serve', '--port', '4', '--det'), ['--detach']);
+  assert.deepEqual(offered('dev', 'tok'), ['tokenize']);
 });

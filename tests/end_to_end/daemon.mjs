@@ -11,7 +11,7 @@ export const require = createRequire(process.env.HEARTH_CLIENTS + '/package.json
 // Empty folders of one's own, and the environment in which `hearth` uses them.
 export function folders() {
   const folder = mkdtempSync(path.join(tmpdir(), 'hearth-e2e-'));
-  const env = { ...process.env, HOME: folder };
+  const env = { ...process.env, HOME: folder, XDG_CONFIG_DIRS: path.join(folder, 'machine') };
   for (const kind of ['CONFIG_HOME', 'STATE_HOME', 'DATA_HOME', 'CACHE_HOME', 'RUNTIME_DIR']) {
     env[`XDG_${kind}`] = path.join(folder, kind.toLowerCase());
     mkdirSync(env[`XDG_${kind}`], { mode: 0o700 });

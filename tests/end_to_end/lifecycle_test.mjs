@@ -125,6 +125,24 @@ test('stop interrupts answers, stop --drain lets them end', async () => {
   }
 });
 
+test('stop after stop --drain does not wait any longer', async () => {
+  const daemon = await start();
+  const client = await RpcClient.connect(daemon.discovery);
+  const [busy, idle] = [await client.call('session/create', {}), await client.call('session/create', {})];
+  await client.call('session/subscribe', { session: busy.id, since: 0 });
+  const ask = (session, limits) => client.call('turn/start', { session, idempotencyKey: 'k', input: [{ type: 'text', text: 'Tell a story.' }], ...limits });
+  await ask(busy.id, { maxTokens: 4000, ignoreEos: true });
+  await client.wait((event) => event.kind === 'message.delta');
+
+  await client.call('ops/shutdown', { drain: true });
+  await assert.rejects(ask(idle.id), /the daemon is stopping/);
+  assert.equal(daemon.command(['stop']).code, 0);
+  assert.equal((await daemon.exited).code, 0);
+  await client.closed;
+  const ended = client.events.findLast((event) => event.kind === 'session.state');
+  assert.equal(ended.data.reason, 'interrupted');
+});
+
 test('a rotated token replaces the old one at once', async () => {
   const daemon = await start();
   const old = daemon.discovery.token;

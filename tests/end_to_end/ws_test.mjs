@@ -51,6 +51,18 @@ test('a client that drops in the middle resumes from its cursor', async () => {
   await unlucky.drop();
 });
 
+test('a client gets no events of the kinds that it opted out of', async () => {
+  const client = await RpcClient.connect(daemon.discovery, { optOut: ['message.delta', 'turn.progress'] });
+  const { id: session } = await client.call('session/create', {});
+  await client.call('session/subscribe', { session, since: 0 });
+  const { turn } = await ask(client, session, 'What is the capital of France?', 'quiet');
+  await client.idle(turn);
+  const kinds = new Set(client.events.map((event) => event.kind));
+  assert.ok(!kinds.has('message.delta') && !kinds.has('turn.progress'));
+  assert.ok(fold(client.events)[1][1].length > 10, 'the finished message holds the text');
+  await client.drop();
+});
+
 test('a resent prompt is not answered twice', async () => {
   const client = await RpcClient.connect(daemon.discovery);
   const { id: session } = await client.call('session/create', {});

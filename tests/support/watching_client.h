@@ -27,6 +27,7 @@ class WatchingClient : public EventSink {
   };
 
   bool is_slow = false;
+  std::string unwanted;  // kind of events
 
   void send(std::shared_ptr<const std::string> text) override {
     if (is_slow) {
@@ -41,6 +42,7 @@ class WatchingClient : public EventSink {
     if (queue_.empty()) return callback();
     on_drained_ = std::move(callback);
   }
+  bool wants(std::string_view kind) const override { return kind != unwanted; }
   uint64_t client_id() const override { return id_; }
 
   // Reads everything that is queued; what this makes the session send stays queued.

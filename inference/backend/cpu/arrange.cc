@@ -17,9 +17,13 @@ void CpuBackend::multiply_stack(const Weight& stack, const float* x, size_t n, f
     for (uint32_t t = 0; t < n_rows; ++t) x_rows.push_back(t * n_stacked + i);
   }
   float* together = stack_room_.reserve<float>(size_t{n_stacked} * n * stack.rows);
-  const Matrix first{stack.type, stack.cols, stack.rows, stack.data.get()};
+  const Matrix first{.type = stack.type,
+                     .cols = stack.cols,
+                     .rows = stack.rows,
+                     .data = stack.data.get(),
+                     .strip_rows = stack.strip_rows};
   const StackOut out{&first, together};
-  matmul_grouped(machine(), {&out, 1}, groups, x, n * n_stacked, x_rows, exact_);
+  matmul_grouped(machine(), {&out, 1}, groups, x, n * n_stacked, x_rows);
   for (size_t i = 0; i < n_stacked; ++i)
     for (size_t t = 0; t < n; ++t)
       std::copy_n(together + (i * n + t) * stack.rows, stack.rows,

@@ -24,7 +24,7 @@ namespace hearth::cpu {
 namespace {
 
 // Queries (tokens times heads) of one block: their scores and sums stay in cache.
-constexpr size_t kBlockQueries = 32;
+constexpr size_t kBlockQueries = 48;
 
 // Consecutive tokens of one sequence.
 struct RowBlock {
@@ -34,6 +34,7 @@ struct RowBlock {
 // Positions that a row sees: [first, end).
 struct Visible {
   size_t first, end;
+  bool operator==(const Visible&) const = default;
 };
 
 Visible visible_to(const AttentionRow& row, const AttentionShape& shape) {
@@ -61,17 +62,61 @@ std::vector<RowBlock> blocks_of(std::span<const AttentionRow> rows, size_t max_r
   return blocks;
 }
 
-// n cached elements as float32: in place, or converted into `room`.
-const float* as_floats(const Kernels& kernels, KvElement element, const std::byte* from, size_t n,
-                       float* room) {
-  switch (element) {
-    case KvElement::f32: return reinterpret_cast<const float*>(from);
+// Few queries read a page of f16 as it is; for more it is converted once.
+constexpr size_t kDirectQueries = 6;
+
+// One page's keys or values, ready for a kernel.
+template <class Kernel>
+struct PagePart {
+  const uint8_t* data;
+  Kernel kernel;
+  size_t row_bytes = 0;  // of the values of one position
+};
+
+// `room`: for all of the page's keys as float32.
+PagePart<Score> keys_of(const Kernels& kernels, const AttentionShape& shape, const std::byte* page,
+                        const KvPlaces& places, size_t kv_head, size_t n_queries, float* room) {
+  const auto* keys = reinterpret_cast<const uint8_t*>(page + places.keys(kv_head));
+  const size_t k_dim = shape.k_dim;
+  switch (shape.element) {
+    case KvElement::f32: return {keys, kernels.score_f32};
     case KvElement::f16:
-      kernels.f16_to_f32(reinterpret_cast<const uint8_t*>(from), n, room);
-      return room;
-    case KvElement::q8_0: gguf::dequantize_row(gguf::Type::q8_0, from, n, room); break;
+      if (n_queries <= kDirectQueries) return {keys, kernels.score_f16};
+      kernels.f16_to_f32(keys, k_dim * kPageTokens, room);
+      break;
+    case KvElement::q8_0: {
+      float scales[kPageTokens];
+      const uint8_t* quants = keys + k_dim / 32 * kPageTokens * 2;
+      for (size_t d = 0; d < k_dim; d++) {
+        if (d % 32 == 0) kernels.f16_to_f32(keys + d / 32 * kPageTokens * 2, kPageTokens, scales);
+        for (size_t p = 0; p < kPageTokens; p++) {
+          const size_t at = d * kPageTokens + p;
+          room[at] = static_cast<float>(static_cast<int8_t>(quants[at])) * scales[p];
+        }
+      }
+    }
   }
-  return room;
+  return {reinterpret_cast<const uint8_t*>(room), kernels.score_f32};
+}
+
+// Values from the first seen position on.
+PagePart<WeightedSum> values_of(const Kernels& kernels, const AttentionShape& shape,
+                                const std::byte* page, const KvPlaces& places, size_t kv_head,
+                                const Visible& seen, size_t n_queries, float* room) {
+  const std::byte* values = page + places.value(kv_head, seen.first);
+  const auto* bytes = reinterpret_cast<const uint8_t*>(values);
+  const size_t n = (seen.end - seen.first) * shape.v_dim;
+  switch (shape.element) {
+    case KvElement::f32: return {bytes, kernels.weighted_sum_f32, size_t{4} * shape.v_dim};
+    case KvElement::f16:
+      if (n_queries <= kDirectQueries)
+        return {bytes, kernels.weighted_sum_f16, size_t{2} * shape.v_dim};
+      kernels.f16_to_f32(bytes, n, room);
+      break;
+    case KvElement::q8_0: gguf::dequantize_row(gguf::Type::q8_0, values, n, room); break;
+  }
+  return {reinterpret_cast<const uint8_t*>(room), kernels.weighted_sum_f32,
+          size_t{4} * shape.v_dim};
 }
 
 // One call's arguments.
@@ -100,8 +145,8 @@ void attend(const Call& call, const RowBlock& block, size_t kv_head) {
   float* sums = queries + n_queries * k_dim;              // (n_queries, v_dim): weighted values
   float* scores = sums + n_queries * v_dim;               // (n_queries, kPageTokens)
   float* corrections = scores + n_queries * kPageTokens;  // (n_queries)
-  float* key_room = corrections + n_queries;              // (kPageTokens, k_dim)
-  float* value_room = key_room + kPageTokens * k_dim;
+  float* value_room = corrections + n_queries;            // (kPageTokens, v_dim)
+  float* key_room = value_room + kPageTokens * v_dim;     // (k_dim, kPageTokens)
   std::fill_n(sums, n_queries * v_dim, 0.0f);
   std::vector<SoftmaxState> states(n_queries, SoftmaxState{-INFINITY, 0});
   // A sink is a score that was seen before all others and whose value is zero.
@@ -121,28 +166,26 @@ void attend(const Call& call, const RowBlock& block, size_t kv_head) {
   for (size_t page = all.first / kPageTokens; page * kPageTokens < all.end; page++) {
     const size_t start = page * kPageTokens;
     const Visible seen = within_page(all, start);
-    const size_t n_seen = seen.end - seen.first;
     const std::byte* data = rows.back().pages[page];
-    const float* keys =
-        as_floats(call.kernels, shape.element, data + places.key(kv_head, start + seen.first),
-                  n_seen * k_dim, key_room);
-    const float* values =
-        as_floats(call.kernels, shape.element, data + places.value(kv_head, start + seen.first),
-                  n_seen * v_dim, value_room);
-    call.kernels.dot_f32(reinterpret_cast<const uint8_t*>(keys), k_dim * sizeof(float), n_seen,
-                         k_dim, queries, k_dim, n_queries, scores + seen.first, kPageTokens);
-    for (size_t i = 0; i < n_rows; i++) {
+    const auto keys = keys_of(call.kernels, shape, data, places, kv_head, n_queries, key_room);
+    const auto values =
+        values_of(call.kernels, shape, data, places, kv_head, seen, n_queries, value_room);
+    keys.kernel(keys.data, seen.first, seen.end, k_dim, queries, n_queries, scores);
+    // Rows that see the same part of the page go together.
+    for (size_t i = 0, end = 0; i < n_rows; i = end) {
       const Visible own = within_page(visible_to(rows[i], shape), start);
+      for (end = i + 1; end < n_rows; end++)
+        if (within_page(visible_to(rows[end], shape), start) != own) break;
       if (own.first >= own.end) continue;
       const size_t n_own = own.end - own.first, first_query = i * group;
-      for (size_t j = first_query; j < first_query + group; j++) {
+      for (size_t j = first_query; j < end * group; j++) {
         corrections[j] = call.kernels.softmax_tile(scores + j * kPageTokens + own.first, n_own,
                                                    shape.scale, shape.softcap, states[j]);
       }
-      call.kernels.weighted_sum(scores + first_query * kPageTokens + own.first, kPageTokens, group,
-                                corrections + first_query,
-                                values + (own.first - seen.first) * v_dim, n_own, v_dim,
-                                sums + first_query * v_dim);
+      values.kernel(scores + first_query * kPageTokens + own.first, (end - i) * group,
+                    corrections + first_query,
+                    values.data + (own.first - seen.first) * values.row_bytes, n_own, v_dim,
+                    sums + first_query * v_dim);
     }
   }
 

@@ -11,7 +11,11 @@ namespace hearth::cpu {
 namespace {
 
 Matrix matrix_of(const Weight& w) {
-  return {.type = w.type, .cols = w.cols, .rows = w.rows, .data = w.data.get()};
+  return {.type = w.type,
+          .cols = w.cols,
+          .rows = w.rows,
+          .data = w.data.get(),
+          .strip_rows = w.strip_rows};
 }
 
 }  // namespace
@@ -19,8 +23,32 @@ Matrix matrix_of(const Weight& w) {
 CpuBackend::CpuBackend(uint32_t n_threads, Path path, bool exact)
     : pool_(n_threads), path_(path), exact_(exact) {}
 
-// As it lies in the file: the kernels read every format's own blocks.
+// As strips in memory of its own.
+Weight CpuBackend::repacked(const Weight& table, uint32_t strip_rows) {
+  Weight weight = table;
+  weight.strip_rows = strip_rows;
+  const size_t row_bytes = gguf::row_bytes(table.type, table.cols);
+  const size_t bytes = bytes_of(matrix_of(weight));
+  const auto memory = weights_.allocate(bytes * table.n_stacked);
+  for (uint32_t i = 0; i < table.n_stacked; i++) {
+    Matrix matrix = matrix_of(table);
+    matrix.data += i * table.rows * row_bytes;
+    pack(matrix, strip_rows, memory.get() + i * bytes);
+  }
+  weight.data = memory;
+  return weight;
+}
+
 Weight CpuBackend::prepare(const gguf::Tensor& tensor, uint64_t first_row, uint64_t n_rows) {
+  const Weight table = prepare_table(tensor, first_row, n_rows);
+  const uint32_t strip_rows = exact_ ? 0 : strip_rows_of(path_, tensor.type);
+  if (strip_rows > 1) return repacked(table, strip_rows);
+  Weight weight = table;
+  weight.strip_rows = strip_rows;
+  return weight;
+}
+
+Weight CpuBackend::prepare_table(const gguf::Tensor& tensor, uint64_t first_row, uint64_t n_rows) {
   const std::byte* at =
       tensor.data.data() + first_row * gguf::row_bytes(tensor.type, tensor.dims[0]);
   return {.type = tensor.type,
@@ -30,7 +58,14 @@ Weight CpuBackend::prepare(const gguf::Tensor& tensor, uint64_t first_row, uint6
           .data = std::shared_ptr<const std::byte>(std::shared_ptr<const std::byte>(), at)};
 }
 
-uint64_t CpuBackend::prepared_bytes(const gguf::Tensor& tensor) const { return tensor.data.size(); }
+uint64_t CpuBackend::prepared_bytes(const gguf::Tensor& tensor) const {
+  const uint32_t strip_rows = exact_ ? 0 : strip_rows_of(path_, tensor.type);
+  if (tensor.n_dims < 2 || strip_rows < 2) return tensor.data.size();
+  return tensor.dims[2] * bytes_of({.type = tensor.type,
+                                    .cols = tensor.dims[0],
+                                    .rows = tensor.dims[1],
+                                    .strip_rows = strip_rows});
+}
 
 Floats CpuBackend::allocate(size_t n) {
   constexpr std::align_val_t kAlignment{64};
@@ -61,7 +96,7 @@ void CpuBackend::multiply(std::span<const Product> products, const float* x, siz
     matrices.push_back(matrix_of(product.w));
     outs.push_back({&matrices.back(), product.y, product.w.rows});
   }
-  matmul_many(machine(), outs, x, n, exact_);
+  matmul_many(machine(), outs, x, n);
   for (const Product& product : products)
     if (product.bias != nullptr) add_bias(machine(), product.y, product.bias, product.w.rows, n);
 }
@@ -117,7 +152,7 @@ void CpuBackend::attend(const AttentionShape& shape, std::span<const AttentionRo
 
 void CpuBackend::run_experts(const Experts& experts, const float* logits, const float* x, size_t n,
                              const ExpertsWorkspace& ws, float* out) {
-  cpu::run_experts(machine(), exact_, experts, logits, x, n, ws, out);
+  cpu::run_experts(machine(), experts, logits, x, n, ws, out);
 }
 
 void CpuBackend::keep_rows(float* x, size_t width, std::span<const uint32_t> rows) {

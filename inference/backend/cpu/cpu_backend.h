@@ -4,6 +4,7 @@
 #include "backend/backend.h"
 #include "backend/cpu/ops.h"
 #include "backend/cpu/scratch.h"
+#include "backend/cpu/weight_memory.h"
 
 namespace hearth::cpu {
 
@@ -16,6 +17,7 @@ class CpuBackend final : public Backend {
   uint64_t usable_bytes() const override { return usable_memory_bytes(); }
 
   Weight prepare(const gguf::Tensor& tensor, uint64_t first_row, uint64_t n_rows) override;
+  Weight prepare_table(const gguf::Tensor& tensor, uint64_t first_row, uint64_t n_rows) override;
   uint64_t prepared_bytes(const gguf::Tensor& tensor) const override;
   Floats allocate(size_t n) override;
   Floats upload(std::span<const float> numbers) override;
@@ -55,11 +57,13 @@ class CpuBackend final : public Backend {
 
  private:
   Machine machine() { return {pool_, path_}; }
+  Weight repacked(const Weight& table, uint32_t strip_rows);
 
   ThreadPool pool_;
   const Path path_;
   const bool exact_;
   Scratch stack_room_;  // of multiply_stack
+  WeightMemory weights_;
 };
 
 }  // namespace hearth::cpu

@@ -117,7 +117,11 @@ void add_group_biases(const Machine& machine, std::span<const RowGroup> groups,
 }
 
 Matrix first_of(const Weight& stack) {
-  return {.type = stack.type, .cols = stack.cols, .rows = stack.rows, .data = stack.data.get()};
+  return {.type = stack.type,
+          .cols = stack.cols,
+          .rows = stack.rows,
+          .data = stack.data.get(),
+          .strip_rows = stack.strip_rows};
 }
 
 }  // namespace
@@ -138,9 +142,8 @@ Choice route(const Machine& machine, const Router& router, const float* logits, 
   return choice;
 }
 
-void run_experts(const Machine& machine, bool exact, const Backend::Experts& experts,
-                 const float* logits, const float* x, size_t n, const Backend::ExpertsWorkspace& ws,
-                 float* out) {
+void run_experts(const Machine& machine, const Backend::Experts& experts, const float* logits,
+                 const float* x, size_t n, const Backend::ExpertsWorkspace& ws, float* out) {
   const size_t n_used = experts.router.n_used;
   Choice choice = route(machine, experts.router, logits, experts.choice_bias, n);
   for (size_t i = 0; experts.scale.size > 0 && i < choice.weights.size(); i++)
@@ -150,7 +153,7 @@ void run_experts(const Machine& machine, bool exact, const Backend::Experts& exp
                down = first_of(experts.down);
 
   const StackOut gate_up[] = {{&gate, ws.gate}, {&up, ws.up}};
-  matmul_grouped(machine, gate_up, sorted.groups, x, n, sorted.tokens, exact);
+  matmul_grouped(machine, gate_up, sorted.groups, x, n, sorted.tokens);
   add_group_biases(machine, sorted.groups, experts.gate_bias, gate.rows, ws.gate);
   add_group_biases(machine, sorted.groups, experts.up_bias, up.rows, ws.up);
   activate(machine, experts.activation, ws.gate, ws.up, n * n_used * gate.rows, ws.gate);
@@ -158,7 +161,7 @@ void run_experts(const Machine& machine, bool exact, const Backend::Experts& exp
   std::vector<uint32_t> in_place(n * n_used);
   std::iota(in_place.begin(), in_place.end(), 0);
   const StackOut down_out[] = {{&down, ws.down}};
-  matmul_grouped(machine, down_out, sorted.groups, ws.gate, n * n_used, in_place, exact);
+  matmul_grouped(machine, down_out, sorted.groups, ws.gate, n * n_used, in_place);
   add_group_biases(machine, sorted.groups, experts.down_bias, down.rows, ws.down);
 
   const size_t width = down.rows;

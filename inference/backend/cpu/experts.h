@@ -22,8 +22,7 @@ Choice route(const Machine& machine, const Router& router, const float* logits, 
              size_t n);
 
 // Backend::run_experts.
-void run_experts(const Machine& machine, bool exact, const Backend::Experts& experts,
-                 const float* logits, const float* x, size_t n, const Backend::ExpertsWorkspace& ws,
-                 float* out);
+void run_experts(const Machine& machine, const Backend::Experts& experts, const float* logits,
+                 const float* x, size_t n, const Backend::ExpertsWorkspace& ws, float* out);
 
 }  // namespace hearth::cpu

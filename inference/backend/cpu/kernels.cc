@@ -2,14 +2,15 @@
 
 #include "backend/cpu/avx2/avx2.h"
 #include "backend/cpu/avx512/avx512.h"
+#include "backend/cpu/avxvnni/avxvnni.h"
 #include "backend/cpu/scalar/scalar.h"
 
 namespace hearth::cpu {
 namespace {
 
-// Which formats `quantized` knows is in the switch at the end of each path's quantized.cc.
+// Which formats `quantized` knows: scalar/quantized.cc and simd/strip_products.h.
 constexpr Kernels kScalar = {
-    .strip_rows = 0,
+    .strip_rows = 1,
     .quantize_32 = scalar::quantize_32,
     .quantize_256 = scalar::quantize_256,
     .quantized = scalar::quantized,
@@ -20,7 +21,10 @@ constexpr Kernels kScalar = {
     .gelu_mul = scalar::gelu_mul,
     .gpt_oss_mul = scalar::gpt_oss_mul,
     .softmax_tile = scalar::softmax_tile,
-    .weighted_sum = scalar::weighted_sum,
+    .score_f32 = scalar::score_f32,
+    .score_f16 = scalar::score_f16,
+    .weighted_sum_f32 = scalar::weighted_sum_f32,
+    .weighted_sum_f16 = scalar::weighted_sum_f16,
     .f16_to_f32 = scalar::f16_to_f32,
     .f32_to_f16 = scalar::f32_to_f16,
     .int8_chain = scalar::int8_chain,
@@ -40,12 +44,22 @@ constexpr Kernels kAvx2 = {
     .gelu_mul = avx2::gelu_mul,
     .gpt_oss_mul = avx2::gpt_oss_mul,
     .softmax_tile = avx2::softmax_tile,
-    .weighted_sum = avx2::weighted_sum,
+    .score_f32 = avx2::score_f32,
+    .score_f16 = avx2::score_f16,
+    .weighted_sum_f32 = avx2::weighted_sum_f32,
+    .weighted_sum_f16 = avx2::weighted_sum_f16,
     .f16_to_f32 = avx2::f16_to_f32,
     .f32_to_f16 = avx2::f32_to_f16,
     .int8_chain = avx2::int8_chain,
     .f32_chain = avx2::f32_chain,
 };
+
+constexpr Kernels with_avxvnni(Kernels kernels) {
+  kernels.quantized = avxvnni::quantized;
+  kernels.int8_chain = avxvnni::int8_chain;
+  return kernels;
+}
+constexpr Kernels kAvxVnni = with_avxvnni(kAvx2);
 
 constexpr Kernels with_avx512(Kernels kernels) {
   kernels.strip_rows = 16;
@@ -62,6 +76,7 @@ const Kernels& kernels_of(Path path) {
   switch (path) {
 #if defined(__x86_64__)
     case Path::avx2: return kAvx2;
+    case Path::avxvnni: return kAvxVnni;
     case Path::avx512: return kAvx512;
 #endif
     default: return kScalar;

@@ -1,4 +1,7 @@
-// Where keys and values lie in a page of the KV cache (cache/page.h).
+// Where keys and values lie in a page of the KV cache (cache/page.h): for each kv head in turn its
+// keys and then its values, which are a row for each position. Keys are transposed, for attention's
+// sake: element d of all positions, then d + 1. Those of q8_0 begin with the scales, f16: of block
+// b of all positions, then b + 1.
 #pragma once
 
 #include "backend/operands.h"
@@ -12,16 +15,12 @@ class KvPlaces {
       : key_bytes_(kv_row_bytes(shape.element, shape.k_dim)),
         value_bytes_(kv_row_bytes(shape.element, shape.v_dim)) {}
 
-  size_t key(size_t kv_head, size_t position) const {
-    return head(kv_head) + position % kPageTokens * key_bytes_;
-  }
+  size_t keys(size_t kv_head) const { return kv_head * kPageTokens * (key_bytes_ + value_bytes_); }
   size_t value(size_t kv_head, size_t position) const {
-    return head(kv_head) + kPageTokens * key_bytes_ + position % kPageTokens * value_bytes_;
+    return keys(kv_head) + kPageTokens * key_bytes_ + position % kPageTokens * value_bytes_;
   }
 
  private:
-  size_t head(size_t kv_head) const { return kv_head * kPageTokens * (key_bytes_ + value_bytes_); }
-
   size_t key_bytes_, value_bytes_;
 };
 

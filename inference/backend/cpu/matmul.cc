@@ -1,34 +1,38 @@
 // Matrix products: y = W x for a batch of tokens.
 //
-// Activations of quantized products become int8 once per call. The product is cut into chunks of
-// rows by tokens, which the pool's workers take in any order; a grouped product (experts, each with
-// its own tokens) is many products cut together. A chunk goes through its rows in
-// strips: for few tokens the kernel reads the file's blocks directly (bound by memory), for more
-// the strip is unpacked once and multiplied with all tokens (bound by instructions). Both compute
-// the same bits, see kernels.h, so neither the chunks nor the choice is visible in the result.
+// Quantized matrices lie in strips (strips.h) and activations become int8 panels (panel.h) once per
+// call. The product is cut into chunks of rows by tokens, which the pool's workers take in any
+// order; a grouped product (experts, each with its own tokens) is many products cut together. What
+// a kernel computes for a row and a token depends on nothing else, so neither the chunks nor the
+// panels are visible in the result.
 //
-// Types without kernels, and every type when `exact`, are dequantized row by row to float32.
+// Matrices in the file's layout are multiplied in float32, dequantized row by row where they are
+// not float types.
 //
-// Cost: one or two barriers a call. Speed: tests/bench/cpu_ops_bench.
+// Cost: two barriers a call. Speed: tests/bench/cpu_ops_bench.
 #include <algorithm>
 
-#include "backend/cpu/activations.h"
 #include "backend/cpu/kernels.h"
 #include "backend/cpu/ops.h"
+#include "backend/cpu/scratch.h"
+#include "backend/cpu/strips.h"
 #include "gguf/quant.h"
 
 namespace hearth::cpu {
 namespace {
 
-// From this many tokens on, unpacking a strip pays.
-constexpr size_t kMinPackedTokens = 4;
-// Tokens of one chunk: their int8 activations stay in the second-level cache.
-constexpr size_t kChunkTokens = 128;
+// Panels of one chunk: they stay in the second-level cache while its strips pass by.
+constexpr size_t kChunkPanelBytes = 192 << 10;
+constexpr size_t kMaxChunkTokens = 16 * kPanelColumns;
 // Rows of a chunk are a multiple of this: the tallest strip.
 constexpr size_t kChunkRows = 16;
-// The dot kernels of quantized formats take at most this many rows.
-constexpr size_t kDotRows = 8;
 constexpr size_t kFloatRows = 4;
+
+// Panels one after the other: that of columns t.. begins at t * column_bytes.
+struct Panels {
+  const uint8_t* data = nullptr;
+  size_t column_bytes = 0;
+};
 
 // One matrix of a call and how it is multiplied.
 struct Product {
@@ -38,8 +42,8 @@ struct Product {
   size_t y_stride;
   const float* x;                           // row t lies at x_row(t)
   const uint32_t* x_rows;                   // null: in order
-  const QuantKernels* quantized = nullptr;  // with `columns`, one a token; else
-  const QuantizedColumn* columns = nullptr;
+  const QuantKernels* quantized = nullptr;  // of strips with panels; else
+  Panels panels{};
   FloatDot float_dot = nullptr;  // on the file's rows; else dequantize
 
   const uint8_t* row(size_t r) const {
@@ -64,51 +68,24 @@ FloatDot float_dot_of(const Kernels& kernels, gguf::Type type) {
   }
 }
 
-// A strip for rows of k elements, in this thread's scratch memory.
-PackedStrip strip_in(Scratch& scratch, size_t rows, size_t k) {
-  // Bounds over all formats: a scale per 16 elements, a float pair per 32.
-  const size_t quants = rows * k, scales = rows * k / 16 * 2, mins = rows * k / 16,
-               floats = rows * k / 32;
-  uint8_t* at = scratch.reserve<uint8_t>(quants + 2 * (scales + mins) + 8 * floats);
-  float* d = reinterpret_cast<float*>(at + quants);
-  int16_t* first_scale = reinterpret_cast<int16_t*>(d + 2 * floats);
-  return {.rows = rows,
-          .quants = at,
-          .scales = first_scale,
-          .mins = first_scale + scales,
-          .d = d,
-          .m = d + floats};
-}
-
-void multiply_direct(const Chunk& chunk) {
+void multiply_strips(const Chunk& chunk) {
   const Product& p = *chunk.product;
-  for (size_t r = chunk.first_row; r < chunk.end_row; r += kDotRows) {
-    const size_t n_rows = std::min(kDotRows, chunk.end_row - r);
-    for (size_t t = chunk.first_token; t < chunk.end_token; t++) {
-      p.quantized->dot(p.row(r), p.row_bytes(), n_rows, p.w.cols, p.columns[t],
-                       p.y + t * p.y_stride + r);
-    }
-  }
-}
-
-void multiply_packed(const Chunk& chunk, size_t strip_rows) {
-  thread_local Scratch packed, edge;
-  const Product& p = *chunk.product;
-  const size_t n_tokens = chunk.end_token - chunk.first_token;
-  const PackedStrip strip = strip_in(packed, strip_rows, p.w.cols);
+  const size_t strip_rows = p.w.strip_rows, bytes = strip_bytes(p.w);
   for (size_t r = chunk.first_row; r < chunk.end_row; r += strip_rows) {
+    const auto* strip = reinterpret_cast<const uint8_t*>(p.w.data) + r / strip_rows * bytes;
     const size_t n_rows = std::min(strip_rows, chunk.end_row - r);
-    p.quantized->pack(p.row(r), p.row_bytes(), n_rows, p.w.cols, strip);
-    const QuantizedColumn* x = p.columns + chunk.first_token;
-    float* y = p.y + chunk.first_token * p.y_stride + r;
-    if (n_rows == strip_rows) {
-      p.quantized->gemm(strip, p.w.cols, x, n_tokens, y, p.y_stride);
-      continue;
-    }
-    float* whole = edge.reserve<float>(n_tokens * strip_rows);
-    p.quantized->gemm(strip, p.w.cols, x, n_tokens, whole, strip_rows);
-    for (size_t t = 0; t < n_tokens; t++) {
-      std::copy_n(whole + t * strip_rows, n_rows, y + t * p.y_stride);
+    for (size_t t = chunk.first_token; t < chunk.end_token; t += kPanelColumns) {
+      const size_t n = std::min(kPanelColumns, chunk.end_token - t);
+      const uint8_t* panel = p.panels.data + t * p.panels.column_bytes;
+      float* y = p.y + t * p.y_stride + r;
+      if (n_rows == strip_rows) {
+        p.quantized->multiply(strip, p.w.cols, panel, n, y, p.y_stride);
+        continue;
+      }
+      float whole[kPanelColumns * kChunkRows];
+      p.quantized->multiply(strip, p.w.cols, panel, n, whole, strip_rows);
+      for (size_t c = 0; c < n; c++)
+        std::copy_n(whole + c * strip_rows, n_rows, y + c * p.y_stride);
     }
   }
 }
@@ -136,70 +113,99 @@ void multiply_float(const Chunk& chunk, const Kernels& kernels) {
   }
 }
 
+size_t chunk_tokens(const Product& p) {
+  if (p.quantized == nullptr) return kMaxChunkTokens;
+  const size_t n = kChunkPanelBytes / p.panels.column_bytes / kPanelColumns * kPanelColumns;
+  return std::clamp(n, kPanelColumns, kMaxChunkTokens);
+}
+
 // Cuts all products into chunks: several for each worker, so that none waits long for another.
 std::vector<Chunk> chunks_of(const std::vector<Product>& products, size_t n_workers) {
-  constexpr size_t kChunksPerWorker = 4;
-  const auto n_spans = [](const Product& p) {
-    return (p.n_tokens + kChunkTokens - 1) / kChunkTokens;
-  };
-  size_t total_rows = 0, most_tokens = 0;
+  constexpr size_t kChunksPerWorker = 12;
+  size_t total_rows = 0, most_tokens = 0, n_tokens = kMaxChunkTokens;
   for (const Product& p : products) {
-    total_rows += p.w.rows * n_spans(p);
+    n_tokens = std::min(n_tokens, chunk_tokens(p));
     most_tokens = std::max(most_tokens, p.n_tokens);
   }
+  for (const Product& p : products)
+    total_rows += p.w.rows * ((p.n_tokens + n_tokens - 1) / n_tokens);
   const size_t wanted = total_rows / (n_workers * kChunksPerWorker) + 1;
   const size_t step = (wanted + kChunkRows - 1) / kChunkRows * kChunkRows;
 
   std::vector<Chunk> chunks;
-  for (size_t t = 0; t < most_tokens; t += kChunkTokens) {
+  for (size_t t = 0; t < most_tokens; t += n_tokens) {
     for (const Product& p : products) {
       for (size_t r = 0; t < p.n_tokens && r < p.w.rows; r += step) {
-        chunks.push_back({&p, r, std::min<size_t>(p.w.rows, r + step), t,
-                          std::min(p.n_tokens, t + kChunkTokens)});
+        chunks.push_back(
+            {&p, r, std::min<size_t>(p.w.rows, r + step), t, std::min(p.n_tokens, t + n_tokens)});
       }
     }
   }
   return chunks;
 }
 
-// The quantized forms of one call's x, made when a product first asks for them.
+// The panels of one call's products, made when a product first asks for them: for each group of
+// rows of x panels of its own, one group after the other.
 class QuantizedX {
  public:
-  QuantizedX(const Machine& machine, const float* x, size_t k, size_t n_tokens)
-      : machine_(machine), x_(x), k_(k), n_tokens_(n_tokens) {}
+  struct Group {
+    size_t first, end;
+  };
+  QuantizedX(const Machine& machine, const float* x, size_t k, const uint32_t* x_rows,
+             std::span<const Group> groups)
+      : machine_(machine), x_(x), k_(k), x_rows_(x_rows), groups_(groups) {}
 
-  const QuantizedColumn* columns(ActivationBlock block) {
-    thread_local Activations of_32, of_256;  // the caller is always the engine thread
-    const bool is_32 = block == ActivationBlock::of_32;
-    Activations& activations = is_32 ? of_32 : of_256;
-    bool& have = is_32 ? have_32_ : have_256_;
-    if (!have) activations.quantize(machine_, block, x_, k_, n_tokens_);
-    have = true;
-    return activations.columns();
+  // Those of row 0; the ones of a group begin at its first row.
+  Panels panels(ActivationBlock block) {
+    thread_local Scratch memory[2];  // the caller is always the engine thread
+    Panels& panels = panels_[block == ActivationBlock::of_32 ? 0 : 1];
+    if (panels.data != nullptr || groups_.empty()) return panels;
+    const size_t column_bytes =
+        block == ActivationBlock::of_32 ? k_ / 32 * kPanel32.bytes : k_ / 256 * kPanel256.bytes;
+    uint8_t* data = memory[block == ActivationBlock::of_32 ? 0 : 1].reserve<uint8_t>(
+        column_bytes * groups_.back().end);
+    quantize(block, data, column_bytes);
+    return panels = {data, column_bytes};
   }
 
  private:
+  void quantize(ActivationBlock block, uint8_t* data, size_t column_bytes) const {
+    const Kernels& kernels = kernels_of(machine_.path);
+    const auto kernel =
+        block == ActivationBlock::of_32 ? kernels.quantize_32 : kernels.quantize_256;
+    std::vector<Group> panels;
+    for (const Group& group : groups_)
+      for (size_t t = group.first; t < group.end; t += kPanelColumns)
+        panels.push_back({t, std::min(group.end, t + kPanelColumns)});
+    machine_.pool.run(static_cast<uint32_t>(panels.size()), [&](uint32_t i) {
+      const Group& panel = panels[i];
+      for (size_t t = panel.first; t < panel.end; t++)
+        kernel(x_ + (x_rows_ != nullptr ? x_rows_[t] : t) * k_, k_, panel.end - panel.first,
+               t - panel.first, data + panel.first * column_bytes);
+    });
+  }
+
   const Machine& machine_;
   const float* x_;
-  const size_t k_, n_tokens_;
-  bool have_32_ = false, have_256_ = false;
+  const size_t k_;
+  const uint32_t* x_rows_;
+  const std::span<const Group> groups_;
+  Panels panels_[2];
 };
 
 void run(const Machine& machine, const std::vector<Product>& products) {
   const Kernels& kernels = kernels_of(machine.path);
   const std::vector<Chunk> chunks = chunks_of(products, machine.pool.size());
   machine.pool.run(static_cast<uint32_t>(chunks.size()), [&](uint32_t i) {
-    const Chunk& chunk = chunks[i];
-    const QuantKernels* quantized = chunk.product->quantized;
-    if (quantized == nullptr) {
-      multiply_float(chunk, kernels);
-    } else if (quantized->gemm == nullptr ||
-               chunk.end_token - chunk.first_token < kMinPackedTokens) {
-      multiply_direct(chunk);
-    } else {
-      multiply_packed(chunk, kernels.strip_rows);
-    }
+    if (chunks[i].product->quantized != nullptr)
+      multiply_strips(chunks[i]);
+    else
+      multiply_float(chunks[i], kernels);
   });
+}
+
+const QuantKernels* kernels_for(const Kernels& kernels, const Matrix& w) {
+  return w.strip_rows != 0 ? kernels.quantized(w.type) : nullptr;
 }
 
 }  // namespace
@@ -209,10 +215,11 @@ void dequantize_row(const Matrix& w, uint64_t row, float* out) {
 }
 
 void matmul_many(const Machine& machine, std::span<const MatmulOut> outs, const float* x,
-                 size_t n_tokens, bool exact) {
+                 size_t n_tokens) {
   if (n_tokens == 0) return;
   const Kernels& kernels = kernels_of(machine.path);
-  QuantizedX quantized_x(machine, x, outs.front().w->cols, n_tokens);
+  const QuantizedX::Group all[] = {{0, n_tokens}};
+  QuantizedX quantized_x(machine, x, outs.front().w->cols, nullptr, all);
   std::vector<Product> products;
   for (const MatmulOut& out : outs) {
     Product p{.w = *out.w,
@@ -221,9 +228,9 @@ void matmul_many(const Machine& machine, std::span<const MatmulOut> outs, const 
               .y_stride = out.y_stride,
               .x = x,
               .x_rows = nullptr,
+              .quantized = kernels_for(kernels, *out.w),
               .float_dot = float_dot_of(kernels, out.w->type)};
-    p.quantized = exact ? nullptr : kernels.quantized(p.w.type);
-    if (p.quantized != nullptr) p.columns = quantized_x.columns(p.quantized->block);
+    if (p.quantized != nullptr) p.panels = quantized_x.panels(p.quantized->block);
     products.push_back(p);
   }
   run(machine, products);
@@ -231,41 +238,43 @@ void matmul_many(const Machine& machine, std::span<const MatmulOut> outs, const 
 
 void matmul_grouped(const Machine& machine, std::span<const StackOut> outs,
                     std::span<const RowGroup> groups, const float* x, size_t n_x,
-                    std::span<const uint32_t> x_rows, bool exact) {
+                    std::span<const uint32_t> x_rows) {
   const Kernels& kernels = kernels_of(machine.path);
-  QuantizedX quantized_x(machine, x, outs.front().first->cols, n_x);
-  std::vector<std::vector<QuantizedColumn>> columns(outs.size());  // in the order of the groups
+  // All groups of a single row share its panel.
+  std::vector<QuantizedX::Group> panel_groups{{0, 1}};
+  if (n_x != 1) {
+    panel_groups.clear();
+    for (const RowGroup& group : groups) panel_groups.push_back({group.first, group.end});
+  }
+  QuantizedX quantized_x(machine, x, outs.front().first->cols, x_rows.data(), panel_groups);
   std::vector<Product> products;
-  for (size_t o = 0; o < outs.size(); o++) {
-    const Matrix& first = *outs[o].first;
-    const QuantKernels* quantized = exact ? nullptr : kernels.quantized(first.type);
-    if (quantized != nullptr) {
-      const QuantizedColumn* all = quantized_x.columns(quantized->block);
-      for (uint32_t row : x_rows) columns[o].push_back(all[row]);
-    }
-    const size_t matrix_bytes = gguf::row_bytes(first.type, first.cols) * first.rows;
+  for (const StackOut& out : outs) {
+    const Matrix& first = *out.first;
+    const QuantKernels* quantized = kernels_for(kernels, first);
+    const Panels panels = quantized ? quantized_x.panels(quantized->block) : Panels{};
+    const size_t matrix_bytes = bytes_of(first);
     for (const RowGroup& group : groups) {
-      products.push_back({.w = {.type = first.type,
-                                .cols = first.cols,
-                                .rows = first.rows,
-                                .data = first.data + group.matrix * matrix_bytes},
-                          .n_tokens = group.end - group.first,
-                          .y = outs[o].y + group.first * first.rows,
-                          .y_stride = first.rows,
-                          .x = x,
-                          .x_rows = x_rows.data() + group.first,
-                          .quantized = quantized,
-                          .columns = quantized ? columns[o].data() + group.first : nullptr,
-                          .float_dot = float_dot_of(kernels, first.type)});
+      Product p{.w = first,
+                .n_tokens = group.end - group.first,
+                .y = out.y + group.first * first.rows,
+                .y_stride = first.rows,
+                .x = x,
+                .x_rows = x_rows.data() + group.first,
+                .quantized = quantized,
+                .panels = panels,
+                .float_dot = float_dot_of(kernels, first.type)};
+      p.w.data += group.matrix * matrix_bytes;
+      if (n_x != 1) p.panels.data += group.first * panels.column_bytes;
+      products.push_back(p);
     }
   }
   run(machine, products);
 }
 
 void matmul(const Machine& machine, const Matrix& w, const float* x, size_t n_tokens, float* y,
-            size_t y_stride, bool exact) {
+            size_t y_stride) {
   const MatmulOut out{&w, y, y_stride};
-  matmul_many(machine, {&out, 1}, x, n_tokens, exact);
+  matmul_many(machine, {&out, 1}, x, n_tokens);
 }
 
 }  // namespace hearth::cpu

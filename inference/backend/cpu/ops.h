@@ -20,21 +20,35 @@
 
 namespace hearth::cpu {
 
-enum class Path : uint8_t { scalar, avx2, avx512 };
+enum class Path : uint8_t { scalar, avx2, avxvnni, avx512 };
 
-// The widest path that this CPU and OS support; HEARTH_CPU_PATH=scalar|avx2|avx512 lowers it.
+// The widest path that this CPU and OS support; HEARTH_CPU_PATH=scalar|avx2|avxvnni|avx512 lowers
+// it.
 Path best_path();
+bool is_usable(Path path);
 std::string_view name_of(Path path);
 
-// A weight matrix as it lies in the file: `rows` rows of `cols` elements; y = W x is a dot per row.
+// A weight matrix: `rows` rows of `cols` elements; y = W x is a dot per row.
 struct Matrix {
   gguf::Type type = gguf::Type::f32;
   uint64_t cols = 0;  // K
   uint64_t rows = 0;
   const std::byte* data = nullptr;
+  uint32_t strip_rows = 0;  // 0: rows as in the file; else strips of so many (strips.h)
 };
 
-// Row `row` of a matrix as float32. The definition of every format (gguf/quant.cc does the work).
+size_t strip_bytes(const Matrix& w);  // of one of its strips
+size_t bytes_of(const Matrix& w);     // of all of it
+
+// How many rows the strips of a type have on this path. 0: it multiplies that type in float32, from
+// rows as they lie in the file. 1: the path's strips are such rows.
+uint32_t strip_rows_of(Path path, gguf::Type type);
+
+// A matrix that lies as in the file, as strips of strip_rows_of() rows, into bytes_of() bytes; the
+// last strip repeats the last row.
+void pack(const Matrix& w, uint32_t strip_rows, std::byte* to);
+
+// Row `row` of a matrix as in the file, as float32: gguf/quant.cc, the definition of every format.
 void dequantize_row(const Matrix& w, uint64_t row, float* out);
 
 // Context of every call: who computes and how.
@@ -43,12 +57,11 @@ struct Machine {
   Path path;
 };
 
-// y[t][r] = sum_k w[r][k] * x[t][k], t < n_tokens. Activations are quantized once per call for
-// quantized types (Q8 blocks of 32 with sums, or of 256 for k-quants); float types multiply in
-// float32. `exact`: multiply dequantized weights in float32 whatever the type (the accuracy
-// reference). y rows lie y_stride floats apart.
+// y[t][r] = sum_k w[r][k] * x[t][k], t < n_tokens. Strips multiply activations quantized once per
+// call (panel.h); rows as in the file are multiplied in float32, dequantized where they need to be
+// (the accuracy reference). y rows lie y_stride floats apart.
 void matmul(const Machine& machine, const Matrix& w, const float* x, size_t n_tokens, float* y,
-            size_t y_stride, bool exact = false);
+            size_t y_stride);
 
 // Several matrices that read the same x (q, k, v; gate, up): one quantization of x, one barrier.
 struct MatmulOut {
@@ -57,10 +70,10 @@ struct MatmulOut {
   size_t y_stride;
 };
 void matmul_many(const Machine& machine, std::span<const MatmulOut> outs, const float* x,
-                 size_t n_tokens, bool exact = false);
+                 size_t n_tokens);
 
 // A stack of matrices of which each takes its own rows: y[i] = W_m x[x_rows[i]] for the i of each
-// group. y rows are contiguous.
+// group. Groups follow each other; y rows are contiguous.
 struct RowGroup {
   uint32_t matrix;      // m, in the stack
   uint32_t first, end;  // of i
@@ -71,7 +84,7 @@ struct StackOut {
 };
 void matmul_grouped(const Machine& machine, std::span<const StackOut> outs,
                     std::span<const RowGroup> groups, const float* x, size_t n_x,
-                    std::span<const uint32_t> x_rows, bool exact = false);
+                    std::span<const uint32_t> x_rows);
 
 // NormKind (operands.h) for each of n rows of `width`. bias null for rms. out may be x.
 void normalize(const Machine& machine, NormKind kind, const float* x, const float* weight,

@@ -6,8 +6,9 @@ EncoderInputs EncoderInputs::load(Loader& loader, const ModelPlan& model) {
   EncoderInputs inputs;
   inputs.width_ = model.width;
   inputs.norm_eps_ = model.norm_eps;
-  inputs.positions_ = loader.matrix("position_embd.weight", model.width, model.n_positions);
-  inputs.segments_ = loader.matrix("token_types.weight", model.width, 2, Loader::Need::optional);
+  inputs.positions_ = loader.table("position_embd.weight", model.width, model.n_positions);
+  if (model.n_segments > 0)
+    inputs.segments_ = loader.table("token_types.weight", model.width, model.n_segments);
   inputs.norm_ = loader.vector("token_embd_norm.weight", model.width);
   inputs.norm_bias_ = loader.vector("token_embd_norm.bias", model.width);
   return inputs;

@@ -12,7 +12,7 @@ PerLayerInputs PerLayerInputs::load(Loader& loader, const ModelPlan& model) {
   inputs.norm_eps_ = model.norm_eps;
   inputs.projection_scale_ = 1 / std::sqrt(static_cast<float>(model.width));
   const uint64_t all = uint64_t{inputs.width_} * inputs.n_layers_;
-  inputs.embedding_ = loader.matrix("per_layer_token_embd.weight", all, model.n_vocab);
+  inputs.embedding_ = loader.table("per_layer_token_embd.weight", all, model.n_vocab);
   inputs.projection_ = loader.linear("per_layer_model_proj", model.width, all);
   inputs.norm_ = loader.vector("per_layer_proj_norm.weight", inputs.width_);
   return inputs;

@@ -2,7 +2,7 @@
 // models on demand, streams answers, restarts it after a crash.
 //
 // Lives on the loop thread. Owns the child: the child dies with it, and exits by itself when its
-// last model unloads (keep-alive). A crash fails the requests that were running with Errc::upstream
+// last model unloads (keep-alive). A crash or a hang fails the requests that were running with Errc::upstream
 // and starts a new child for those that come after; five crashes in a row without a served request
 // between them, and the model that did it is refused until the daemon is told to load it again.
 #pragma once
@@ -42,6 +42,8 @@ class EngineClient {
     std::string executable = "/proc/self/exe";
     std::string log_path;  // the child's stderr is appended here; empty: inherited
     std::chrono::milliseconds backoff{100};  // before the second restart in a row; doubles
+    // A child that has work and computes nothing for so long is killed, as one that crashed.
+    std::chrono::milliseconds hang_after{30'000};
   };
 
   EngineClient(net::any_io_executor executor, Options options);

@@ -44,6 +44,9 @@ const ModelSnapshot* find_model(const SnapshotData& data, std::string_view model
 
 struct Snapshot {
   std::atomic<uint64_t> sequence{0};
+  // Counts what the engine thread has done: turns of its loop, layers of a pass. One that has work
+  // and does not count for long hangs.
+  std::atomic<uint64_t> beat{0};
   SnapshotData data;
 };
 

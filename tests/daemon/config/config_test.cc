@@ -220,7 +220,7 @@ TEST(Config, ReadsClassesAndLabels) {
 
 TEST(LoadConfig, AMissingFileGivesTheDefaults) {
   TemporaryFolder folder;
-  auto config = load_config(folder / "hearth.toml");
+  auto config = load_config({folder / "hearth.toml"});
   ASSERT_TRUE(config);
   EXPECT_EQ(config->path, "");
   EXPECT_EQ(config->server.port, 48620);
@@ -228,18 +228,44 @@ TEST(LoadConfig, AMissingFileGivesTheDefaults) {
 
 TEST(LoadConfig, AFileThatCannotBeReadIsAnErrorAndNotTheDefaults) {
   TemporaryFolder folder;
-  EXPECT_FALSE(load_config(folder.path())) << "a folder";
+  EXPECT_FALSE(load_config({folder.path()})) << "a folder";
   std::ofstream(folder / "large.toml") << std::string(2 << 20, '#');
-  EXPECT_FALSE(load_config(folder / "large.toml"));
+  EXPECT_FALSE(load_config({folder / "large.toml"}));
 }
 
 TEST(LoadConfig, ErrorsNameTheFile) {
   TemporaryFolder folder;
   std::string path = folder / "hearth.toml";
   std::ofstream(path) << "[server]\nport = 'x'\n";
-  auto config = load_config(path);
+  auto config = load_config({path});
   ASSERT_FALSE(config);
   EXPECT_THAT(config.error().message, HasSubstr(path + ":2: server.port"));
+}
+
+TEST(LoadConfig, TheUsersFileIsLaidOverTheMachines) {
+  TemporaryFolder folder;
+  const std::string machine = folder / "machine.toml", user = folder / "user.toml";
+  std::ofstream(machine) << "[server]\nport = 1\nmax_connections = 7\n"
+                            "[[label]]\nname = 'team'\nmatch = ['secret/**']\n";
+  std::ofstream(user) << "[server]\nport = 2\n[[label]]\nname = 'mine'\nmatch = ['diary/**']\n";
+  auto config = load_config({machine, user, folder / "missing.toml"});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->server.port, 2);
+  EXPECT_EQ(config->server.max_connections, 7u);
+  ASSERT_EQ(config->policy.labels.size(), 2u);
+  EXPECT_EQ(config->policy.labels[0].name, "team");
+  EXPECT_EQ(config->policy.labels[1].name, "mine");
+  EXPECT_EQ(config->path, machine + ", " + user);
+}
+
+TEST(LoadConfig, AnErrorNamesTheFileOfItsKeyAmongSeveral) {
+  TemporaryFolder folder;
+  const std::string machine = folder / "machine.toml", user = folder / "user.toml";
+  std::ofstream(machine) << "[server]\n\nport = 'x'\n";
+  std::ofstream(user) << "[server]\nmax_connections = 8\n";
+  auto config = load_config({machine, user});
+  ASSERT_FALSE(config);
+  EXPECT_THAT(config.error().message, HasSubstr(machine + ":3: server.port"));
 }
 
 // As a reload does it: the value in force is replaced only by one that was read.
@@ -247,12 +273,12 @@ TEST(LoadConfig, AWrongFileKeepsTheOldConfiguration) {
   TemporaryFolder folder;
   std::string path = folder / "hearth.toml";
   std::ofstream(path) << "[server]\nport = 1\n";
-  Config in_force = *load_config(path);
+  Config in_force = *load_config({path});
   std::ofstream(path) << "[server]\nport = 2\nprot = 3\n";
-  if (auto next = load_config(path)) in_force = *next;
+  if (auto next = load_config({path})) in_force = *next;
   EXPECT_EQ(in_force.server.port, 1);
   std::ofstream(path) << "[server]\nport = 2\n";
-  if (auto next = load_config(path)) in_force = *next;
+  if (auto next = load_config({path})) in_force = *next;
   EXPECT_EQ(in_force.server.port, 2);
 }
 

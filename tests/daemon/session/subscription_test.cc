@@ -49,9 +49,8 @@ TEST_F(Subscriptions, SplitMergedDeltasAtTheCursor) {
   client.disconnect();
   daemon->sessions->forget_client(1);
   daemon->completer.release();
-  daemon->loop.run_until([&] {
-    return text_of(session(id)->view().messages.back().message) == "one two three ";
-  });
+  daemon->loop.run_until(
+      [&] { return text_of(session(id)->view().messages.back().message) == "one two three "; });
   ASSERT_TRUE(subscribe(client, id, client.cursor(), client.epoch()));
   EXPECT_EQ(client.count("sync.gap"), 0u);
   expect_same_state(client, id);
@@ -69,9 +68,9 @@ TEST_F(Subscriptions, SendASnapshotWhenTheCursorIsUseless) {
     std::optional<uint64_t> epoch;
     std::string reason;
   };
-  for (const Case& c : {Case{std::nullopt, std::nullopt, "no cursor"},
-                        Case{uint64_t{1} << 60, std::nullopt, "beyond the last event"},
-                        Case{1, 12345, "epoch"}}) {
+  for (const Case& c :
+       {Case{std::nullopt, std::nullopt, "no cursor"},
+        Case{uint64_t{1} << 60, std::nullopt, "beyond the last event"}, Case{1, 12345, "epoch"}}) {
     WatchingClient client(1);
     ASSERT_TRUE(subscribe(client, id, c.since, c.epoch));
     EXPECT_EQ(client.kinds(), (std::vector<std::string>{"sync.gap", "sync.live"}));
@@ -112,6 +111,22 @@ TEST_F(Subscriptions, ServeSeveralClientsTheSameOrder) {
   EXPECT_EQ(a.kinds(), b.kinds());
   expect_same_state(a, id);
   expect_same_state(b, id);
+}
+
+TEST_F(Subscriptions, LeaveOutWhatTheClientDoesNotWant) {
+  std::string id = create();
+  WatchingClient client(1);
+  client.unwanted = "message.delta";
+  ASSERT_TRUE(subscribe(client, id, 0));
+  run_turn(id, "k1");
+  EXPECT_EQ(client.count("message.delta"), 0u);
+  expect_same_state(client, id);
+
+  WatchingClient late(2);  // what it missed comes without them, too
+  late.unwanted = "message.upsert";
+  ASSERT_TRUE(subscribe(late, id, 0));
+  EXPECT_EQ(late.count("message.upsert"), 0u);
+  EXPECT_GT(late.seen().size(), 1u);
 }
 
 TEST_F(Subscriptions, EndWithUnsubscribe) {

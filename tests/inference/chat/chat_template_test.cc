@@ -167,7 +167,8 @@ TEST(ChatTemplate, SendsToolCallsAndResultsAsTextWhereThereAreNoToolTurns) {
       "{% for m in messages %}{% if m.role not in ['user', 'assistant'] %}"
       "{{ raise_exception('unknown role') }}{% endif %}<{{ m.role }}>{{ m.content }}{% endfor %}");
   EXPECT_EQ(model.text(with_a_call()),
-            "<user>q<assistant>t\n\nCalled the tool f: {}<user>Result of the tool f:\nr");
+            "<user>q<assistant>t\n\n<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>"
+            "<user><tool_response>\nr\n</tool_response>");
 }
 
 TEST(ChatTemplate, JoinsThinkingAndTextBesideCallsWhereOnlyOneIsTaken) {
@@ -189,11 +190,17 @@ TEST(ChatTemplate, SplitsTextFromCallsWhereTheyNeedNullContent) {
   EXPECT_EQ(model.text(with_a_call()), "<user>q<assistant>t<assistant>[f{}]<tool>r");
 }
 
-TEST(ChatTemplate, WithholdsToolsFromATemplateThatCannotShowThem) {
-  ChatModel model("{% if tools %}{{ nothing.here }}{% endif %}{{ messages[0].content }}");
+TEST(ChatTemplate, DescribesToolsInWordsWhereTheTemplateCannotShowThem) {
+  ChatModel model(
+      "{% if tools %}{{ nothing.here }}{% endif %}"
+      "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}");
   Message user = text_message(Role::user, "q");
   std::vector<ToolSpec> tools = {{"f", "does", {}}};
-  EXPECT_EQ(model.text({&user, 1}, tools), "q");
+  const std::string text = model.text({&user, 1}, tools);
+  EXPECT_TRUE(text.starts_with("<system>")) << text;
+  EXPECT_NE(text.find(R"({"name":"f","description":"does")"), std::string::npos) << text;
+  EXPECT_TRUE(text.ends_with("<user>q")) << text;
+  EXPECT_EQ(model.text({&user, 1}), "<user>q");
   EXPECT_NE(model->notes().back().find("does not show tools"), std::string::npos);
 }
 

@@ -85,28 +85,29 @@ class Experts : public EveryPath {
  protected:
   static constexpr size_t kWidth = 64, kInner = 96, kExperts = 6, kUsed = 2, kTokens = 41;
 
-  // A stack of random matrices, and the memory it lies in.
+  // A stack of random matrices, and the memory it lies in. Their rows fill whole strips.
   struct Stack {
-    Weights weights;
+    Packed packed;
     Weight stack() const {
-      return {.type = weights.type,
-              .cols = weights.cols,
-              .rows = weights.rows / kExperts,
+      return {.type = packed.matrix.type,
+              .cols = packed.matrix.cols,
+              .rows = packed.matrix.rows / kExperts,
               .n_stacked = kExperts,
-              .data = {std::shared_ptr<const std::byte>(), weights.bytes.data()}};
+              .data = {std::shared_ptr<const std::byte>(), packed.bytes.data()},
+              .strip_rows = packed.matrix.strip_rows};
     }
     Matrix matrix(size_t expert) const {
-      Matrix matrix = weights.matrix();
+      Matrix matrix = packed.matrix;
       matrix.rows /= kExperts;
-      matrix.data += expert * matrix.rows * gguf::row_bytes(matrix.type, matrix.cols);
+      matrix.data += expert * bytes_of(matrix);
       return matrix;
     }
   };
 
   explicit Experts(gguf::Type type = gguf::Type::q8_0)
-      : gate_{random_weights(type, kWidth, kExperts * kInner, 1)},
-        up_{random_weights(type, kWidth, kExperts * kInner, 2)},
-        down_{random_weights(type, kInner, kExperts * kWidth, 3)} {}
+      : gate_{{random_weights(type, kWidth, kExperts * kInner, 1), path()}},
+        up_{{random_weights(type, kWidth, kExperts * kInner, 2), path()}},
+        down_{{random_weights(type, kInner, kExperts * kWidth, 3), path()}} {}
 
   Backend::Experts experts() const {
     return {.router = {.n_experts = kExperts, .n_used = kUsed, .normalizes = true},
@@ -123,8 +124,8 @@ class Experts : public EveryPath {
   std::vector<float> run(ThreadPool& pool, const float* logits, const float* x, size_t n) {
     std::vector<float> gate(n * kUsed * kInner), up(gate.size()), down(n * kUsed * kWidth);
     std::vector<float> out(n * kWidth);
-    run_experts({pool, path()}, false, experts(), logits, x, n,
-                {gate.data(), up.data(), down.data()}, out.data());
+    run_experts({pool, path()}, experts(), logits, x, n, {gate.data(), up.data(), down.data()},
+                out.data());
     return out;
   }
 

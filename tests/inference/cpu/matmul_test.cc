@@ -13,8 +13,8 @@ namespace {
 using gguf::Type;
 
 constexpr Type kFloats[] = {Type::f32, Type::f16, Type::bf16};
-constexpr Type kQuantized[] = {Type::q4_0, Type::q4_1, Type::q5_0, Type::q5_1,
-                               Type::q8_0, Type::q4_k, Type::q5_k, Type::q6_k};
+constexpr Type kQuantized[] = {Type::q4_0, Type::q4_1, Type::q5_0, Type::q5_1, Type::q8_0,
+                               Type::q4_k, Type::q5_k, Type::q6_k, Type::mxfp4};
 
 std::vector<Type> all_types() {
   std::vector<Type> types(std::begin(kFloats), std::end(kFloats));
@@ -33,7 +33,8 @@ class Matmul : public EveryPath {
                                        const std::vector<float>& x, size_t n_tokens,
                                        bool exact = false) {
     std::vector<float> y(n_tokens * w.rows);
-    matmul({pool, path}, w.matrix(), x.data(), n_tokens, y.data(), w.rows, exact);
+    const Packed packed(w, path);
+    matmul({pool, path}, exact ? w.matrix() : packed.matrix, x.data(), n_tokens, y.data(), w.rows);
     return y;
   }
 
@@ -170,14 +171,15 @@ TEST_P(Matmul, SeveralMatricesOfMixedTypesEqualEachAlone) {
   const Weights weights[] = {
       random_weights(Type::q4_k, kCols, 48, 15), random_weights(Type::q8_0, kCols, 5, 16),
       random_weights(Type::q6_k, kCols, 17, 17), random_weights(Type::f16, kCols, 3, 18)};
-  std::vector<Matrix> matrices;
+  std::vector<Packed> matrices;
   std::vector<std::vector<float>> results;
   for (const Weights& w : weights) {
-    matrices.push_back(w.matrix());
+    matrices.emplace_back(w, path());
     results.emplace_back(kTokens * w.rows);
   }
   std::vector<MatmulOut> outs;
-  for (size_t i = 0; i < 4; i++) outs.push_back({&matrices[i], results[i].data(), weights[i].rows});
+  for (size_t i = 0; i < 4; i++)
+    outs.push_back({&matrices[i].matrix, results[i].data(), weights[i].rows});
   matmul_many({three_threads_, path()}, outs, x.data(), kTokens);
   for (size_t i = 0; i < 4; i++) EXPECT_EQ(results[i], product(weights[i], x, kTokens)) << i;
 }
@@ -191,7 +193,8 @@ TEST_P(Matmul, WritesOnlyItsOwnPartOfStridedRows) {
     const std::vector<float> expected = product(w, x, kTokens);
     for (size_t n : {size_t{1}, kTokens}) {
       std::vector<float> y(kTokens * kStride, kUntouched);
-      matmul({three_threads_, path()}, w.matrix(), x.data(), n, y.data(), kStride);
+      const Packed packed(w, path());
+      matmul({three_threads_, path()}, packed.matrix, x.data(), n, y.data(), kStride);
       for (size_t t = 0; t < kTokens; t++) {
         for (size_t r = 0; r < kStride; r++) {
           const float want = t < n && r < kRows ? expected[t * kRows + r] : kUntouched;
@@ -205,7 +208,7 @@ TEST_P(Matmul, WritesOnlyItsOwnPartOfStridedRows) {
 TEST_P(Matmul, FormatsWithoutKernelsAreDequantized) {
   constexpr size_t kCols = 512, kRows = 6, kTokens = 5;
   const std::vector<float> x = random_floats(kTokens * kCols, 21);
-  for (Type type : {Type::q2_k, Type::q3_k, Type::iq4_nl, Type::mxfp4}) {
+  for (Type type : {Type::q2_k, Type::q3_k, Type::iq4_nl}) {
     if (!gguf::traits_of(type).is_computable) continue;
     Weights w = random_bytes(type, kCols, kRows, 22);
     const std::vector<double> expected = reference_product(w, x, kTokens);

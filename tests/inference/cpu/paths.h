@@ -1,5 +1,5 @@
-// Which paths a test program checks: those that this CPU runs (paths_native.cc), or AVX-512 on
-// SIMDe, which runs on any x86-64 (paths_emulated.cc).
+// Which paths a test program checks: those that this CPU runs (paths_native.cc), or those with
+// VNNI on SIMDe, which runs on any x86-64 (paths_emulated.cc).
 #pragma once
 
 #include <gtest/gtest.h>

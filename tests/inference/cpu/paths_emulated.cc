@@ -2,6 +2,8 @@
 
 namespace hearth::cpu {
 
-std::vector<PathUnderTest> paths_under_test() { return {{Path::avx512, "avx512_emulated"}}; }
+std::vector<PathUnderTest> paths_under_test() {
+  return {{Path::avxvnni, "avxvnni_emulated"}, {Path::avx512, "avx512_emulated"}};
+}
 
 }  // namespace hearth::cpu

@@ -4,8 +4,8 @@ namespace hearth::cpu {
 
 std::vector<PathUnderTest> paths_under_test() {
   std::vector<PathUnderTest> paths;
-  for (Path path : {Path::scalar, Path::avx2, Path::avx512}) {
-    if (path <= best_path()) paths.push_back({path, std::string(name_of(path))});
+  for (Path path : {Path::scalar, Path::avx2, Path::avxvnni, Path::avx512}) {
+    if (is_usable(path)) paths.push_back({path, std::string(name_of(path))});
   }
   return paths;
 }

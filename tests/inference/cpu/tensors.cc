@@ -27,6 +27,7 @@ ScaleFields scale_fields(Type type) {
     case Type::q4_k:
     case Type::q5_k: return {{0, 2}, 4, 12, 0xff};   // all scales and mins 63
     case Type::q6_k: return {{208}, 192, 16, 0x80};  // all scales -128
+    case Type::mxfp4: return {{}, 0, 1, 128};
     default: return {{0}};
   }
 }
@@ -53,6 +54,15 @@ std::vector<float> random_floats(size_t n, uint32_t seed, float scale) {
   std::vector<float> out(n);
   for (float& v : out) v = normal(random);
   return out;
+}
+
+Packed::Packed(const Weights& w, Path path) : bytes(w.bytes), matrix(w.matrix()) {
+  matrix.strip_rows = strip_rows_of(path, w.type);
+  if (matrix.strip_rows > 1) {
+    bytes.resize(bytes_of(matrix));
+    pack(w.matrix(), matrix.strip_rows, bytes.data());
+  }
+  matrix.data = bytes.data();
 }
 
 Weights random_weights(Type type, size_t cols, size_t rows, uint32_t seed) {

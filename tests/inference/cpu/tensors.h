@@ -21,6 +21,13 @@ struct Weights {
   Matrix matrix() const { return {.type = type, .cols = cols, .rows = rows, .data = bytes.data()}; }
 };
 
+// The same as strips of a path; as in the file for types that it multiplies in float32.
+struct Packed {
+  Packed(const Weights& w, Path path);
+  std::vector<std::byte> bytes;
+  Matrix matrix;
+};
+
 // Random values of a trained matrix's size, quantized.
 Weights random_weights(gguf::Type type, size_t cols, size_t rows, uint32_t seed);
 

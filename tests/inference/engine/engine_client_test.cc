@@ -35,6 +35,7 @@ class EngineClientTest : public ::testing::Test {
     options.executable = std::move(executable);
     options.log_path = "/dev/null";
     options.backoff = std::chrono::milliseconds(1);
+    options.hang_after = std::chrono::seconds(1);
     client.emplace(io.get_executor(), options);
     spec.model = "tiny";
     spec.path = folder.write("tiny.gguf", tiny_model(1u << 16).build());
@@ -177,6 +178,17 @@ TEST_F(EngineClientTest, AHundredKillsLoseOnlyWhatWasRunning) {
     EXPECT_EQ(text_of(next->message), expected);
   }
   EXPECT_EQ(client->n_crashes(), 100u);
+}
+
+TEST_F(EngineClientTest, AChildThatHangsIsKilledAndTheNextRequestSucceeds) {
+  auto stuck = run(ask(endless(), [&](const StreamDelta& delta) {
+    if (!delta.text.empty()) ::kill(client->pid(), SIGSTOP);
+  }));
+  ASSERT_FALSE(stuck);
+  EXPECT_EQ(stuck.error().code, Errc::upstream);
+  EXPECT_THAT(stuck.error().message, HasSubstr("it computed nothing for 1000 ms"));
+  EXPECT_TRUE(run(ask(greedy("hello", 4))));
+  EXPECT_EQ(client->n_crashes(), 1u);
 }
 
 TEST_F(EngineClientTest, AModelThatKeepsCrashingIsRefusedUntilLoadedExplicitly) {

@@ -14,7 +14,7 @@ using testing::kThe;
 using testing::kThink;
 using testing::kUnthink;
 
-using Markers = ChatTemplate::ReasoningMarkers;
+using Markers = dialects::ReasoningMarkers;
 
 const Tokenizer& tokenizer() {
   static const Tokenizer instance = [] {
@@ -44,20 +44,22 @@ struct Shown {
 
 Shown show(const std::vector<Token>& tokens, std::vector<std::string> stop = {},
            std::optional<Markers> markers = std::nullopt) {
-  TextStream stream(tokenizer(), std::move(markers), std::move(stop));
+  TextStream stream(tokenizer(),
+                    {.markers = std::move(markers), .stop_strings = std::move(stop)});
   Shown out;
-  auto add = [&](const std::vector<TextStream::Piece>& pieces) {
+  auto add = [&](const std::vector<StreamDelta>& pieces) {
     std::string step;
     for (const auto& piece : pieces) {
-      (piece.is_reasoning ? out.reasoning : out.answer) += piece.text;
-      auto& ids = piece.is_reasoning ? out.reasoning_tokens : out.answer_tokens;
+      const bool is_reasoning = piece.kind == StreamDelta::Kind::reasoning;
+      (is_reasoning ? out.reasoning : out.answer) += piece.text;
+      auto& ids = is_reasoning ? out.reasoning_tokens : out.answer_tokens;
       ids.insert(ids.end(), piece.tokens.begin(), piece.tokens.end());
       step += piece.text;
     }
     out.steps.push_back(step);
   };
   for (Token token : tokens) add(stream.push(token));
-  add(stream.finish());
+  add(stream.finish(false));
   out.stop = stream.stop_string();
   return out;
 }
@@ -174,11 +176,11 @@ TEST(TextStream, AnUnfinishedMarkerIsTextAtTheEnd) {
 }
 
 TEST(TextStream, NothingFollowsAStop) {
-  TextStream stream(tokenizer(), std::nullopt, {"b"});
+  TextStream stream(tokenizer(), {.stop_strings = {"b"}});
   EXPECT_EQ(stream.push('a').size(), 1u);
   EXPECT_THAT(stream.push('b'), IsEmpty());
   EXPECT_THAT(stream.push('c'), IsEmpty());
-  EXPECT_THAT(stream.finish(), IsEmpty());
+  EXPECT_THAT(stream.finish(false), IsEmpty());
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace hearth {
 
@@ -22,6 +23,10 @@ class EventSink {
 
   // Calls back once, on the loop thread, when the queue has drained (at once when it is empty).
   virtual void when_drained(std::function<void()> callback) = 0;
+
+  // False for kinds of events that the client opted out of: their seqs are missing from what it
+  // gets, snapshots hold what they did.
+  virtual bool wants(std::string_view kind) const = 0;
 
   // Unique for the life of the daemon.
   virtual uint64_t client_id() const = 0;

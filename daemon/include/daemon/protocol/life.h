@@ -38,7 +38,7 @@ struct Initialize {
   Program client;
   int64_t protocol = kNewestProtocol;
   RawJson capabilities;
-  std::vector<std::string> opt_out;  // event kinds that the client does not want
+  std::vector<std::string> opt_out;  // kinds of events that the client does not want
   std::optional<Resume> resume;
   static void fields(auto& self, auto&& field) {
     field("client", self.client);

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "support/result.h"
 
@@ -16,6 +17,10 @@ struct Folders {
   std::string cache;    // $XDG_CACHE_HOME/hearth    (~/.cache/hearth)
   std::string runtime;  // $XDG_RUNTIME_DIR/hearth; the state folder where that variable is missing
 };
+
+// Where an administrator puts a file of that name for all users: hearth/NAME in each folder of
+// $XDG_CONFIG_DIRS (/etc/xdg), the most important last.
+std::vector<std::string> system_config_files(std::string_view name);
 
 // From the environment; creates nothing. HOME unset and no XDG variable is an error.
 Result<Folders> folders();

@@ -6,8 +6,8 @@
 
 namespace hearth::cpu::avx2 {
 
-void quantize_32(const float* x, size_t k, const QuantizedColumn& out);
-void quantize_256(const float* x, size_t k, const QuantizedColumn& out);
+void quantize_32(const float* x, size_t k, size_t n_columns, size_t column, uint8_t* panel);
+void quantize_256(const float* x, size_t k, size_t n_columns, size_t column, uint8_t* panel);
 
 const QuantKernels* quantized(gguf::Type type);
 
@@ -22,8 +22,14 @@ void silu_mul(const float* gate, const float* up, size_t n, float* act);
 void gelu_mul(const float* gate, const float* up, size_t n, float* act);
 void gpt_oss_mul(const float* gate, const float* up, size_t n, float* act);
 float softmax_tile(float* scores, size_t n, float scale, float softcap, SoftmaxState& state);
-void weighted_sum(const float* p, size_t p_stride, size_t n_queries, const float* correction,
-                  const float* v, size_t n, size_t head_dim, float* acc);
+void score_f32(const uint8_t* keys, size_t first, size_t end, size_t k_dim, const float* queries,
+               size_t n_queries, float* scores);
+void score_f16(const uint8_t* keys, size_t first, size_t end, size_t k_dim, const float* queries,
+               size_t n_queries, float* scores);
+void weighted_sum_f32(const float* p, size_t n_queries, const float* correction, const uint8_t* v,
+                      size_t n, size_t head_dim, float* acc);
+void weighted_sum_f16(const float* p, size_t n_queries, const float* correction, const uint8_t* v,
+                      size_t n, size_t head_dim, float* acc);
 
 void f16_to_f32(const uint8_t* in, size_t n, float* out);
 void f32_to_f16(const float* in, size_t n, uint8_t* out);

@@ -21,8 +21,8 @@ uint32_t magnitude_bits(const float* x, size_t n) {
   return static_cast<uint32_t>(_mm_cvtsi128_si32(m));
 }
 
-// 32 elements to bytes, and their sums over 16.
-void round_32(const float* x, float inverse, int8_t* q, int16_t* sum_16) {
+// 32 elements to bytes, four of them every 4 * n_columns bytes, and their sums over 16.
+void round_32(const float* x, float inverse, size_t n_columns, uint8_t* q, int32_t* sum_16) {
   const __m256 factor = _mm256_set1_ps(inverse);
   __m256i v[4];
   for (int i = 0; i < 4; i++) {
@@ -30,45 +30,67 @@ void round_32(const float* x, float inverse, int8_t* q, int16_t* sum_16) {
   }
   for (int i = 0; i < 2; i++) {
     const __m256i sums = _mm256_add_epi32(v[2 * i], v[2 * i + 1]);
-    sum_16[i] = static_cast<int16_t>(
-        sum_of(_mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1))));
+    sum_16[i] =
+        sum_of(_mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1)));
   }
-  // Packing works within halves of 128 bits; the permutation restores the order.
-  const __m256i words =
+  // Packing works within halves of 128 bits: fours 0 2 4 6 end up in the low half, 1 3 5 7 in the
+  // high one.
+  const __m256i bytes =
       _mm256_packs_epi16(_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3]));
-  const __m256i ordered =
-      _mm256_permutevar8x32_epi32(words, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), ordered);
+  int32_t fours[8];
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(fours), bytes);
+  for (size_t g = 0; g < 8; g++)
+    __builtin_memcpy(q + 4 * n_columns * g, fours + (g % 2 * 4 + g / 2), 4);
 }
 
-void quantize(const float* x, size_t k, size_t block, const QuantizedColumn& out) {
-  for (size_t b = 0; b < k / block; b++) {
-    const uint32_t bits = magnitude_bits(x + b * block, block);
-    const float amax = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(static_cast<int>(bits))));
-    const bool is_usable = bits < kInfinityBits && amax > kSmallest;
-    const float inverse = is_usable ? 127.0f / amax : 0.0f;
-    int32_t total = 0;
-    for (size_t i = b * block; i < (b + 1) * block; i += 32) {
-      if (is_usable) {
-        round_32(x + i, inverse, out.q + i, out.sum_16 + i / 16);
-      } else {
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.q + i), _mm256_setzero_si256());
-        out.sum_16[i / 16] = out.sum_16[i / 16 + 1] = 0;
-      }
-      out.sum_32[i / 32] = static_cast<int16_t>(out.sum_16[i / 16] + out.sum_16[i / 16 + 1]);
-      total += out.sum_32[i / 32];
+// n elements, a multiple of 32, to the panel; sums over 16. Returns the scale.
+float quantize_block(const float* x, size_t n, size_t n_columns, uint8_t* q, int32_t* sum_16) {
+  const uint32_t bits = magnitude_bits(x, n);
+  const float amax = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(static_cast<int>(bits))));
+  const bool is_usable = bits < kInfinityBits && amax > kSmallest;
+  const float inverse = is_usable ? 127.0f / amax : 0.0f;
+  for (size_t i = 0; i < n; i += 32) {
+    if (is_usable) {
+      round_32(x + i, inverse, n_columns, q + i * n_columns, sum_16 + i / 16);
+      continue;
     }
-    out.scale[b] = amax / 127.0f;
-    out.scaled_sum[b] = out.scale[b] * static_cast<float>(total);
+    for (size_t g = 0; g < 8; g++) __builtin_memset(q + (i + 4 * g) * n_columns, 0, 4);
+    sum_16[i / 16] = sum_16[i / 16 + 1] = 0;
   }
+  return amax / 127.0f;
+}
+
+template <class T>
+void put(uint8_t* to, T value) {
+  __builtin_memcpy(to, &value, sizeof value);
 }
 
 }  // namespace
 
-void quantize_32(const float* x, size_t k, const QuantizedColumn& out) { quantize(x, k, 32, out); }
+void quantize_32(const float* x, size_t k, size_t n_columns, size_t column, uint8_t* panel) {
+  for (size_t b = 0; b < k / 32; b++, x += 32, panel += n_columns * kPanel32.bytes) {
+    int32_t sums[2];
+    const float scale = quantize_block(x, 32, n_columns, panel + 4 * column, sums);
+    const int32_t sum = sums[0] + sums[1];
+    put(panel + n_columns * kPanel32.scale + 4 * column, scale);
+    put(panel + n_columns * kPanel32.scaled_sum + 4 * column, scale * static_cast<float>(sum));
+    put(panel + n_columns * kPanel32.offset_128 + 4 * column, -128 * sum);
+  }
+}
 
-void quantize_256(const float* x, size_t k, const QuantizedColumn& out) {
-  quantize(x, k, 256, out);
+void quantize_256(const float* x, size_t k, size_t n_columns, size_t column, uint8_t* panel) {
+  for (size_t b = 0; b < k / 256; b++, x += 256, panel += n_columns * kPanel256.bytes) {
+    int32_t sums[16];
+    const float scale = quantize_block(x, 256, n_columns, panel + 4 * column, sums);
+    put(panel + n_columns * kPanel256.scale + 4 * column, scale);
+    uint8_t* sum_32 = panel + n_columns * kPanel256.sum_32 + 4 * column;
+    uint8_t* sum_16 = panel + n_columns * kPanel256.sum_16 + 4 * column;
+    for (size_t i = 0; i < 16; i++)
+      put(sum_16 + 4 * n_columns * (i / 2) + i % 2 * 2, static_cast<int16_t>(sums[i]));
+    for (size_t i = 0; i < 8; i++)
+      put(sum_32 + 4 * n_columns * (i / 2) + i % 2 * 2,
+          static_cast<int16_t>(sums[2 * i] + sums[2 * i + 1]));
+  }
 }
 
 }  // namespace hearth::cpu::avx2

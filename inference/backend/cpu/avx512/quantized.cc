@@ -1,155 +1,102 @@
-// As avx2/quant_gemm.h with strips of 16 rows and one dpbusd where AVX2 needs three instructions:
-// it multiplies 64 unsigned by signed bytes, sums fours exactly and adds them to 16 lanes of int32.
-// Signed weights become unsigned by adding 128, which the sums of x take back. Eight tokens share
-// the loads of the weights.
-//
-// Tests compile this file a second time with an emulation of the instructions.
+// Strips of sixteen rows with AVX-512-VNNI. Tests compile this file a second time with an emulation
+// of the instructions.
+#include <immintrin.h>
+
 #include "backend/cpu/avx512/avx512.h"
+#include "backend/cpu/simd/strip_products.h"
 
-#include "backend/cpu/avx2/quant_dot.h"
-#include "backend/cpu/avx2/quant_pack.h"
-
-#if defined(HEARTH_EMULATED_AVX512)
-#include HEARTH_EMULATED_AVX512
+#if defined(HEARTH_EMULATED_VNNI)
+#include HEARTH_EMULATED_VNNI
 #endif
 
 namespace hearth::cpu::avx512 {
 namespace {
 
-constexpr int kTile = 8;
-
-__m512i broadcast_4(const void* from) {
-  int32_t word;
-  __builtin_memcpy(&word, from, sizeof word);
-  return _mm512_set1_epi32(word);
+__m128i load_16(const uint8_t* from) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+}
+__m256i load_32(const uint8_t* from) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
 }
 
-// sum[c] += products of 4 * n_groups elements at `element` with column c.
-template <int n_columns, int n_groups, bool is_signed>
-void accumulate(const uint8_t* quants, const QuantizedColumn* x, size_t element,
-                __m512i (&sum)[n_columns]) {
-  for (int g = 0; g < n_groups; g++) {
-    __m512i w = _mm512_loadu_si512(quants + 64 * g);
-    if (is_signed) w = _mm512_xor_si512(w, _mm512_set1_epi8(static_cast<char>(0x80)));
-    for (int c = 0; c < n_columns; c++) {
-      sum[c] = _mm512_dpbusd_epi32(sum[c], w, broadcast_4(x[c].q + element + 4 * g));
-    }
+// As Avx2 (avx2/int8_vector.h) and AvxVnni (avxvnni/quantized.cc) are.
+struct Avx512 {
+  using Ints = __m512i;
+  using Floats = __m512;
+  static constexpr size_t kRows = 16;
+
+  static Ints load(const uint8_t* from) { return _mm512_loadu_si512(from); }
+  static Ints bytes(int value) { return _mm512_set1_epi8(static_cast<char>(value)); }
+  static Ints repeat_16(const uint8_t* from) { return _mm512_broadcast_i32x4(load_16(from)); }
+  static Ints broadcast_4(const uint8_t* from) {
+    int32_t word;
+    __builtin_memcpy(&word, from, sizeof word);
+    return _mm512_set1_epi32(word);
   }
-}
-
-template <class Format, int n_columns>
-void gemm_tile_32(const PackedStrip& strip, size_t k, const QuantizedColumn* x, float* y,
-                  size_t y_stride) {
-  constexpr int kOffset = Format::kOffset + (Format::kIsSigned ? 128 : 0);
-  __m512 acc[n_columns];
-  for (__m512& a : acc) a = _mm512_setzero_ps();
-  for (size_t b = 0; b < k / 32; b++) {
-    __m512i sum[n_columns];
-    for (__m512i& s : sum) s = _mm512_setzero_si512();
-    accumulate<n_columns, 8, Format::kIsSigned>(strip.quants + 512 * b, x, 32 * b, sum);
-    const __m512 d = _mm512_loadu_ps(strip.d + 16 * b);
-    for (int c = 0; c < n_columns; c++) {
-      if constexpr (kOffset != 0) {
-        sum[c] = _mm512_sub_epi32(sum[c], _mm512_set1_epi32(kOffset * x[c].sum_32[b]));
-      }
-      const __m512 scale = _mm512_mul_ps(d, _mm512_set1_ps(x[c].scale[b]));
-      acc[c] = _mm512_add_ps(acc[c], _mm512_mul_ps(_mm512_cvtepi32_ps(sum[c]), scale));
-      if constexpr (Format::kHasMin) {
-        const __m512 m = _mm512_loadu_ps(strip.m + 16 * b);
-        acc[c] = _mm512_add_ps(acc[c], _mm512_mul_ps(m, _mm512_set1_ps(x[c].scaled_sum[b])));
-      }
-    }
+  static Ints bits_and(Ints a, Ints b) { return _mm512_and_si512(a, b); }
+  static Ints bits_or(Ints a, Ints b) { return _mm512_or_si512(a, b); }
+  static Ints bits_xor(Ints a, Ints b) { return _mm512_xor_si512(a, b); }
+  template <int n>
+  static Ints shift_left(Ints v) {
+    return _mm512_slli_epi16(v, n);
   }
-  for (int c = 0; c < n_columns; c++) _mm512_storeu_ps(y + c * y_stride, acc[c]);
-}
-
-template <class Format, int n_columns>
-void gemm_tile_256(const PackedStrip& strip, size_t k, const QuantizedColumn* x, float* y,
-                   size_t y_stride) {
-  constexpr size_t kScales = 256 / Format::kPerScale;
-  __m512 acc[n_columns];
-  for (__m512& a : acc) a = _mm512_setzero_ps();
-  for (size_t b = 0; b < k / 256; b++) {
-    __m512i sum[n_columns], min_sum[n_columns];
-    for (__m512i& s : sum) s = _mm512_setzero_si512();
-    for (__m512i& s : min_sum) s = _mm512_setzero_si512();
-    for (size_t j = 0; j < kScales; j++) {
-      const size_t first = 256 * b + Format::kPerScale * j;
-      __m512i part[n_columns];
-      for (__m512i& p : part) p = _mm512_setzero_si512();
-      accumulate<n_columns, Format::kPerScale / 4, false>(strip.quants + 16 * first, x, first,
-                                                          part);
-      // The scale is stored twice, as pairs of int16; one of them, sign-extended.
-      const __m512i pairs = _mm512_loadu_si512(strip.scales + (b * kScales + j) * 32);
-      const __m512i scale = _mm512_srai_epi32(pairs, 16);
-      for (int c = 0; c < n_columns; c++) {
-        sum[c] = _mm512_add_epi32(sum[c], _mm512_mullo_epi32(part[c], scale));
-      }
-    }
-    for (size_t j = 0; j < kScales / 2; j++) {
-      const __m512i mins = _mm512_loadu_si512(strip.mins + (b * kScales / 2 + j) * 32);
-      for (int c = 0; c < n_columns; c++) {
-        const int16_t* sums_of_x = Format::kPerScale == 32 ? x[c].sum_32 : x[c].sum_16;
-        const __m512i pair = broadcast_4(sums_of_x + b * kScales + 2 * j);
-        min_sum[c] = _mm512_dpwssd_epi32(min_sum[c], mins, pair);
-      }
-    }
-    const __m512 d = _mm512_loadu_ps(strip.d + 16 * b);
-    for (int c = 0; c < n_columns; c++) {
-      const __m512 x_scale = _mm512_set1_ps(x[c].scale[b]);
-      if constexpr (!Format::kHasMin) sum[c] = _mm512_sub_epi32(sum[c], min_sum[c]);
-      const __m512 scale = _mm512_mul_ps(d, x_scale);
-      acc[c] = _mm512_add_ps(acc[c], _mm512_mul_ps(_mm512_cvtepi32_ps(sum[c]), scale));
-      if constexpr (Format::kHasMin) {
-        const __m512 dmin = _mm512_mul_ps(_mm512_loadu_ps(strip.m + 16 * b), x_scale);
-        acc[c] = _mm512_sub_ps(acc[c], _mm512_mul_ps(_mm512_cvtepi32_ps(min_sum[c]), dmin));
-      }
-    }
+  template <int n>
+  static Ints shift_right(Ints v) {
+    return _mm512_srli_epi16(v, n);
   }
-  for (int c = 0; c < n_columns; c++) _mm512_storeu_ps(y + c * y_stride, acc[c]);
-}
+  static Ints look_up(Ints table, Ints code) { return _mm512_shuffle_epi8(table, code); }
+  static Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+  static Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }
+  static Ints times_32(Ints v) { return _mm512_slli_epi32(v, 5); }
 
-template <class Format>
-void gemm_32(const PackedStrip& strip, size_t k, const QuantizedColumn* x, size_t n_columns,
-             float* y, size_t y_stride) {
-  size_t c = 0;
-  for (; c + kTile <= n_columns; c += kTile) {
-    gemm_tile_32<Format, kTile>(strip, k, x + c, y + c * y_stride, y_stride);
+  static constexpr bool kSumsInInt16 = false;
+  using Partial = __m512i;
+  static Partial products(Ints w, Ints x) { return add_products(_mm512_setzero_si512(), w, x); }
+  static Partial add_products(Partial sum, Ints w, Ints x) {
+    return _mm512_dpbusd_epi32(sum, w, x);
   }
-  for (; c < n_columns; c++) gemm_tile_32<Format, 1>(strip, k, x + c, y + c * y_stride, y_stride);
-}
-
-template <class Format>
-void gemm_256(const PackedStrip& strip, size_t k, const QuantizedColumn* x, size_t n_columns,
-              float* y, size_t y_stride) {
-  size_t c = 0;
-  for (; c + kTile <= n_columns; c += kTile) {
-    gemm_tile_256<Format, kTile>(strip, k, x + c, y + c * y_stride, y_stride);
+  static Ints widen(Partial sum) { return sum; }
+  static Ints scaled(Partial sum, Ints scale) { return _mm512_mullo_epi32(sum, scale); }
+  static Ints scales(const uint8_t* from) { return _mm512_cvtepi8_epi32(load_16(from)); }
+  static Ints pairs(const uint8_t* from) { return _mm512_cvtepu8_epi16(load_32(from)); }
+  static Ints signed_pairs(const uint8_t* from) {
+    const __m128i first = load_16(from), second = load_16(from + 16);
+    return _mm512_cvtepi8_epi16(
+        _mm256_set_m128i(_mm_unpackhi_epi8(first, second), _mm_unpacklo_epi8(first, second)));
   }
-  for (; c < n_columns; c++) gemm_tile_256<Format, 1>(strip, k, x + c, y + c * y_stride, y_stride);
-}
+  static Ints add_pair_products(Ints sum, Ints a, Ints b) { return _mm512_dpwssd_epi32(sum, a, b); }
 
-template <class Format>
-constexpr QuantKernels kOf32 = {ActivationBlock::of_32, dot_32<Format>, pack_32<Format>,
-                                gemm_32<Format>};
-template <class Format>
-constexpr QuantKernels kOf256 = {ActivationBlock::of_256, dot_256<Format>, pack_256<Format>,
-                                 gemm_256<Format>};
+  // Not a constant to the compiler, which would clear arrays of it by a slow instruction for
+  // memory.
+  static Floats zeros() {
+    Floats zero = floats(0);
+#if !defined(HEARTH_EMULATED_VNNI)
+    __asm__("" : "+v"(zero));
+#endif
+    return zero;
+  }
+  static Floats floats(float value) { return _mm512_set1_ps(value); }
+  static Floats broadcast_float(const uint8_t* from) {
+    float value;
+    __builtin_memcpy(&value, from, sizeof value);
+    return _mm512_set1_ps(value);
+  }
+  static Floats halves(const uint8_t* from) { return _mm512_cvtph_ps(load_32(from)); }
+  static Floats half_exponents(const uint8_t* from) {
+    const __m512i e = _mm512_cvtepu8_epi32(load_16(from));
+    const __m512i normal = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
+    const __m512i tiny =
+        _mm512_sllv_epi32(_mm512_set1_epi32(1 << 21), _mm512_min_epu32(e, _mm512_set1_epi32(1)));
+    return _mm512_castsi512_ps(_mm512_max_epi32(normal, tiny));
+  }
+  static Floats to_floats(Ints v) { return _mm512_cvtepi32_ps(v); }
+  static Floats multiply(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+  static Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+  static void store(float* to, Floats v) { _mm512_storeu_ps(to, v); }
+};
 
 }  // namespace
 
-const QuantKernels* quantized(gguf::Type type) {
-  switch (type) {
-    case gguf::Type::q4_0: return &kOf32<Q4_0>;
-    case gguf::Type::q4_1: return &kOf32<Q4_1>;
-    case gguf::Type::q5_0: return &kOf32<Q5_0>;
-    case gguf::Type::q5_1: return &kOf32<Q5_1>;
-    case gguf::Type::q8_0: return &kOf32<Q8_0>;
-    case gguf::Type::q4_k: return &kOf256<Q4_K>;
-    case gguf::Type::q5_k: return &kOf256<Q5_K>;
-    case gguf::Type::q6_k: return &kOf256<Q6_K>;
-    default: return nullptr;
-  }
-}
+const QuantKernels* quantized(gguf::Type type) { return strip_kernels<Avx512>(type); }
 
 }  // namespace hearth::cpu::avx512

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 #include "backend/cpu/scalar/scalar.h"
 
@@ -19,36 +20,55 @@ float magnitude_of(const float* x, size_t n) {
   return std::bit_cast<float>(largest);
 }
 
-void quantize(const float* x, size_t k, size_t block, const QuantizedColumn& out) {
-  for (size_t b = 0; b < k / block; b++) {
-    const float amax = magnitude_of(x + b * block, block);
-    const bool is_usable = std::isfinite(amax) && amax > kSmallest;
-    const float inverse = is_usable ? 127.0f / amax : 0.0f;
-    int32_t total = 0;
-    for (size_t i = b * block; i < (b + 1) * block; i += 16) {
-      int32_t sum = 0;
-      for (size_t j = i; j < i + 16; j++) {
-        const float rounded = is_usable ? std::nearbyint(x[j] * inverse) : 0.0f;
-        out.q[j] = static_cast<int8_t>(rounded);
-        sum += out.q[j];
-      }
-      out.sum_16[i / 16] = static_cast<int16_t>(sum);
-      total += sum;
-    }
-    out.scale[b] = amax / 127.0f;
-    out.scaled_sum[b] = out.scale[b] * static_cast<float>(total);
+// One block: q of each element to q(element), the sums over 16 to sums. Returns the scale.
+template <size_t n, class Q>
+float quantize_block(const float* x, int32_t (&sums)[n / 16], const Q& q) {
+  const float amax = magnitude_of(x, n);
+  const bool is_usable = std::isfinite(amax) && amax > kSmallest;
+  const float inverse = is_usable ? 127.0f / amax : 0.0f;
+  for (size_t i = 0; i < n; i++) {
+    if (i % 16 == 0) sums[i / 16] = 0;
+    const float rounded = is_usable ? std::nearbyint(x[i] * inverse) : 0.0f;
+    q(i) = static_cast<int8_t>(rounded);
+    sums[i / 16] += q(i);
   }
-  for (size_t i = 0; i < k / 32; i++) {
-    out.sum_32[i] = static_cast<int16_t>(out.sum_16[2 * i] + out.sum_16[2 * i + 1]);
-  }
+  return amax / 127.0f;
+}
+
+template <class T>
+void put(uint8_t* to, T value) {
+  std::memcpy(to, &value, sizeof value);
 }
 
 }  // namespace
 
-void quantize_32(const float* x, size_t k, const QuantizedColumn& out) { quantize(x, k, 32, out); }
+void quantize_32(const float* x, size_t k, size_t n_columns, size_t column, uint8_t* panel) {
+  for (size_t b = 0; b < k / 32; b++, x += 32, panel += n_columns * kPanel32.bytes) {
+    int32_t sums[2];
+    const float scale = quantize_block<32>(x, sums, [&](size_t i) -> int8_t& {
+      return reinterpret_cast<int8_t&>(panel[(i / 4 * n_columns + column) * 4 + i % 4]);
+    });
+    const int32_t sum = sums[0] + sums[1];
+    put(panel + n_columns * kPanel32.scale + 4 * column, scale);
+    put(panel + n_columns * kPanel32.scaled_sum + 4 * column, scale * static_cast<float>(sum));
+    put(panel + n_columns * kPanel32.offset_128 + 4 * column, -128 * sum);
+  }
+}
 
-void quantize_256(const float* x, size_t k, const QuantizedColumn& out) {
-  quantize(x, k, 256, out);
+void quantize_256(const float* x, size_t k, size_t n_columns, size_t column, uint8_t* panel) {
+  for (size_t b = 0; b < k / 256; b++, x += 256, panel += n_columns * kPanel256.bytes) {
+    int32_t sums[16];
+    const float scale = quantize_block<256>(x, sums, [&](size_t i) -> int8_t& {
+      return reinterpret_cast<int8_t&>(panel[(i / 4 * n_columns + column) * 4 + i % 4]);
+    });
+    put(panel + n_columns * kPanel256.scale + 4 * column, scale);
+    uint8_t* sum_32 = panel + n_columns * kPanel256.sum_32;
+    uint8_t* sum_16 = panel + n_columns * kPanel256.sum_16;
+    const auto at = [&](size_t i) { return 2 * ((i / 2 * n_columns + column) * 2 + i % 2); };
+    for (size_t i = 0; i < 16; i++) put(sum_16 + at(i), static_cast<int16_t>(sums[i]));
+    for (size_t i = 0; i < 8; i++)
+      put(sum_32 + at(i), static_cast<int16_t>(sums[2 * i] + sums[2 * i + 1]));
+  }
 }
 
 }  // namespace hearth::cpu::scalar

@@ -1,5 +1,6 @@
-// Dot products of quantized rows, as the formats are defined: unpack a block's integers, multiply
-// exactly, scale once.
+// Dot products of quantized rows as they lie in the file: unpack a block's integers, multiply
+// exactly, scale once (kernels.h).
+#include <cmath>
 #include <cstring>
 
 #include "backend/cpu/scalar/scalar.h"
@@ -32,13 +33,12 @@ void read_fifth_bits(const uint8_t* qh, Block32& out) {
   for (size_t j = 0; j < 32; j++) out.q[j] |= (qh[j / 8] >> (j % 8) & 1) << 4;
 }
 
-void subtract(int32_t offset, Block32& out) {
-  for (int32_t& q : out.q) q -= offset;
-}
+// w = d * (q - offset)
+void subtract(float offset, Block32& out) { out.m = -offset * out.d; }
 
 struct Q4_0 {
   static constexpr size_t kBytes = 18;
-  static constexpr bool kHasMin = false;
+  static constexpr bool kHasMin = true;
   static void read(const uint8_t* block, Block32& out) {
     out.d = load_f16(block);
     read_nibbles(block + 2, out);
@@ -58,7 +58,7 @@ struct Q4_1 {
 
 struct Q5_0 {
   static constexpr size_t kBytes = 22;
-  static constexpr bool kHasMin = false;
+  static constexpr bool kHasMin = true;
   static void read(const uint8_t* block, Block32& out) {
     out.d = load_f16(block);
     read_nibbles(block + 6, out);
@@ -87,20 +87,48 @@ struct Q8_0 {
   }
 };
 
+// Doubled values of the codes, plus 12 so that none is negative.
+struct MXFP4 {
+  static constexpr size_t kBytes = 17;
+  static constexpr bool kHasMin = true;
+  static void read(const uint8_t* block, Block32& out) {
+    constexpr uint8_t kValues[] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+    out.d = std::ldexp(1.0f, block[0] - 128);
+    read_nibbles(block + 1, out);
+    for (int32_t& q : out.q) q = kValues[q];
+    subtract(12, out);
+  }
+};
+
+template <class T>
+T get(const uint8_t* from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+// Element i of a column of a panel with n columns.
+int32_t q_of(const uint8_t* block, size_t n, size_t column, size_t i) {
+  return static_cast<int8_t>(block[(i / 4 * n + column) * 4 + i % 4]);
+}
+
 template <class Format>
-void dot_32(const uint8_t* rows, size_t row_bytes, size_t n_rows, size_t k,
-            const QuantizedColumn& x, float* y) {
-  for (size_t r = 0; r < n_rows; r++) {
+void multiply_32(const uint8_t* row, size_t k, const uint8_t* panel, size_t n, float* y,
+                 size_t y_stride) {
+  for (size_t c = 0; c < n; c++) {
     float sum = 0;
-    for (size_t b = 0; b < k / 32; b++) {
+    const uint8_t* x = panel;
+    for (size_t b = 0; b < k / 32; b++, x += n * kPanel32.bytes) {
       Block32 w;
-      Format::read(rows + r * row_bytes + b * Format::kBytes, w);
+      Format::read(row + b * Format::kBytes, w);
       int32_t isum = 0;
-      for (size_t j = 0; j < 32; j++) isum += w.q[j] * x.q[b * 32 + j];
-      sum += static_cast<float>(isum) * (w.d * x.scale[b]);
-      if (Format::kHasMin) sum += w.m * x.scaled_sum[b];
+      for (size_t j = 0; j < 32; j++) isum += w.q[j] * q_of(x, n, c, j);
+      const auto scale = get<float>(x + n * kPanel32.scale + 4 * c);
+      sum = std::fma(static_cast<float>(isum) * scale, w.d, sum);
+      if (Format::kHasMin)
+        sum = std::fma(w.m, get<float>(x + n * kPanel32.scaled_sum + 4 * c), sum);
     }
-    y[r] = sum;
+    y[c * y_stride] = sum;
   }
 }
 
@@ -170,29 +198,33 @@ struct Q6_K {
 };
 
 template <class Format>
-void dot_256(const uint8_t* rows, size_t row_bytes, size_t n_rows, size_t k,
-             const QuantizedColumn& x, float* y) {
-  for (size_t r = 0; r < n_rows; r++) {
+void multiply_256(const uint8_t* row, size_t k, const uint8_t* panel, size_t n, float* y,
+                  size_t y_stride) {
+  for (size_t c = 0; c < n; c++) {
     float sum = 0;
-    for (size_t b = 0; b < k / 256; b++) {
+    const uint8_t* x = panel;
+    for (size_t b = 0; b < k / 256; b++, x += n * kPanel256.bytes) {
       Block256 w;
-      Format::read(rows + r * row_bytes + b * Format::kBytes, w);
+      Format::read(row + b * Format::kBytes, w);
       int32_t isum = 0;
-      for (size_t i = 0; i < 256; i++) isum += w.scale[i / 16] * w.q[i] * x.q[b * 256 + i];
-      sum += static_cast<float>(isum) * (w.d * x.scale[b]);
+      for (size_t i = 0; i < 256; i++) isum += w.scale[i / 16] * w.q[i] * q_of(x, n, c, i);
+      const auto scale = get<float>(x + n * kPanel256.scale + 4 * c);
+      sum = std::fma(static_cast<float>(isum) * scale, w.d, sum);
       if (!Format::kHasMin) continue;
       int32_t msum = 0;
-      for (size_t j = 0; j < 8; j++) msum += w.min[j] * x.sum_32[b * 8 + j];
-      sum -= static_cast<float>(msum) * (w.dmin * x.scale[b]);
+      const uint8_t* sum_32 = x + n * kPanel256.sum_32;
+      for (size_t j = 0; j < 8; j++)
+        msum += w.min[j] * get<int16_t>(sum_32 + 2 * ((j / 2 * n + c) * 2 + j % 2));
+      sum = std::fma(static_cast<float>(msum) * scale, -w.dmin, sum);
     }
-    y[r] = sum;
+    y[c * y_stride] = sum;
   }
 }
 
 template <class Format>
-constexpr QuantKernels kOf32 = {ActivationBlock::of_32, dot_32<Format>, nullptr, nullptr};
+constexpr QuantKernels kOf32 = {ActivationBlock::of_32, multiply_32<Format>};
 template <class Format>
-constexpr QuantKernels kOf256 = {ActivationBlock::of_256, dot_256<Format>, nullptr, nullptr};
+constexpr QuantKernels kOf256 = {ActivationBlock::of_256, multiply_256<Format>};
 
 }  // namespace
 
@@ -203,6 +235,7 @@ const QuantKernels* quantized(gguf::Type type) {
     case gguf::Type::q5_0: return &kOf32<Q5_0>;
     case gguf::Type::q5_1: return &kOf32<Q5_1>;
     case gguf::Type::q8_0: return &kOf32<Q8_0>;
+    case gguf::Type::mxfp4: return &kOf32<MXFP4>;
     case gguf::Type::q4_k: return &kOf256<Q4_K>;
     case gguf::Type::q5_k: return &kOf256<Q5_K>;
     case gguf::Type::q6_k: return &kOf256<Q6_K>;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "support/result.h"
@@ -14,9 +15,9 @@ namespace hearth::engine {
 // closes or the last model unloads. Started by the daemon only; dies with its parent.
 int engine_main(std::span<const std::string> arguments);
 
-// `hearth dev logits|embed|tokenize|detokenize|template|inspect|synth ...`: for people who work on models.
-// Needs no daemon. Returns the exit status; errors go to stderr.
+// `hearth dev COMMAND ...`: for people who work on models. Needs no daemon. Returns the exit status; errors go to stderr.
 int dev_main(std::span<const std::string> arguments);
+std::vector<std::string_view> dev_commands();  // their names
 
 // `hearth quantize IN OUT TYPE`: writes a model in another type, with progress on stderr. `out`
 // appears when it is complete.
