@@ -32,6 +32,9 @@ struct Weight {
   uint32_t n_stacked = 1;
   std::shared_ptr<const std::byte> data;
   uint32_t strip_rows = 0;
+  // A factor of the products for each matrix of the stack (NVFP4 files); null: 1.
+  std::shared_ptr<const float> factors{};
+
   explicit operator bool() const { return data != nullptr; }
 };
 
@@ -108,7 +111,6 @@ class Backend {
     const float* choice_bias;              // (n_experts) joins the choice only; null: none
     Weight gate, up, down;                 // stacks
     Floats gate_bias, up_bias, down_bias;  // (n_experts, rows), or empty
-    Floats scale{};                        // (n_experts) multiplies the weight; or empty
     Activation activation;
   };
   struct ExpertsWorkspace {  // n * n_used rows each

@@ -49,17 +49,17 @@ const gguf::Tensor* Loader::find_matrix(const std::string& name, Shape shape, Ne
 
 Weight Loader::matrix(const std::string& name, uint64_t cols, uint64_t rows, Need need) {
   const gguf::Tensor* tensor = find_matrix(name, {cols, rows, 1}, need);
-  return tensor ? backend_.prepare(*tensor, 0, rows) : Weight{};
+  return tensor ? with_factors(backend_.prepare(*tensor, 0, rows), *tensor) : Weight{};
 }
 
 Weight Loader::table(const std::string& name, uint64_t cols, uint64_t rows) {
   const gguf::Tensor* tensor = find_matrix(name, {cols, rows, 1}, Need::required);
-  return tensor ? backend_.prepare_table(*tensor, 0, rows) : Weight{};
+  return tensor ? with_factors(backend_.prepare_table(*tensor, 0, rows), *tensor) : Weight{};
 }
 
 Weight Loader::stack(const std::string& name, uint64_t cols, uint64_t rows, uint64_t n) {
   const gguf::Tensor* tensor = find_matrix(name, {cols, rows, n}, Need::required);
-  return tensor ? backend_.prepare(*tensor, 0, rows) : Weight{};
+  return tensor ? with_factors(backend_.prepare(*tensor, 0, rows), *tensor) : Weight{};
 }
 
 Linear Loader::linear(const std::string& name, uint64_t cols, uint64_t rows) {
@@ -70,7 +70,7 @@ Linear Loader::part(const std::string& name, uint64_t cols, uint64_t all_rows, u
                     uint64_t rows) {
   const gguf::Tensor* tensor = find_matrix(name + ".weight", {cols, all_rows, 1}, Need::required);
   if (!tensor) return {};
-  Linear linear{.matrix = backend_.prepare(*tensor, first_row, rows)};
+  Linear linear{.matrix = with_factors(backend_.prepare(*tensor, first_row, rows), *tensor)};
   const std::vector<float> bias = host_vector(name + ".bias", all_rows, Need::optional);
   if (!bias.empty()) linear.bias = backend_.upload(std::span(bias).subspan(first_row, rows));
   return linear;
@@ -121,6 +121,21 @@ Weight Loader::prepare_owned(gguf::Tensor tensor, Bytes bytes) {
   tensor.data = *owned;
   Weight weight = backend_.prepare(tensor, 0, tensor.dims[1]);
   if (weight.data.get() == owned->data()) weight.data = {owned, owned->data()};
+  return with_factors(std::move(weight), *file_.find_tensor(tensor.name));
+}
+
+Weight Loader::with_factors(Weight weight, const gguf::Tensor& tensor) {
+  constexpr std::string_view kSuffix = ".weight";
+  if (!tensor.name.ends_with(kSuffix)) return weight;
+  const std::string name =
+      fmt::format("{}.scale", tensor.name.substr(0, tensor.name.size() - kSuffix.size()));
+  // Gemma 4 has a tensor of that name and another shape: its block asks for it.
+  const gguf::Tensor* beside = file_.find_tensor(name);
+  if (!beside || beside->n_elements() != tensor.dims[2]) return weight;
+  const std::vector<float> factors = host_vector(name, tensor.dims[2], Need::required);
+  if (factors.empty()) return weight;
+  const Floats uploaded = backend_.upload(factors);
+  weight.factors = {uploaded.memory, uploaded.data()};
   return weight;
 }
 

@@ -80,6 +80,8 @@ class Loader {
   };
   using Bytes = std::vector<std::byte>;
   Weight prepare_owned(gguf::Tensor tensor, Bytes bytes);
+  // With the factors that lie beside "NAME.weight" as "NAME.scale", where the file has them.
+  Weight with_factors(Weight weight, const gguf::Tensor& tensor);
   const gguf::Tensor* find(const std::string& name, Shape shape, Need need);
   const gguf::Tensor* find_matrix(const std::string& name, Shape shape, Need need);
   std::vector<float> floats(const std::string& name, Shape shape, Need need);

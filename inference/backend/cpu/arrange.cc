@@ -24,10 +24,14 @@ void CpuBackend::multiply_stack(const Weight& stack, const float* x, size_t n, f
                      .strip_rows = stack.strip_rows};
   const StackOut out{&first, together};
   matmul_grouped(machine(), {&out, 1}, groups, x, n * n_stacked, x_rows);
-  for (size_t i = 0; i < n_stacked; ++i)
-    for (size_t t = 0; t < n; ++t)
-      std::copy_n(together + (i * n + t) * stack.rows, stack.rows,
-                  y + (t * n_stacked + i) * stack.rows);
+  for (size_t i = 0; i < n_stacked; ++i) {
+    const float factor = stack.factors ? stack.factors.get()[i] : 1;
+    for (size_t t = 0; t < n; ++t) {
+      const float* from = together + (i * n + t) * stack.rows;
+      float* to = y + (t * n_stacked + i) * stack.rows;
+      for (size_t row = 0; row < stack.rows; ++row) to[row] = factor * from[row];
+    }
+  }
 }
 
 void CpuBackend::join(const float* a, size_t first, const float* b, size_t second, size_t n,

@@ -116,6 +116,13 @@ void add_group_biases(const Machine& machine, std::span<const RowGroup> groups,
                group.end - group.first);
 }
 
+void scale_groups(std::span<const RowGroup> groups, const Weight& stack, float* y) {
+  for (const RowGroup& group : groups)
+    if (stack.factors)
+      for (size_t i = group.first * stack.rows; i < group.end * stack.rows; i++)
+        y[i] *= stack.factors.get()[group.matrix];
+}
+
 Matrix first_of(const Weight& stack) {
   return {.type = stack.type,
           .cols = stack.cols,
@@ -145,15 +152,15 @@ Choice route(const Machine& machine, const Router& router, const float* logits, 
 void run_experts(const Machine& machine, const Backend::Experts& experts, const float* logits,
                  const float* x, size_t n, const Backend::ExpertsWorkspace& ws, float* out) {
   const size_t n_used = experts.router.n_used;
-  Choice choice = route(machine, experts.router, logits, experts.choice_bias, n);
-  for (size_t i = 0; experts.scale.size > 0 && i < choice.weights.size(); i++)
-    choice.weights[i] *= experts.scale.data()[choice.experts[i]];
+  const Choice choice = route(machine, experts.router, logits, experts.choice_bias, n);
   const Sorted sorted = sort_by_expert(experts.router, choice);
   const Matrix gate = first_of(experts.gate), up = first_of(experts.up),
                down = first_of(experts.down);
 
   const StackOut gate_up[] = {{&gate, ws.gate}, {&up, ws.up}};
   matmul_grouped(machine, gate_up, sorted.groups, x, n, sorted.tokens);
+  scale_groups(sorted.groups, experts.gate, ws.gate);
+  scale_groups(sorted.groups, experts.up, ws.up);
   add_group_biases(machine, sorted.groups, experts.gate_bias, gate.rows, ws.gate);
   add_group_biases(machine, sorted.groups, experts.up_bias, up.rows, ws.up);
   activate(machine, experts.activation, ws.gate, ws.up, n * n_used * gate.rows, ws.gate);
@@ -162,6 +169,7 @@ void run_experts(const Machine& machine, const Backend::Experts& experts, const 
   std::iota(in_place.begin(), in_place.end(), 0);
   const StackOut down_out[] = {{&down, ws.down}};
   matmul_grouped(machine, down_out, sorted.groups, ws.gate, n * n_used, in_place);
+  scale_groups(sorted.groups, experts.down, ws.down);
   add_group_biases(machine, sorted.groups, experts.down_bias, down.rows, ws.down);
 
   const size_t width = down.rows;

@@ -50,7 +50,6 @@ DenseBesideMoeBlock DenseBesideMoeBlock::load(Loader& loader, const ModelPlan& m
                     .gate_bias = {},
                     .up_bias = {},
                     .down_bias = {},
-                    .scale = loader.vector(prefix + "ffn_down_exps.scale", n, Need::optional),
                     .activation = plan.moe.activation};
   return block;
 }

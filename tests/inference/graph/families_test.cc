@@ -158,6 +158,34 @@ TEST(OldFiles, DeltaNetWithOneProjectionGivesTheSame) {
   EXPECT_LT(testing::max_error_in_std(runner.logits_of(golden.tokens), golden.logits), 1e-4);
 }
 
+// NVFP4 files have a factor beside each matrix, or one for each expert.
+TEST(Factors, BesideAMatrixMultiplyItsProducts) {
+  for (const char* name : {"llama-bias", "qwen3moe", "gpt-oss", "deepseek3-yarn", "qwen35moe"}) {
+    const Golden golden = testing::golden(name);
+    testing::ModelImage image = testing::ModelImage::copy_of(golden.file);
+    std::map<std::string, testing::ModelImage::Tensor> factors;
+    for (auto& [tensor_name, tensor] : image.tensors) {
+      constexpr std::string_view kSuffix = ".weight";
+      if (tensor.dims.size() < 2 || !tensor_name.ends_with(kSuffix) ||
+          tensor_name.find("conv1d") != std::string::npos)
+        continue;
+      const size_t n = tensor.dims.size() == 3 ? tensor.dims[2] : 1;
+      testing::ModelImage::Tensor& factor =
+          factors[tensor_name.substr(0, tensor_name.size() - kSuffix.size()) + ".scale"];
+      factor.dims = {n};
+      for (size_t i = 0; i < n; ++i) factor.values.push_back(static_cast<float>(2 << i % 3));
+      for (size_t i = 0; i < tensor.values.size(); ++i)
+        tensor.values[i] /= factor.values[i * n / tensor.values.size()];
+    }
+    ASSERT_GT(factors.size(), 4u);
+    image.tensors.merge(factors);
+    const testing::OpenImage open(image);
+    ModelRunner runner(open.file());
+    EXPECT_LT(testing::max_error_in_std(runner.logits_of(golden.tokens), golden.logits), 1e-4)
+        << name;
+  }
+}
+
 // A test that could not fail would prove nothing: the reference notices each of these.
 TEST(FamiliesCheck, ReferenceNoticesEveryPartOfTheModel) {
   const auto error_without = [](const char* name, const auto& change) {
