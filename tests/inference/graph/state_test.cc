@@ -23,7 +23,7 @@ class Recurrent : public ::testing::TestWithParam<const char*> {
     for (size_t i = first; i < end; ++i)
       rows.push_back({tokens_[i], static_cast<uint32_t>(i), 0, true});
     std::vector<float> logits;
-    const std::vector tables{pages};
+    const std::vector<std::vector<PageIndex>> tables{pages};
     if (auto done = runner_.model().forward({rows, tables}, runner_.cache(), logits); !done)
       return done.error();
     return logits;
@@ -94,7 +94,7 @@ TEST_P(Recurrent, RowsOfASequenceMustFollowEachOther) {
   const std::vector<PageIndex> pages = new_pages(1);
   const std::vector<BatchRow> rows{{5, 0, 0, true}, {6, 2, 0, true}};
   std::vector<float> logits;
-  const std::vector tables{pages};
+  const std::vector<std::vector<PageIndex>> tables{pages};
   const auto done = runner_.model().forward({rows, tables}, runner_.cache(), logits);
   EXPECT_EQ(done.error().code, Errc::invalid);
 }
