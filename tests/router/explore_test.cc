@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include <numeric>
 
 namespace hearth::router {
@@ -57,7 +59,9 @@ TEST(Explore, DrawsAsOftenAsItSays) {
     const double draw = (i + 0.5) / 1000;
     const size_t chosen = explore({draw, 1}, kWorthOne, 0, candidates);
     n_b += chosen == 1;
-    if (i == 999) EXPECT_NEAR(n_b / 1000.0, candidates[1].propensity, 0.002);
+    if (i == 999) {
+      EXPECT_NEAR(n_b / 1000.0, candidates[1].propensity, 0.002);
+    }
   }
 }
 
