@@ -79,23 +79,26 @@ class SmolLm2 : public ::testing::Test {
   std::vector<Answer> answers_;
 };
 
-// Where the two references agree by less, rounding decides: llama.cpp's own choice differs from
-// float32's by leads of up to 0.4.
+// Where the two references agree by less than 0.1, rounding decides: llama.cpp's own choice differs
+// from float32's by leads of up to 0.4. Activations of 8 bits move a logit by about as much here as
+// there, and not in step, so a few choices with a small lead differ.
 TEST_F(SmolLm2, ChoosesWhatLlamaCppChooses) {
   const auto chosen = choices({.element = KvElement::f16, .n_pages = 64});
-  size_t n_compared = 0;
+  size_t n_compared = 0, n_different = 0;
   for (size_t a = 0; a < answers_.size(); ++a) {
     const Answer& answer = answers_[a];
     for (size_t i = 0; i < answer.margins.size(); ++i) {
       const Token expected = answer.tokens[answer.n_prompt + i];
       const double margin = std::min(answer.margins[i], answer.float32_margins[i]);
       if (margin < 0.1 || answer.float32_choices[i] != expected) continue;
-      EXPECT_EQ(chosen[a][i], expected)
-          << "token " << i << " of the answer to prompt " << a << ", a lead of " << margin;
       ++n_compared;
+      if (chosen[a][i] == expected) continue;
+      ++n_different;
+      EXPECT_LT(margin, 0.3) << "the lead at token " << i << " of the answer to prompt " << a;
     }
   }
   EXPECT_GT(n_compared, 270u);
+  EXPECT_LE(n_different, n_compared / 100);
 }
 
 TEST_F(SmolLm2, ExactWeightsChooseWhatFloat32Chooses) {
