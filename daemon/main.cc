@@ -187,6 +187,22 @@ void declare(CLI::App& app, cli::Common& common, std::string& config_path,
   sub->require_subcommand(1);
   declare_bench_engine(*sub, common, chosen);
 
+  sub = command("route", "Work on where requests go", [] { return 0; });
+  sub->require_subcommand(1);
+  static cli::SimulateOptions simulate;
+  CLI::App* simulation =
+      sub->add_subcommand("simulate", "Route recorded outcomes (JSON Lines; needs no daemon)");
+  simulation->add_option("file", simulate.file, "Requests with what each target made of them")
+      ->required();
+  simulation->add_option("--value", simulate.value_usd, "What one unit of quality is worth, in USD")
+      ->check(CLI::Range(0.0, 1e9));
+  simulation->add_option("--policy", simulate.policy,
+                         "auto, cheap, fast, best, the policy's name or a file");
+  simulation->add_option("--train", simulate.train, "Requests to learn from beforehand");
+  json(simulation);
+  simulation->add_option("--config", config_path, "Configuration file");
+  simulation->callback([&] { chosen = [&] { return cli::route_simulate(common, simulate); }; });
+
   static std::string shell;
   sub = command("completion", "Print a shell completion script",
                 [&] { return cli::shell_completion(app, shell); });

@@ -1,26 +1,20 @@
 #include "router/policy.h"
 
 #include <fmt/format.h>
-#include <fnmatch.h>
 
 #include <algorithm>
 #include <cassert>
-#include <filesystem>
 #include <tuple>
+
+#include "explore.h"
+#include "score.h"
 
 namespace hearth::router {
 
 namespace {
 
-// Answers are short when nobody says how long: used for cost and time forecasts only.
-constexpr uint32_t kTypicalOutput = 400;
-
-// Figures of a target nobody has measured yet: a small model on two cores; a hosted API.
-constexpr double kLocalPrefill = 200, kLocalDecode = 50;
-constexpr double kRemoteTtftMs = 800, kRemoteTokensPerS = 60;
-
 bool names(const RequestFacts& facts, const Target& target) {
-  if (facts.model == "auto" || facts.model.empty()) return true;
+  if (is_any(facts.model)) return true;
   if (facts.model == "local") return target.kind == TargetKind::engine;
   return facts.model == target.name || facts.model == target.model;
 }
@@ -43,18 +37,6 @@ std::pair<Trust, std::string> required_trust(const RequestFacts& facts, const Po
     if (trust < strictest.first) strictest = {trust, label};
   }
   return strictest;
-}
-
-double predict_ms(const RequestFacts& facts, const Target& target, const TargetState& state,
-                  uint32_t n_output) {
-  double prompt = static_cast<double>(facts.n_prompt_estimate);
-  if (target.kind == TargetKind::api)
-    return state.queue_ms + target.ttft_ms.value_or(kRemoteTtftMs) +
-           1000.0 * n_output / target.tokens_per_s.value_or(kRemoteTokensPerS);
-  double prefill = state.prefill_tokens_per_s > 0 ? state.prefill_tokens_per_s : kLocalPrefill;
-  double decode = state.decode_tokens_per_s > 0 ? state.decode_tokens_per_s
-                                                : target.tokens_per_s.value_or(kLocalDecode);
-  return state.queue_ms + 1000.0 * (prompt / prefill + n_output / decode);
 }
 
 // Why a target is not used, and what a refusal that rests on this alone is called.
@@ -130,8 +112,26 @@ std::string reason_of_refusal(const Decision& decision) {
   return reason;
 }
 
+std::string reason_of_choice(const Decision& decision, const Value& value, size_t chosen,
+                             size_t best, size_t n_kept) {
+  const Candidate& choice = decision.candidates[chosen];
+  if (n_kept == 1)
+    return fmt::format("{} is the only target that passes the policy", choice.target);
+  if (chosen != best)
+    return fmt::format("{} is tried to learn more of it; {} looks better by ${:.6f}", choice.target,
+                       decision.candidates[best].target,
+                       decision.candidates[best].utility_usd - choice.utility_usd);
+  if (value.minute_usd == 0 && value.success_usd == 0)
+    return fmt::format("{} is the cheapest of {} targets that pass the policy, at about ${:.6f}",
+                       choice.target, n_kept, choice.cost_usd);
+  return fmt::format(
+      "{} is worth most of {} targets that pass the policy: quality {:.2f}, about ${:.6f} and "
+      "{:.1f} s",
+      choice.target, n_kept, choice.quality, choice.cost_usd, choice.latency_ms / 1000);
+}
+
 Decision unknown_model(const RequestFacts& facts, const Policy& policy) {
-  std::string known = "auto, local";
+  std::string known = "auto, auto:cheap, auto:fast, auto:best, local";
   for (const Target& target : policy.targets)
     known += fmt::format(", {}{}", target.name,
                          target.model.empty() || target.model == target.name
@@ -142,33 +142,6 @@ Decision unknown_model(const RequestFacts& facts, const Policy& policy) {
   decision.reason =
       fmt::format("model \"{}\" is not known here; known are: {}", facts.model, known);
   return decision;
-}
-
-Candidate forecast(const RequestFacts& facts, const Target& target, const TargetState& state) {
-  const uint32_t n_output =
-      facts.max_tokens ? std::min(facts.max_tokens, kTypicalOutput) : kTypicalOutput;
-  const Price price = target.price.value_or(Price{});
-  Candidate candidate;
-  candidate.target = target.name;
-  candidate.quality = target.quality;
-  candidate.cost_usd =
-      (static_cast<double>(facts.n_prompt_estimate) * price.input + n_output * price.output) / 1e6;
-  candidate.latency_ms = predict_ms(facts, target, state, n_output);
-  return candidate;
-}
-
-bool glob(const std::string& pattern, const std::string& text) {
-  if (::fnmatch(pattern.c_str(), text.c_str(), 0) == 0) return true;
-  // "**/x" also means x at the top.
-  return pattern.starts_with("**/") && ::fnmatch(pattern.c_str() + 3, text.c_str(), 0) == 0;
-}
-
-bool matches(const std::string& rule, const Source& source) {
-  if (rule.starts_with("repo:")) return source.repo && glob(rule.substr(5), *source.repo);
-  if (rule.starts_with("tool:")) return source.tool && glob(rule.substr(5), *source.tool);
-  // "lib/../src/a.cc" is in src/, however it is spelled.
-  return source.path &&
-         glob(rule, std::filesystem::path(*source.path).lexically_normal().generic_string());
 }
 
 }  // namespace
@@ -182,16 +155,19 @@ Decision decide(const RequestFacts& facts, const Policy& policy,
 
   Decision decision;
   const TaskRule& rule = rule_of(policy, facts.task);
-  auto rank = [](const Target& target, const Candidate& candidate) {
-    return std::tuple(candidate.cost_usd, target.trust, candidate.latency_ms);
+  const Value value = value_of(facts, policy);
+  auto rank = [&](size_t i) {
+    const Candidate& candidate = decision.candidates[i];
+    return std::tuple(-candidate.utility_usd, policy.targets[i].trust, candidate.latency_ms);
   };
-  const Target* best = nullptr;
-  Candidate best_candidate;
+  std::optional<size_t> best;
   size_t n_kept = 0;
   std::optional<Errc> shared_code;  // of all exclusions of targets that were meant
+  decision.candidates.reserve(policy.targets.size());
   for (size_t i = 0; i < policy.targets.size(); ++i) {
     const Target& target = policy.targets[i];
-    Candidate candidate = forecast(facts, target, states[i]);
+    Candidate& candidate =
+        decision.candidates.emplace_back(forecast(facts, value, target, states[i]));
     candidate.excluded_by = not_meant(facts, rule, target);
     if (!candidate.excluded_by)
       if (auto excluded = exclusion(facts, policy, rule, target, states[i], candidate)) {
@@ -199,37 +175,25 @@ Decision decide(const RequestFacts& facts, const Policy& policy,
         shared_code =
             shared_code.value_or(excluded->code) == excluded->code ? excluded->code : Errc::denied;
       }
-    decision.candidates.push_back(candidate);
     if (candidate.excluded_by) continue;
     ++n_kept;
-    if (best && rank(target, candidate) >= rank(*best, best_candidate)) continue;
-    best = &target;
-    best_candidate = candidate;
+    if (!best || rank(i) < rank(*best)) best = i;
   }
   if (!best) {
     decision.refused_as = shared_code.value_or(Errc::denied);
     decision.reason = reason_of_refusal(decision);
     return decision;
   }
-  decision.target = best->name;
-  decision.model = best->model;
-  decision.reason =
-      n_kept == 1
-          ? fmt::format("{} is the only target that passes the policy", best->name)
-          : fmt::format("{} is the cheapest of {} targets that pass the policy, at about ${:.6f}",
-                        best->name, n_kept, best_candidate.cost_usd);
+  size_t chosen = *best;
+  if (facts.exploration)
+    chosen = explore(*facts.exploration, value, *best, decision.candidates);
+  else
+    decision.candidates[chosen].propensity = 1;
+  decision.target = policy.targets[chosen].name;
+  decision.model = policy.targets[chosen].model;
+  decision.is_exploring = chosen != *best;
+  decision.reason = reason_of_choice(decision, value, chosen, *best, n_kept);
   return decision;
-}
-
-std::vector<std::string> labels_of(const Policy& policy, const Block& block) {
-  std::vector<std::string> labels = block.labels;
-  if (!block.source) return labels;
-  for (const LabelRule& rule : policy.labels) {
-    bool is_match =
-        std::ranges::any_of(rule.match, [&](const auto& m) { return matches(m, *block.source); });
-    if (is_match && std::ranges::count(labels, rule.name) == 0) labels.push_back(rule.name);
-  }
-  return labels;
 }
 
 }  // namespace hearth::router

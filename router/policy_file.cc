@@ -17,6 +17,8 @@ using settings::Section;
 
 // ---- the keys, for reading and printing ----
 
+constexpr double kMaxUsd = 1e6;
+
 template <class Key>
 void policy_keys(auto& policy, Key& key) {
   key("name", policy.name);
@@ -25,10 +27,9 @@ void policy_keys(auto& policy, Key& key) {
 
 template <class Key>
 void price_keys(auto& price, Key& key) {
-  constexpr double kMax = 1e6;
-  key("input", price.input, 0.0, kMax);
-  key("cached", price.cached, 0.0, kMax);
-  key("output", price.output, 0.0, kMax);
+  key("input", price.input, 0.0, kMaxUsd);
+  key("cached", price.cached, 0.0, kMaxUsd);
+  key("output", price.output, 0.0, kMaxUsd);
 }
 
 std::string kind_of(const Target& target) {
@@ -73,6 +74,21 @@ void task_keys(auto& rule, Key& key) {
   key("targets", rule.targets);
   key("min_quality", rule.min_quality, 0.0, 1.0);
   key("deadline_ms", rule.deadline_ms, 1, 86'400'000);
+  key("minute_usd", rule.minute_usd, 0.0, kMaxUsd);
+  key("success_usd", rule.success_usd, 0.0, kMaxUsd);
+}
+
+template <class Key>
+void value_keys(auto& value, Key& key) {
+  key("minute_usd", value.minute_usd, 0.0, kMaxUsd);
+  key("success_usd", value.success_usd, 0.0, kMaxUsd);
+}
+
+template <class Key>
+void explore_keys(auto& explore, Key& key) {
+  key("classes", explore.classes);
+  key("usd_per_day", explore.usd_per_day, 0.0, kMaxUsd);
+  key("share", explore.share, 0.0, 1.0);
 }
 
 template <class Key>
@@ -169,14 +185,23 @@ Target read_target(Section section, std::string name) {
   return target;
 }
 
+std::string class_names() {
+  std::string names;
+  for (const auto& [value, known] : EnumNames<TaskClass>::names) (names += " ") += known;
+  return names;
+}
+
+void check_classes(Section& section, const std::vector<std::string>& classes) {
+  for (const std::string& name : classes)
+    if (name != "all" && !enum_from_name<TaskClass>(name))
+      section.refuse("classes", fmt::format("\"all\" or some of the classes{}", class_names()));
+}
+
 void read_task(Section section, const std::string& name, Policy& out) {
   auto task = enum_from_name<TaskClass>(name);
-  if (!task) {
-    std::string names;
-    for (const auto& [value, known] : EnumNames<TaskClass>::names) (names += " ") += known;
+  if (!task)
     section.fault().fail(section.raw(), fmt::format("class.{}", name),
-                         fmt::format("one of the classes{}", names));
-  }
+                         fmt::format("one of the classes{}", class_names()));
   TaskRule rule;
   task_keys(rule, section);
   section.finish();
@@ -210,11 +235,19 @@ void check_references(const Policy& policy, Section& root) {
 
 Policy read_policy(Section& root) {
   Policy policy;
-  if (const toml::table* table = root.table("policy")) {
-    Section section(*table, "policy", root.fault());
-    policy_keys(policy, section);
+  auto read = [&](std::string_view name, auto keys) {
+    const toml::table* table = root.table(name);
+    if (!table) return;
+    Section section(*table, std::string(name), root.fault());
+    keys(section);
     section.finish();
-  }
+  };
+  read("policy", [&](Section& section) { policy_keys(policy, section); });
+  read("value", [&](Section& section) { value_keys(policy.value, section); });
+  read("explore", [&](Section& section) {
+    explore_keys(policy.explore, section);
+    check_classes(section, policy.explore.classes);
+  });
   root.each("target", [&](Section section, std::string name) {
     policy.targets.push_back(read_target(std::move(section), std::move(name)));
   });
@@ -247,9 +280,15 @@ Result<Policy> parse_policy(std::string_view text, const std::string& file_name)
 }
 
 std::string print_policy(const Policy& policy) {
-  Printer head;
-  policy_keys(policy, head);
-  std::string out = head.section("policy");
+  auto printed = [](std::string_view name, auto keys) {
+    Printer printer;
+    keys(printer);
+    return printer.section(name);
+  };
+  std::string out = printed("policy", [&](Printer& key) { policy_keys(policy, key); });
+  out += "\n" + printed("value", [&](Printer& key) { value_keys(policy.value, key); });
+  if (!policy.explore.classes.empty())
+    out += "\n" + printed("explore", [&](Printer& key) { explore_keys(policy.explore, key); });
   // One by one, since their order means something and a table sorts.
   for (const Target& target : policy.targets) {
     Printer printer;

@@ -66,6 +66,14 @@ int pull(const Common& common, const PullOptions& options);
 int list_models(const Common& common, uint64_t model_memory_bytes);
 int remove_model(const Common& common, const std::string& name);
 
+struct SimulateOptions {
+  std::string file;   // rows, one JSON object a line
+  std::string train;  // rows seen whole beforehand
+  std::optional<double> value_usd;
+  std::string policy;  // a name or a file
+};
+int route_simulate(const Common& common, const SimulateOptions& options);
+
 // A model argument of `hearth dev`: a path, or the name of a stored model.
 std::string model_path(const Common& common, const std::string& path_or_name);
 

@@ -32,6 +32,9 @@ struct Weight {
   uint32_t n_stacked = 1;
   std::shared_ptr<const std::byte> data;
   uint32_t strip_rows = 0;
+  // A factor of the products for each matrix of the stack (NVFP4 files); null: 1.
+  std::shared_ptr<const float> factors{};
+
   explicit operator bool() const { return data != nullptr; }
 };
 
@@ -115,6 +118,28 @@ class Backend {
   };
   virtual void run_experts(const Experts& experts, const float* logits, const float* x, size_t n,
                            const ExpertsWorkspace& ws, float* out) = 0;
+
+  // y[t][i] = W_i x[t][i] for each matrix i of a stack: x (n, n_stacked, cols), y (n, n_stacked,
+  // rows).
+  virtual void multiply_stack(const Weight& stack, const float* x, size_t n, float* y) = 0;
+
+  // n rows of groups: `first` numbers of a and then `second` of b.
+  virtual void join(const float* a, size_t first, const float* b, size_t second, size_t n,
+                    float* x) = 0;
+  // x *= sigmoid(gate), elementwise
+  virtual void gate(float* x, const float* gate, size_t n) = 0;
+  // x *= y, elementwise
+  virtual void multiply_elements(float* x, const float* y, size_t n) = 0;
+  virtual void xielu(const Xielu& parameters, float* x, size_t n) = 0;
+
+  // Recurrent operations, segment after segment; the state lies `offset` floats into before and
+  // after. y is not x.
+  virtual void convolve(const Convolution& convolution, std::span<const StateSegment> segments,
+                        size_t offset, const float* x, float* y) = 0;
+  // qkv: rows of q and k (n_k_heads, dim) and v (n_v_heads, dim); alpha and beta: (n_v_heads).
+  virtual void delta_rule(const DeltaRule& rule, std::span<const StateSegment> segments,
+                          size_t offset, const float* qkv, const float* alpha, const float* beta,
+                          float* out) = 0;
 
   // Moves the given rows, ascending, to the front of x.
   virtual void keep_rows(float* x, size_t width, std::span<const uint32_t> rows) = 0;

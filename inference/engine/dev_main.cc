@@ -14,6 +14,7 @@
 #include "engine/synthetic.h"
 #include "gguf/inspect.h"
 #include "gguf/reader.h"
+#include "graph/embedding.h"
 #include "graph/logits.h"
 #include "inference/entry_points.h"
 #include "support/file.h"
@@ -104,6 +105,27 @@ Result<> logits(const Words& words) {
   return {};
 }
 
+Result<> embed(const Words& words) {
+  auto tokens = parse_tokens(*words.find("--tokens"));
+  if (!tokens) return tokens.error();
+  auto file = gguf::File::open(words.positional[0]);
+  if (!file) return file.error();
+  const std::unique_ptr<Backend> backend = cpu_backend();
+  auto model = Model::load(*file, *backend);
+  if (!model) return model.error();
+  const uint32_t n_pages = std::max(pages_for(tokens->size()), 1u);
+  auto cache = KvCache::create(kv_shape(model->plan(), KvElement::f32), n_pages);
+  if (!cache) return cache.error();
+  std::vector<PageIndex> pages;
+  for (uint32_t i = 0; i < n_pages; ++i) {
+    pages.push_back(*cache->acquire());
+    cache->hold_window(pages.back());
+  }
+  auto embedding = embedding_of(*model, *cache, pages, *tokens);
+  if (!embedding) return embedding.error();
+  return print(fmt::format("[{}]\n", fmt::join(*embedding, ",")));
+}
+
 Result<Tokenizer> tokenizer_of(const std::string& path) {
   auto file = gguf::File::open(path);
   if (!file) return file.error();
@@ -160,6 +182,7 @@ const std::vector<Command>& commands() {
        {"--exact"},
        {"--tokens", "--out"},
        logits},
+      {"embed", "MODEL --tokens ID,ID,...", {}, {"--tokens"}, embed},
       {"tokenize", "MODEL [--special]  < text", {"--special"}, {}, tokenize},
       {"detokenize", "MODEL  < JSON array of ids", {}, {}, detokenize},
       {"template", "FILE.jinja  < JSON object of variables", {}, {}, render},

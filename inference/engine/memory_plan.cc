@@ -10,6 +10,7 @@ namespace {
 
 constexpr uint32_t kMaxContextsInPool = 8;
 constexpr uint32_t kSequencesWithWindows = 16;
+constexpr uint64_t kShareOfWindows = 8;  // of what is available: one part in so many
 
 std::string mib(uint64_t bytes) {
   return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
@@ -19,10 +20,15 @@ uint64_t pages_for(uint64_t n_tokens, uint32_t page_tokens) {
   return (n_tokens + page_tokens - 1) / page_tokens;
 }
 
-// Window parts for a pool of so many pages: as many, or what kSequencesWithWindows hold together.
+// Window parts for a pool of so many pages: as many, or what kSequencesWithWindows hold together;
+// fewer sequences where the parts are large, as the states of recurrent layers are.
 uint64_t windows_for(uint64_t n_pages, const MemoryNeeds& needs) {
   if (needs.window_bytes == 0) return 0;
-  return std::min(n_pages, uint64_t{kSequencesWithWindows} * needs.windows_per_sequence);
+  uint64_t n_sequences = kSequencesWithWindows;
+  const uint64_t per_sequence = needs.windows_per_sequence * needs.window_bytes;
+  while (n_sequences > 1 && n_sequences * per_sequence > needs.available_bytes / kShareOfWindows)
+    n_sequences /= 2;
+  return std::min(n_pages, n_sequences * needs.windows_per_sequence);
 }
 
 uint64_t kv_bytes(uint64_t n_pages, const MemoryNeeds& needs) {

@@ -6,8 +6,10 @@
 // bit for bit however the work was batched.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
+#include "graph/blocks/state.h"
 #include "graph/layers.h"
 #include "graph/model.h"
 #include "graph/pass.h"
@@ -19,8 +21,16 @@ namespace {
 uint64_t common_floats_per_row(const ModelPlan& plan) {
   uint64_t floats = 2 * uint64_t{plan.width};
   for (const Rope& rope : ropes_of(plan)) floats += rope.n_rot;
+  floats += PerLayerInputs::floats_per_row(plan);
   return floats;
 }
+
+}  // namespace
+
+namespace {
+
+// Of the rows that want something.
+enum class Wanted : uint8_t { logits, hidden };
 
 }  // namespace
 
@@ -39,8 +49,10 @@ struct Model::State {
   Pass prepare(const Batch& batch, KvCache& cache);
 
   // Returns the layer after which a value was not finite, when `watch` is set and there is one.
-  std::optional<size_t> run(const Batch& batch, KvCache& cache, std::vector<float>& logits,
-                            bool watch = false);
+  std::optional<size_t> run(const Batch& batch, KvCache& cache, Wanted wanted,
+                            std::vector<float>& out, bool watch = false);
+  Result<> compute(const Batch& batch, KvCache& cache, Wanted wanted, std::vector<float>& out);
+  void normalize_sum(const NormWeights& norm, NormKind kind, Pass& pass) const;
   void normalize(const NormWeights& norm, NormKind kind, const float* x, Pass& pass) const;
   template <class Block>
   void add_block(Pass& pass, NormKind kind, const NormWeights& before, const Block& block,
@@ -60,25 +72,37 @@ Result<Model> Model::load(const gguf::File& file, const ModelPlan& plan, Backend
 }
 
 Result<> Model::forward(const Batch& batch, KvCache& cache, std::vector<float>& logits) {
-  State& state = *state_;
-  if (Result<> fits = state.check(batch, cache); !fits) return fits;
-  state.run(batch, cache, logits);
+  if (!state_->plan.has_output)
+    return Error{Errc::unsupported,
+                 fmt::format("{}: makes embeddings of texts and no logits", state_->path)};
+  return state_->compute(batch, cache, Wanted::logits, logits);
+}
+
+Result<> Model::hidden(const Batch& batch, KvCache& cache, std::vector<float>& out) {
+  return state_->compute(batch, cache, Wanted::hidden, out);
+}
+
+Result<> Model::State::compute(const Batch& batch, KvCache& cache, Wanted wanted,
+                               std::vector<float>& out) {
+  if (Result<> fits = check(batch, cache); !fits) return fits;
+  if (Result<> fits = check_states(batch, cache); !fits) return fits;
+  run(batch, cache, wanted, out);
 
   size_t first_bad = 0;  // among the wanted rows
-  const size_t n_vocab = state.plan.n_vocab;
-  const size_t n_wanted = logits.size() / n_vocab;
-  while (first_bad < n_wanted && state.backend.all_finite(&logits[first_bad * n_vocab], n_vocab))
+  const size_t row_size = wanted == Wanted::logits ? plan.n_vocab : plan.width;
+  const size_t n_wanted = out.size() / row_size;
+  while (first_bad < n_wanted && backend.all_finite(&out[first_bad * row_size], row_size))
     ++first_bad;
   if (first_bad == n_wanted) return {};
 
   // The same pass again, looking after each layer this time: it writes the same keys and values.
-  std::vector<const BatchRow*> wanted;
+  std::vector<const BatchRow*> rows;
   for (const BatchRow& row : batch.rows)
-    if (row.wants_logits) wanted.push_back(&row);
-  const std::optional<size_t> layer = state.run(batch, cache, logits, true);
+    if (row.wants_logits) rows.push_back(&row);
+  const std::optional<size_t> layer = run(batch, cache, wanted, out, true);
   return Error{Errc::internal,
                fmt::format("{}: logits of sequence {} at position {} are not finite, first {}",
-                           state.path, wanted[first_bad]->sequence, wanted[first_bad]->position,
+                           path, rows[first_bad]->sequence, rows[first_bad]->position,
                            layer ? fmt::format("in layer {}", *layer) : "in the output matrix")};
 }
 
@@ -97,6 +121,9 @@ Result<> Model::State::check(const Batch& batch, const KvCache& cache) const {
     if (row.sequence >= batch.block_tables.size())
       return Error{Errc::invalid,
                    fmt::format("sequence {} of {}", row.sequence, batch.block_tables.size())};
+    if (plan.n_positions > 0 && row.position >= plan.n_positions)
+      return Error{Errc::invalid, fmt::format("position {} of sequence {}, expected less than {}",
+                                              row.position, row.sequence, plan.n_positions)};
     const size_t n_pages = batch.block_tables[row.sequence].size();
     const size_t at = row.position / kPageTokens;
     if (at < n_pages && !cache.has_window(batch.block_tables[row.sequence][at]))
@@ -112,27 +139,53 @@ Result<> Model::State::check(const Batch& batch, const KvCache& cache) const {
   return {};
 }
 
-std::optional<size_t> Model::State::run(const Batch& batch, KvCache& cache,
-                                        std::vector<float>& logits, bool watch) {
+std::optional<size_t> Model::State::run(const Batch& batch, KvCache& cache, Wanted wanted,
+                                        std::vector<float>& out, bool watch) {
   Pass pass = prepare(batch, cache);
   backend.embed(model.embedding, tokens, plan.embedding_scale, pass.x);
+
+  if (model.encoder) model.encoder->run(backend, batch.rows, pass.x, pass.h);
+  if (model.per_layer)
+    model.per_layer->run(backend, tokens, pass.x, pass.per_layer,
+                         pass.per_layer + pass.n * pass.per_layer_floats);
 
   for (const Layer& layer : model.layers) {
     pass.is_last_layer = pass.layer + 1 == model.layers.size();
     add_block(pass, layer.norm_kind, layer.before_mixer, layer.mixer, layer.after_mixer);
+    normalize_sum(layer.sum_of_mixer, layer.norm_kind, pass);
     add_block(pass, layer.norm_kind, layer.before_ffn, layer.ffn, layer.after_ffn);
+    normalize_sum(layer.sum_of_ffn, layer.norm_kind, pass);
+    if (layer.per_layer) {
+      float* const scratch = pass.scratch;
+      layer.per_layer->run(pass);
+      pass.scratch = scratch;
+    }
+    if (layer.output_scale != 1)
+      backend.finish_logits(pass.x, layer.output_scale, 0, pass.n * plan.width);
     if (watch && !backend.all_finite(pass.x, pass.n * plan.width)) return pass.layer;
     ++pass.layer;
     if (batch.beat) ++*batch.beat;
   }
 
-  logits.resize(pass.n * plan.n_vocab);  // of the rows that the last layer kept
+  // Of the rows that the last layer kept.
+  const size_t row_size = wanted == Wanted::logits ? plan.n_vocab : plan.width;
+  out.resize(pass.n * row_size);
   if (pass.n == 0) return std::nullopt;
   normalize(model.output_norm, plan.output_norm, pass.x, pass);
-  backend.multiply(std::array{Backend::Product{model.output, nullptr, logits.data()}}, pass.h,
-                   pass.n);
-  backend.finish_logits(logits.data(), plan.logit_scale, plan.logit_softcap, logits.size());
+  if (wanted == Wanted::hidden) {
+    std::copy_n(pass.h, out.size(), out.data());
+    return std::nullopt;
+  }
+  backend.multiply(std::array{Backend::Product{model.output, nullptr, out.data()}}, pass.h, pass.n);
+  backend.finish_logits(out.data(), plan.logit_scale, plan.logit_softcap, out.size());
   return std::nullopt;
+}
+
+// x = norm(x), where there is a norm.
+void Model::State::normalize_sum(const NormWeights& norm, NormKind kind, Pass& pass) const {
+  if (norm.weight.size == 0 || pass.n == 0) return;
+  backend.normalize(kind, pass.x, norm.weight.data(), norm.bias.data(), plan.norm_eps, plan.width,
+                    pass.n, pass.x);
 }
 
 // x += after(block(before(x)))
@@ -179,6 +232,9 @@ Pass Model::State::prepare(const Batch& batch, KvCache& cache) {
     cos_sin.push_back(table);
   }
 
+  const uint64_t per_layer_floats = uint64_t{plan.per_layer_width} * plan.layers.size();
+  float* const per_layer = per_layer_floats > 0 ? take(2 * per_layer_floats) : nullptr;
+
   Pass pass{.backend = backend,
             .batch = batch,
             .cache = cache,
@@ -187,6 +243,8 @@ Pass Model::State::prepare(const Batch& batch, KvCache& cache) {
             .x = x,
             .h = h,
             .scratch = next,
+            .per_layer = per_layer,
+            .per_layer_floats = per_layer_floats,
             .cos_sin = cos_sin,
             .rows = {},
             .pages = {}};

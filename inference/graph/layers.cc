@@ -17,12 +17,24 @@ struct overloaded : Cases... {
 // Blocks of a plan's alternatives; adding one is a line in each of the three.
 auto load_mixer(Loader& loader, const ModelPlan& plan, const Mixer& mixer,
                 const std::string& prefix, const std::vector<Rope>& ropes) {
-  return std::visit(overloaded{[&](const Attention& attention) -> decltype(Layer::mixer) {
-                      const auto rope = std::ranges::find(ropes, attention.rope) - ropes.begin();
-                      return AttentionBlock::load(loader, plan, attention, prefix,
-                                                  static_cast<size_t>(rope));
-                    }},
-                    mixer);
+  using Block = decltype(Layer::mixer);
+  const auto rope_of = [&](const Rope& rope) {
+    return static_cast<size_t>(std::ranges::find(ropes, rope) - ropes.begin());
+  };
+  return std::visit(
+      overloaded{[&](const Attention& each) -> Block {
+                   return AttentionBlock::load(loader, plan, each, prefix, rope_of(each.rope));
+                 },
+                 [&](const Mla& each) -> Block {
+                   return MlaBlock::load(loader, plan, each, prefix, rope_of(each.rope));
+                 },
+                 [&](const DeltaNet& each) -> Block {
+                   return DeltaNetBlock::load(loader, plan, each, prefix);
+                 },
+                 [&](const ShortConv& each) -> Block {
+                   return ShortConvBlock::load(loader, plan, each, prefix);
+                 }},
+      mixer);
 }
 
 auto load_ffn(Loader& loader, const ModelPlan& plan, const FeedForward& ffn,
@@ -32,19 +44,28 @@ auto load_ffn(Loader& loader, const ModelPlan& plan, const FeedForward& ffn,
                                },
                                [&](const Moe& moe) -> decltype(Layer::ffn) {
                                  return MoeBlock::load(loader, plan, moe, prefix);
+                               },
+                               [&](const DenseBesideMoe& both) -> decltype(Layer::ffn) {
+                                 return DenseBesideMoeBlock::load(loader, plan, both, prefix);
                                }},
                     ffn);
 }
 
 uint64_t floats_per_row(const ModelPlan& plan, const LayerPlan& layer) {
   const uint64_t mixer = std::visit(
-      overloaded{[&](const Attention& each) { return AttentionBlock::floats_per_row(plan, each); }},
+      overloaded{[&](const Attention& each) { return AttentionBlock::floats_per_row(plan, each); },
+                 [&](const Mla& each) { return MlaBlock::floats_per_row(plan, each); },
+                 [&](const DeltaNet& each) { return DeltaNetBlock::floats_per_row(plan, each); },
+                 [&](const ShortConv& each) { return ShortConvBlock::floats_per_row(plan, each); }},
       layer.mixer);
   const uint64_t ffn = std::visit(
       overloaded{[&](const Dense& each) { return DenseBlock::floats_per_row(plan, each); },
-                 [&](const Moe& each) { return MoeBlock::floats_per_row(plan, each); }},
+                 [&](const Moe& each) { return MoeBlock::floats_per_row(plan, each); },
+                 [&](const DenseBesideMoe& each) {
+                   return DenseBesideMoeBlock::floats_per_row(plan, each);
+                 }},
       layer.ffn);
-  return std::max(mixer, ffn);
+  return std::max({mixer, ffn, PerLayerBlock::floats_per_row(plan)});
 }
 
 NormWeights load_norm(Loader& loader, NormKind kind, uint32_t width, const std::string& prefix,
@@ -63,13 +84,23 @@ Layer load_layer(Loader& loader, const ModelPlan& plan, size_t index,
   const auto norm = [&](std::string_view name) {
     return load_norm(loader, layer.norms.kind, plan.width, prefix, name);
   };
+  std::optional<PerLayerBlock> per_layer;
+  if (plan.per_layer_width > 0) per_layer = PerLayerBlock::load(loader, plan, prefix);
+  const std::vector<float> scale =
+      layer.has_output_scale
+          ? loader.host_vector(prefix + "layer_output_scale.weight", 1, Need::optional)
+          : std::vector<float>{};
   return {.before_mixer = norm(layer.norms.before_mixer),
           .after_mixer = norm(layer.norms.after_mixer),
+          .sum_of_mixer = norm(layer.norms.sum_of_mixer),
           .before_ffn = norm(layer.norms.before_ffn),
           .after_ffn = norm(layer.norms.after_ffn),
+          .sum_of_ffn = norm(layer.norms.sum_of_ffn),
           .norm_kind = layer.norms.kind,
           .mixer = load_mixer(loader, plan, layer.mixer, prefix, ropes),
-          .ffn = load_ffn(loader, plan, layer.ffn, prefix)};
+          .ffn = load_ffn(loader, plan, layer.ffn, prefix),
+          .per_layer = per_layer,
+          .output_scale = scale.empty() ? 1 : scale[0]};
 }
 
 RopeAngles load_angles(Loader& loader, const Rope& rope) {
@@ -89,9 +120,13 @@ Result<Layers> load_layers(const gguf::File& file, const ModelPlan& plan, Backen
   Loader loader(file, backend);
   Layers model;
   model.embedding = loader.table("token_embd.weight", plan.width, plan.n_vocab);
-  model.output = loader.matrix("output.weight", plan.width, plan.n_vocab, Need::optional);
-  if (!model.output) model.output = loader.matrix("token_embd.weight", plan.width, plan.n_vocab);
-  model.output_norm = load_norm(loader, plan.output_norm, plan.width, "", "output_norm");
+  if (plan.has_output) {
+    model.output = loader.matrix("output.weight", plan.width, plan.n_vocab, Need::optional);
+    if (!model.output) model.output = loader.matrix("token_embd.weight", plan.width, plan.n_vocab);
+  }
+  if (plan.n_positions > 0) model.encoder = EncoderInputs::load(loader, plan);
+  model.output_norm = load_norm(loader, plan.output_norm, plan.width, "", plan.output_norm_name);
+  if (plan.per_layer_width > 0) model.per_layer = PerLayerInputs::load(loader, plan);
   const std::vector<Rope> ropes = ropes_of(plan);
   for (const Rope& rope : ropes) model.ropes.push_back(load_angles(loader, rope));
   for (size_t i = 0; i < plan.layers.size() && !loader.error(); ++i) {
@@ -111,10 +146,13 @@ uint64_t floats_per_row(const ModelPlan& plan) {
 
 std::vector<Rope> ropes_of(const ModelPlan& plan) {
   std::vector<Rope> ropes;
-  for (const LayerPlan& layer : plan.layers)
-    if (const auto* attention = std::get_if<Attention>(&layer.mixer))
-      if (std::ranges::find(ropes, attention->rope) == ropes.end())
-        ropes.push_back(attention->rope);
+  const auto add = [&](const Rope& rope) {
+    if (std::ranges::find(ropes, rope) == ropes.end()) ropes.push_back(rope);
+  };
+  for (const LayerPlan& layer : plan.layers) {
+    if (const auto* attention = std::get_if<Attention>(&layer.mixer)) add(attention->rope);
+    if (const auto* mla = std::get_if<Mla>(&layer.mixer)) add(mla->rope);
+  }
   return ropes;
 }
 
@@ -122,7 +160,10 @@ KvShape kv_shape(const ModelPlan& plan, KvElement element) {
   KvShape shape{.layers = {}, .element = element};
   for (const LayerPlan& layer : plan.layers)
     shape.layers.push_back(std::visit(
-        overloaded{[](const Attention& attention) { return AttentionBlock::kv_layer(attention); }},
+        overloaded{[](const Attention& each) { return AttentionBlock::kv_layer(each); },
+                   [](const Mla& each) { return MlaBlock::kv_layer(each); },
+                   [](const DeltaNet& each) { return DeltaNetBlock::kv_layer(each); },
+                   [&](const ShortConv& each) { return ShortConvBlock::kv_layer(plan, each); }},
         layer.mixer));
   return shape;
 }

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,9 @@ class Loader {
   Weight table(const std::string& name, uint64_t cols, uint64_t rows);
   // {cols, rows, n}
   Weight stack(const std::string& name, uint64_t cols, uint64_t rows, uint64_t n);
+  // Rows [first_row, first_row + rows) of each matrix of a stack, in memory of their own.
+  Weight stack_part(const std::string& name, uint64_t cols, uint64_t all_rows, uint64_t first_row,
+                    uint64_t rows, uint64_t n);
 
   // NAME.weight and, where the file has it, NAME.bias.
   Linear linear(const std::string& name, uint64_t cols, uint64_t rows);
@@ -45,10 +49,24 @@ class Loader {
   Linear part(const std::string& name, uint64_t cols, uint64_t all_rows, uint64_t first_row,
               uint64_t rows);
 
+  // Rows that lie apart, put together in memory of their own: of each pattern in turn n rows from
+  // `first` on, and again after every `step`, `count` times.
+  struct RowPattern {
+    uint64_t first, n, step, count;
+  };
+  Linear picked(const std::string& name, uint64_t cols, uint64_t all_rows,
+                std::span<const RowPattern> patterns);
+
   // Small things become float32, whatever their type in the file. {n}, or {n, rows} one after the
   // other.
   Floats vector(const std::string& name, uint64_t n, Need need = Need::required);
   Floats vectors(const std::string& name, uint64_t n, uint64_t rows, Need need);
+  // {cols, rows}, stored column by column.
+  Floats transposed(const std::string& name, uint64_t cols, uint64_t rows);
+  Floats constant(uint64_t n, float value);
+  Floats upload(std::span<const float> numbers) {
+    return numbers.empty() ? Floats{} : backend_.upload(numbers);
+  }
   std::vector<float> host_vector(const std::string& name, uint64_t n, Need need);
 
   // What was not asked for. A tensor that would scale a used one cannot be left out silently.
@@ -60,6 +78,10 @@ class Loader {
   struct Shape {
     uint64_t cols, rows, n;
   };
+  using Bytes = std::vector<std::byte>;
+  Weight prepare_owned(gguf::Tensor tensor, Bytes bytes);
+  // With the factors that lie beside "NAME.weight" as "NAME.scale", where the file has them.
+  Weight with_factors(Weight weight, const gguf::Tensor& tensor);
   const gguf::Tensor* find(const std::string& name, Shape shape, Need need);
   const gguf::Tensor* find_matrix(const std::string& name, Shape shape, Need need);
   std::vector<float> floats(const std::string& name, Shape shape, Need need);

@@ -64,6 +64,10 @@ class Model {
   // the other sequences again is safe.
   Result<> forward(const Batch& batch, KvCache& cache, std::vector<float>& logits);
 
+  // In place of logits what the output matrix would have been multiplied with: n_wanted * width
+  // floats. Of encoders, whose positions see what comes after them, a batch holds whole sequences.
+  Result<> hidden(const Batch& batch, KvCache& cache, std::vector<float>& out);
+
  private:
   struct State;
   explicit Model(std::unique_ptr<State> state);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct Pass {
   float* h;        // (n, width) a block's normed input, then its output
   float* scratch;  // (n, floats_per_row()) of the block that runs
 
+  float* per_layer = nullptr;  // (n, per_layer_floats) embeddings for each layer; null: none
+  uint64_t per_layer_floats = 0;
+
   uint32_t layer = 0;
   bool is_last_layer = false;
 
@@ -36,5 +40,16 @@ struct Pass {
     return taken;
   }
 };
+
+// Each block table's pages as the memory of a layer; pass.rows hold spans of it.
+void point_at_layer(Pass& pass, uint32_t layer);
+
+// Past the last layer's mixer only the rows whose logits are wanted matter: moves them to the front
+// of x, of the rows and of what else is given.
+struct RowsOf {
+  float* data;
+  size_t width;
+};
+void keep_wanted_rows(Pass& pass, std::initializer_list<RowsOf> also);
 
 }  // namespace hearth

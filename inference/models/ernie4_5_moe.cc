@@ -1,6 +1,9 @@
 // ERNIE 4.5 with experts: some dense layers first, then experts in every n-th layer, chosen by
-// softmax and bias, their weights summing to one, beside shared ones.
+// softmax and bias, their weights summing to one, beside shared ones. The shared ones together are
+// as wide as so many experts; the key that should say so says something else.
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "models/parts.h"
 
@@ -12,6 +15,9 @@ ModelPlan plan_ernie4_5_moe(Metadata& m) {
   const Dense dense = dense_of(m);
   Moe moe = moe_of(m);
   moe.router.normalizes = m.flag_or("expert_weights_norm", true);
+  const uint64_t n_shared = m.count_or("expert_shared_count", 0, Metadata::kMaxExperts);
+  moe.shared_width =
+      static_cast<uint32_t>(std::min<uint64_t>(n_shared * moe.width, Metadata::kMaxFeedForward));
   const size_t n_dense = m.count_or("leading_dense_block_count", 0, plan.layers.size());
   const size_t step = m.size_or("interleave_moe_layer_step", 1, Metadata::kMaxLayers);
   for (size_t i = 0; i < plan.layers.size(); ++i) {

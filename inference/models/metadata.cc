@@ -103,6 +103,20 @@ bool Metadata::is_marked(std::string_view key, size_t layer, uint32_t period) {
   return mark.value_or(0) != 0;
 }
 
+float Metadata::layer_number(std::string_view whole_key, size_t layer) {
+  if (error_) return 0;
+  const gguf::Value* value = file_.find(whole_key);
+  double number = NAN;
+  if (value && value->type() == gguf::ValueType::array)
+    number = value->float_at(layer).value_or(NAN);
+  else if (value)
+    number = value->as_float().value_or(NAN);
+  if (std::abs(number) <= std::numeric_limits<float>::max()) return static_cast<float>(number);
+  error_ = Error{Errc::corrupt, fmt::format("{}: {} has no finite number for layer {}",
+                                            file_.path(), whole_key, layer)};
+  return 0;
+}
+
 // Nothing when the key is missing, or after an error.
 std::optional<uint64_t> Metadata::integer(std::string_view key) {
   const gguf::Value* value = error_ ? nullptr : file_.find(full(key));
@@ -114,6 +128,14 @@ std::optional<uint64_t> Metadata::integer(std::string_view key) {
 }
 
 std::optional<uint64_t> Metadata::uniform(std::string_view key, const gguf::Value& array) {
+  if (layer_) {
+    const std::optional<uint64_t> element = array.uint_at(*layer_);
+    if (!element)
+      fail(Errc::corrupt, key,
+           fmt::format("has {} elements, expected one that is not negative for layer {}",
+                       array.size(), *layer_));
+    return element;
+  }
   for (size_t i = 0; i < array.size(); ++i) {
     const std::optional<int64_t> first = array.int_at(0), element = array.int_at(i);
     if (!element || *element < 0) {

@@ -37,6 +37,9 @@ class Metadata {
   bool has(std::string_view key) const;
   bool has_tensor(std::string_view name) const { return file_.find_tensor(name) != nullptr; }
 
+  // From here on per-layer arrays give their element for this layer.
+  void at_layer(size_t layer) { layer_ = layer; }
+
   // Between 1 and max. A per-layer array counts when all its elements are equal.
   uint32_t size(std::string_view key, uint64_t max);
   uint32_t size_or(std::string_view key, uint64_t fallback, uint64_t max);
@@ -51,6 +54,8 @@ class Metadata {
   // Whether layer `layer` is marked: by its element of an array, or, when the key is a number n or
   // missing (then `period`), by not being the last of its n.
   bool is_marked(std::string_view key, size_t layer, uint32_t period);
+  // Element of an array of numbers that belongs to `layer`; the key has no architecture before it.
+  float layer_number(std::string_view whole_key, size_t layer);
 
  private:
   std::string full(std::string_view key) const;
@@ -59,6 +64,7 @@ class Metadata {
 
   const gguf::File& file_;
   std::string_view prefix_;
+  std::optional<size_t> layer_;
   std::optional<Error> error_;
 };
 

@@ -37,6 +37,15 @@ float norm_eps_of(Metadata& m) {
   return eps;
 }
 
+Pooling pooling_of(Metadata& m) {
+  switch (m.count_or("pooling_type", 0, 255)) {
+    case 1: return Pooling::mean;
+    case 2: return Pooling::first;
+    case 3: return Pooling::last;
+    default: return Pooling::none;
+  }
+}
+
 // What cos and sin are multiplied by under yarn. Without further keys 1 + 0.1 ln(factor); the
 // converter writes the config's attention_factor, which replaces it, as yarn_attn_factor, and
 // mscale_all_dim, which divides by its own term, as yarn_log_multiplier.
@@ -75,20 +84,6 @@ void read_scaling(Metadata& m, Rope& rope) {
   }
 }
 
-Rope rope_of(Metadata& m, const ModelPlan& plan, RopeKind kind, uint32_t head_dim) {
-  Rope rope{.kind = kind, .factors = "rope_freqs.weight"};
-  rope.n_rot = m.size_or("rope.dimension_count", head_dim, Metadata::kMaxHeadDim);
-  if (rope.n_rot % 2 != 0 || rope.n_rot > head_dim)
-    m.fail(
-        Errc::corrupt, "rope.dimension_count",
-        fmt::format("is {}, expected an even number up to the head size {}", rope.n_rot, head_dim));
-  rope.base = m.positive_or("rope.freq_base", 10000);
-  rope.original_context = m.size_or("rope.scaling.original_context_length", plan.n_context_train,
-                                    Metadata::kMaxContext);
-  read_scaling(m, rope);
-  return rope;
-}
-
 Gating gating_of(Metadata& m, Gating fallback) {
   switch (m.count_or("expert_gating_func", 0, 255)) {
     case 0: return fallback;
@@ -104,6 +99,20 @@ Gating gating_of(Metadata& m, Gating fallback) {
 
 }  // namespace
 
+Rope rope_of(Metadata& m, const ModelPlan& plan, RopeKind kind, uint32_t head_dim) {
+  Rope rope{.kind = kind, .factors = "rope_freqs.weight"};
+  rope.n_rot = m.size_or("rope.dimension_count", head_dim, Metadata::kMaxHeadDim);
+  if (rope.n_rot % 2 != 0 || rope.n_rot > head_dim)
+    m.fail(
+        Errc::corrupt, "rope.dimension_count",
+        fmt::format("is {}, expected an even number up to the head size {}", rope.n_rot, head_dim));
+  rope.base = m.positive_or("rope.freq_base", 10000);
+  rope.original_context = m.size_or("rope.scaling.original_context_length", plan.n_context_train,
+                                    Metadata::kMaxContext);
+  read_scaling(m, rope);
+  return rope;
+}
+
 ModelPlan model_of(Metadata& m) {
   ModelPlan plan;
   plan.architecture = m.file().architecture();
@@ -113,6 +122,7 @@ ModelPlan model_of(Metadata& m) {
   plan.width = m.size("embedding_length", Metadata::kMaxWidth);
   plan.norm_eps = norm_eps_of(m);
   plan.n_vocab = m.error() ? 1 : vocabulary_of(m, plan.width);
+  plan.pooling = pooling_of(m);
   return plan;
 }
 
@@ -148,6 +158,35 @@ Attention sliding(Metadata& m, const Attention& full, double base) {
                   .base = m.positive_or("rope.freq_base_swa", base),
                   .original_context = full.rope.original_context};
   return sliding;
+}
+
+bool is_recurrent(Metadata& m, size_t layer) {
+  const char* marks = "attention.recurrent_layers";
+  return m.is_marked(m.has(marks) ? marks : "full_attention_interval", layer, 4);
+}
+
+DeltaNet delta_net_of(Metadata& m, const ModelPlan& plan) {
+  DeltaNet net;
+  net.n_k_heads = m.size("ssm.group_count", Metadata::kMaxHeads);
+  net.n_v_heads = m.size("ssm.time_step_rank", Metadata::kMaxHeads);
+  net.dim = m.size("ssm.state_size", Metadata::kMaxHeadDim);
+  constexpr uint32_t kMaxKernel = 64;
+  net.kernel = m.size("ssm.conv_kernel", kMaxKernel);
+  if (net.kernel < 2) m.fail(Errc::corrupt, "ssm.conv_kernel", "is 1, expected at least 2");
+  if (net.n_v_heads % net.n_k_heads != 0)
+    m.fail(Errc::corrupt, "ssm.time_step_rank",
+           fmt::format("is {}, which ssm.group_count {} does not divide", net.n_v_heads,
+                       net.n_k_heads));
+  const uint64_t inner = uint64_t{net.n_v_heads} * net.dim;
+  if (m.size_or("ssm.inner_size", inner, Metadata::kMaxFeedForward) != inner && !m.error())
+    m.fail(Errc::unsupported, "ssm.inner_size",
+           fmt::format("is not time_step_rank * state_size, {}", inner));
+  for (size_t i = 0; i < plan.layers.size(); ++i) {
+    net.is_joined = net.is_joined || m.has_tensor(fmt::format("blk.{}.ssm_in.weight", i));
+    net.has_joined_gates =
+        net.has_joined_gates || m.has_tensor(fmt::format("blk.{}.ssm_ba.weight", i));
+  }
+  return net;
 }
 
 Dense dense_of(Metadata& m) {

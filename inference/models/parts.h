@@ -15,6 +15,13 @@ Attention attention_of(Metadata& m, const ModelPlan& plan, RopeKind kind);
 // As `full`, seeing `window` positions, with the unscaled rope of another base.
 Attention sliding(Metadata& m, const Attention& full, double base);
 
+// Whether a layer of a hybrid is recurrent: marked, or not the last of every `interval`.
+bool is_recurrent(Metadata& m, size_t layer);
+DeltaNet delta_net_of(Metadata& m, const ModelPlan& plan);
+
+// Rope from the keys, for heads of so many dimensions.
+Rope rope_of(Metadata& m, const ModelPlan& plan, RopeKind kind, uint32_t head_dim);
+
 Dense dense_of(Metadata& m);
 // Softmax over all experts, nothing shared, unless the keys say otherwise.
 Moe moe_of(Metadata& m, Gating gating = Gating::softmax);

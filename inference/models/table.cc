@@ -8,15 +8,20 @@
 #include "models/plan.h"
 
 #define HEARTH_FAMILIES(FAMILY)               \
+  FAMILY("apertus", plan_apertus)             \
+  FAMILY("bert", plan_bert)                   \
+  FAMILY("deepseek2", plan_deepseek2)         \
   FAMILY("ernie4_5", plan_ernie4_5)           \
   FAMILY("ernie4_5-moe", plan_ernie4_5_moe)   \
   FAMILY("gemma2", plan_gemma2)               \
   FAMILY("gemma3", plan_gemma3)               \
+  FAMILY("gemma4", plan_gemma4)               \
   FAMILY("glm4", plan_glm4)                   \
   FAMILY("glm4moe", plan_glm4moe)             \
   FAMILY("gpt-oss", plan_gpt_oss)             \
   FAMILY("granite", plan_granite)             \
   FAMILY("hunyuan-dense", plan_hunyuan_dense) \
+  FAMILY("lfm2", plan_lfm2)                   \
   FAMILY("llama", plan_llama)                 \
   FAMILY("minimax-m2", plan_minimax_m2)       \
   FAMILY("mistral3", plan_mistral3)           \
@@ -26,7 +31,10 @@
   FAMILY("qwen2", plan_qwen2)                 \
   FAMILY("qwen2moe", plan_qwen2moe)           \
   FAMILY("qwen3", plan_qwen3)                 \
+  FAMILY("qwen35", plan_qwen35)               \
+  FAMILY("qwen35moe", plan_qwen35moe)         \
   FAMILY("qwen3moe", plan_qwen3moe)           \
+  FAMILY("qwen3next", plan_qwen3next)         \
   FAMILY("seed_oss", plan_seed_oss)           \
   FAMILY("smollm3", plan_smollm3)             \
   FAMILY("starcoder2", plan_starcoder2)

@@ -84,7 +84,8 @@ void CpuBackend::embed(const Weight& embedding, std::span<const Token> tokens, f
   const Matrix matrix = matrix_of(embedding);
   for (size_t t = 0; t < tokens.size(); t++, out += matrix.cols) {
     dequantize_row(matrix, static_cast<uint64_t>(tokens[t]), out);
-    for (size_t i = 0; scale != 1 && i < matrix.cols; i++) out[i] *= scale;
+    const float factor = embedding.factors ? scale * *embedding.factors : scale;
+    for (size_t i = 0; factor != 1 && i < matrix.cols; i++) out[i] *= factor;
   }
 }
 
@@ -97,6 +98,9 @@ void CpuBackend::multiply(std::span<const Product> products, const float* x, siz
     outs.push_back({&matrices.back(), product.y, product.w.rows});
   }
   matmul_many(machine(), outs, x, n);
+  for (const Product& product : products)
+    for (size_t i = 0; product.w.factors && i < n * product.w.rows; i++)
+      product.y[i] *= *product.w.factors;
   for (const Product& product : products)
     if (product.bias != nullptr) add_bias(machine(), product.y, product.bias, product.w.rows, n);
 }

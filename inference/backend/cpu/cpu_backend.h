@@ -3,6 +3,7 @@
 
 #include "backend/backend.h"
 #include "backend/cpu/ops.h"
+#include "backend/cpu/scratch.h"
 #include "backend/cpu/weight_memory.h"
 
 namespace hearth::cpu {
@@ -41,6 +42,16 @@ class CpuBackend final : public Backend {
               float* out) override;
   void run_experts(const Experts& experts, const float* logits, const float* x, size_t n,
                    const ExpertsWorkspace& ws, float* out) override;
+  void multiply_stack(const Weight& stack, const float* x, size_t n, float* y) override;
+  void join(const float* a, size_t first, const float* b, size_t second, size_t n,
+            float* x) override;
+  void gate(float* x, const float* gate, size_t n) override;
+  void multiply_elements(float* x, const float* y, size_t n) override;
+  void xielu(const Xielu& parameters, float* x, size_t n) override;
+  void convolve(const Convolution& convolution, std::span<const StateSegment> segments,
+                size_t offset, const float* x, float* y) override;
+  void delta_rule(const DeltaRule& rule, std::span<const StateSegment> segments, size_t offset,
+                  const float* qkv, const float* alpha, const float* beta, float* out) override;
   void keep_rows(float* x, size_t width, std::span<const uint32_t> rows) override;
   bool all_finite(const float* x, size_t n) override;
 
@@ -51,6 +62,7 @@ class CpuBackend final : public Backend {
   ThreadPool pool_;
   const Path path_;
   const bool exact_;
+  Scratch stack_room_;  // of multiply_stack
   WeightMemory weights_;
 };
 

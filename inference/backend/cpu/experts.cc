@@ -53,7 +53,7 @@ void keep_groups(const Router& router, std::vector<float>& scores) {
         second = std::max(second, scores[i]);
       }
     }
-    sums[g] = size > 1 ? best + second : best;
+    sums[g] = size > 1 && !router.groups_by_best ? best + second : best;
   }
   std::vector<uint32_t> kept(router.n_groups_used);
   largest(sums, kept.size(), kept.data());
@@ -116,6 +116,13 @@ void add_group_biases(const Machine& machine, std::span<const RowGroup> groups,
                group.end - group.first);
 }
 
+void scale_groups(std::span<const RowGroup> groups, const Weight& stack, float* y) {
+  for (const RowGroup& group : groups)
+    if (stack.factors)
+      for (size_t i = group.first * stack.rows; i < group.end * stack.rows; i++)
+        y[i] *= stack.factors.get()[group.matrix];
+}
+
 Matrix first_of(const Weight& stack) {
   return {.type = stack.type,
           .cols = stack.cols,
@@ -152,6 +159,8 @@ void run_experts(const Machine& machine, const Backend::Experts& experts, const 
 
   const StackOut gate_up[] = {{&gate, ws.gate}, {&up, ws.up}};
   matmul_grouped(machine, gate_up, sorted.groups, x, n, sorted.tokens);
+  scale_groups(sorted.groups, experts.gate, ws.gate);
+  scale_groups(sorted.groups, experts.up, ws.up);
   add_group_biases(machine, sorted.groups, experts.gate_bias, gate.rows, ws.gate);
   add_group_biases(machine, sorted.groups, experts.up_bias, up.rows, ws.up);
   activate(machine, experts.activation, ws.gate, ws.up, n * n_used * gate.rows, ws.gate);
@@ -160,6 +169,7 @@ void run_experts(const Machine& machine, const Backend::Experts& experts, const 
   std::iota(in_place.begin(), in_place.end(), 0);
   const StackOut down_out[] = {{&down, ws.down}};
   matmul_grouped(machine, down_out, sorted.groups, ws.gate, n * n_used, in_place);
+  scale_groups(sorted.groups, experts.down, ws.down);
   add_group_biases(machine, sorted.groups, experts.down_bias, down.rows, ws.down);
 
   const size_t width = down.rows;

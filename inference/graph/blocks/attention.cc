@@ -11,25 +11,13 @@ uint64_t k_width(const Attention& plan) { return uint64_t{plan.n_kv_heads} * pla
 uint64_t v_width(const Attention& plan) { return uint64_t{plan.n_kv_heads} * plan.v_dim; }
 uint64_t context_width(const Attention& plan) { return uint64_t{plan.n_heads} * plan.v_dim; }
 
-// Each block table's pages as this layer's memory; pass.rows hold spans of it.
-void point_at_layer(Pass& pass) {
-  size_t next = 0;
-  for (const std::vector<PageIndex>& table : pass.batch.block_tables)
-    for (const PageIndex page : table) pass.pages[next++] = pass.cache.data(pass.layer, page);
-}
-
-// Past the last layer's keys and values only the rows whose logits are wanted matter: moves them to
-// the front of x, q and rows.
-void keep_wanted_rows(Pass& pass, float* q, size_t q_row) {
-  std::vector<uint32_t> kept;
-  for (uint32_t i = 0; i < pass.n; ++i) {
-    if (!pass.batch.rows[i].wants_logits) continue;
-    pass.rows[kept.size()] = pass.rows[i];
-    kept.push_back(i);
-  }
-  pass.backend.keep_rows(pass.x, pass.width, kept);
-  pass.backend.keep_rows(q, q_row, kept);
-  pass.n = kept.size();
+// The rows as if each stood at the last position of its sequence.
+std::vector<AttentionRow> rows_seeing_all(const Pass& pass) {
+  std::vector<AttentionRow> rows(pass.rows.begin(),
+                                 pass.rows.begin() + static_cast<ptrdiff_t>(pass.n));
+  for (size_t i = rows.size() - 1; i-- > 0;)
+    if (rows[i].pages.data() == rows[i + 1].pages.data()) rows[i].position = rows[i + 1].position;
+  return rows;
 }
 
 }  // namespace
@@ -47,16 +35,26 @@ AttentionBlock AttentionBlock::load(Loader& loader, const ModelPlan& model, cons
     block.k_ = loader.part(name, model.width, q + k + v, q, k);
     block.v_ = loader.part(name, model.width, q + k + v, q + k, v);
   } else {
-    block.q_ = loader.linear(prefix + "attn_q", model.width, q);
-    block.k_ = loader.linear(prefix + "attn_k", model.width, k);
-    block.v_ = loader.linear(prefix + "attn_v", model.width, v);
+    if (plan.is_gated) {
+      using Rows = Loader::RowPattern;
+      const uint64_t dim = plan.k_dim, heads = plan.n_heads;
+      const std::array queries{Rows{0, dim, 2 * dim, heads}}, gates{Rows{dim, dim, 2 * dim, heads}};
+      block.q_ = loader.picked(prefix + "attn_q", model.width, 2 * q, queries);
+      block.gate_ = loader.picked(prefix + "attn_q", model.width, 2 * q, gates);
+    } else {
+      block.q_ = loader.linear(prefix + "attn_q", model.width, q);
+    }
+    if (!plan.kv_of) block.k_ = loader.linear(prefix + "attn_k", model.width, k);
+    if (!plan.kv_of && plan.has_v) block.v_ = loader.linear(prefix + "attn_v", model.width, v);
   }
   block.o_ = loader.linear(prefix + "attn_output", context_width(plan), model.width);
   if (plan.qk_norm != Attention::QkNorm::none) {
     const bool is_per_head = plan.qk_norm != Attention::QkNorm::whole;
     block.q_norm_ = loader.vector(prefix + "attn_q_norm.weight", is_per_head ? plan.k_dim : q);
-    block.k_norm_ = loader.vector(prefix + "attn_k_norm.weight", is_per_head ? plan.k_dim : k);
+    if (!plan.kv_of)
+      block.k_norm_ = loader.vector(prefix + "attn_k_norm.weight", is_per_head ? plan.k_dim : k);
   }
+  if (plan.normalizes_v) block.v_norm_ = loader.constant(plan.v_dim, 1);
   if (plan.has_sinks) block.sinks_ = loader.vector(prefix + "attn_sinks.weight", plan.n_heads);
   return block;
 }
@@ -67,22 +65,30 @@ void AttentionBlock::run(Pass& pass) const {
   float* k = pass.take(k_width(plan_));
   float* v = pass.take(v_width(plan_));
   float* context = pass.take(context_width(plan_));
+  float* gate = pass.take(plan_.is_gated ? context_width(plan_) : 0);
 
+  const bool has_kv = !plan_.kv_of;
   const std::array<Backend::Product, 3> qkv{{q_.into(q), k_.into(k), v_.into(v)}};
-  backend.multiply(qkv, pass.h, pass.n);
+  backend.multiply(std::span(qkv).first(!has_kv ? 1 : plan_.has_v ? 3 : 2), pass.h, pass.n);
+  if (plan_.is_gated) backend.multiply(std::array{gate_.into(gate)}, pass.h, pass.n);
+  if (has_kv && !plan_.has_v) backend.copy(k, pass.n * v_width(plan_), v);
+  if (has_kv && plan_.normalizes_v)
+    backend.normalize(NormKind::rms, v, v_norm_.data(), nullptr, norm_eps_, plan_.v_dim,
+                      pass.n * plan_.n_kv_heads, v);
   const bool has_norm = plan_.qk_norm != Attention::QkNorm::none;
   const bool is_rope_first = plan_.qk_norm == Attention::QkNorm::per_head_after_rope;
   if (has_norm && !is_rope_first) normalize_heads(pass, q, k);
   if (plan_.rope.kind != RopeKind::none) {
     const float* cos_sin = pass.cos_sin[rope_];
     backend.rope(plan_.rope.kind, q, plan_.n_heads, plan_.k_dim, plan_.rope.n_rot, cos_sin, pass.n);
-    backend.rope(plan_.rope.kind, k, plan_.n_kv_heads, plan_.k_dim, plan_.rope.n_rot, cos_sin,
-                 pass.n);
+    if (has_kv)
+      backend.rope(plan_.rope.kind, k, plan_.n_kv_heads, plan_.k_dim, plan_.rope.n_rot, cos_sin,
+                   pass.n);
   }
   if (has_norm && is_rope_first) normalize_heads(pass, q, k);
   apply_temperature(pass, q);
 
-  point_at_layer(pass);
+  point_at_layer(pass, plan_.kv_of.value_or(pass.layer));
   const AttentionShape shape{.n_heads = plan_.n_heads,
                              .n_kv_heads = plan_.n_kv_heads,
                              .k_dim = plan_.k_dim,
@@ -92,10 +98,16 @@ void AttentionBlock::run(Pass& pass) const {
                              .softcap = plan_.softcap,
                              .sinks = sinks_.data(),
                              .element = pass.cache.shape().element};
-  backend.store_kv(shape, std::span(pass.rows).first(pass.n), k, v);
-  if (pass.is_last_layer) keep_wanted_rows(pass, q, q_width(plan_));
+  if (has_kv) backend.store_kv(shape, std::span(pass.rows).first(pass.n), k, v);
+  if (pass.is_last_layer)
+    keep_wanted_rows(pass,
+                     {{q, q_width(plan_)}, {gate, plan_.is_gated ? context_width(plan_) : 0}});
   if (pass.n == 0) return;
-  backend.attend(shape, std::span(pass.rows).first(pass.n), q, context);
+  if (plan_.is_causal)
+    backend.attend(shape, std::span(pass.rows).first(pass.n), q, context);
+  else
+    backend.attend(shape, rows_seeing_all(pass), q, context);
+  if (plan_.is_gated) backend.gate(context, gate, pass.n * context_width(plan_));
   backend.multiply(std::array{o_.into(pass.h)}, context, pass.n);
 }
 
@@ -107,7 +119,7 @@ void AttentionBlock::normalize_heads(Pass& pass, float* q, float* k) const {
                            n_heads / n_vectors * plan_.k_dim, pass.n * n_vectors, x);
   };
   normalize(q, q_norm_, plan_.n_heads);
-  normalize(k, k_norm_, plan_.n_kv_heads);
+  if (!plan_.kv_of) normalize(k, k_norm_, plan_.n_kv_heads);
 }
 
 void AttentionBlock::apply_temperature(Pass& pass, float* q) const {
@@ -121,10 +133,12 @@ void AttentionBlock::apply_temperature(Pass& pass, float* q) const {
 }
 
 uint64_t AttentionBlock::floats_per_row(const ModelPlan&, const Attention& plan) {
-  return q_width(plan) + k_width(plan) + v_width(plan) + context_width(plan);
+  return q_width(plan) + k_width(plan) + v_width(plan) +
+         (plan.is_gated ? 2 : 1) * context_width(plan);
 }
 
 KvLayer AttentionBlock::kv_layer(const Attention& plan) {
+  if (plan.kv_of) return {.window = plan.window};
   return {plan.n_kv_heads, plan.k_dim, plan.v_dim, plan.window};
 }
 

@@ -30,8 +30,8 @@ class AttentionBlock {
   Attention plan_{};
   float norm_eps_ = 0;
   size_t rope_ = 0;
-  Linear q_{}, k_{}, v_{}, o_{};
-  Floats q_norm_{}, k_norm_{}, sinks_{};
+  Linear q_{}, k_{}, v_{}, o_{}, gate_{};
+  Floats q_norm_{}, k_norm_{}, v_norm_{}, sinks_{};
 };
 
 }  // namespace hearth

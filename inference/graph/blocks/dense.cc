@@ -32,7 +32,10 @@ void DenseBlock::run(Pass& pass, const float* in, float* out) const {
   float* up = pass.take(plan_.width);
   if (plan_.gate == Dense::Gate::none) {
     backend.multiply(std::array{up_.into(up)}, in, pass.n);
-    backend.activate(plan_.activation, up, nullptr, pass.n * plan_.width, up);
+    if (plan_.xielu)
+      backend.xielu(*plan_.xielu, up, pass.n * plan_.width);
+    else
+      backend.activate(plan_.activation, up, nullptr, pass.n * plan_.width, up);
     backend.multiply(std::array{down_.into(out)}, up, pass.n);
     return;
   }

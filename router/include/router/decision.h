@@ -65,18 +65,29 @@ struct EnumNames<router::Trust> {
 
 namespace hearth::router {
 
+// What a decision may risk to learn more of targets that look worse than they may be.
+struct Exploration {
+  double draw = 0;           // uniform in [0, 1): the one chance in a decision
+  double allowance_usd = 0;  // the most that this choice may be expected to lose
+  static void fields(auto& self, auto&& field) {
+    field("draw", self.draw);
+    field("allowanceUsd", self.allowance_usd);
+  }
+};
+
 // What the router may know about a request; no text.
 struct RequestFacts {
   std::string id;       // request id, also in the response headers
   std::string session;  // empty outside of one
   Origin origin = Origin::session;
-  std::string model = "auto";  // as asked: auto, local, a target id or a model id
+  std::string model = "auto";  // as asked: auto, auto:cheap, ..., local, a target id or a model id
   TaskClass task = TaskClass::chat;
   std::vector<std::string> labels;  // union over all blocks and the request
   uint64_t n_prompt_estimate = 0;   // tokens
   uint32_t max_tokens = 0;
   Needs needs;
   std::optional<uint32_t> deadline_ms;
+  std::optional<Exploration> exploration;  // absent: none
   static void fields(auto& self, auto&& field) {
     field("id", self.id);
     field("session", self.session);
@@ -88,6 +99,29 @@ struct RequestFacts {
     field("maxTokens", self.max_tokens);
     field("needs", self.needs);
     field("deadlineMs", self.deadline_ms);
+    field("exploration", self.exploration);
+  }
+};
+
+// An expectation and how far the truth may lie from it (one standard deviation).
+struct Spread {
+  double mean = 0;
+  double sd = 0;
+  static void fields(auto& self, auto&& field) {
+    field("mean", self.mean);
+    field("sd", self.sd);
+  }
+};
+
+// What was learned of a target, for this request (estimator.h). Goes over what the policy says.
+struct Belief {
+  std::optional<Spread> quality;
+  std::optional<Spread> cost_usd;
+  std::optional<Spread> latency_ms;
+  static void fields(auto& self, auto&& field) {
+    field("quality", self.quality);
+    field("costUsd", self.cost_usd);
+    field("latencyMs", self.latency_ms);
   }
 };
 
@@ -95,14 +129,20 @@ struct Candidate {
   std::string target;
   std::optional<std::string> excluded_by;  // the rule and the fact that removed it; absent: kept
   double cost_usd = 0;
-  double latency_ms = 0;  // predicted time to the last byte
-  double quality = 0;     // prior, 0..1
+  double latency_ms = 0;       // predicted time to the last byte
+  double quality = 0;          // 0..1
+  double utility_usd = 0;      // what it is worth, less what it costs in money and time
+  double uncertainty_usd = 0;  // of the utility, one standard deviation
+  double propensity = 0;       // the chance with which this decision chose it
   static void fields(auto& self, auto&& field) {
     field("target", self.target);
     field("excludedBy", self.excluded_by);
     field("costUsd", self.cost_usd);
     field("latencyMs", self.latency_ms);
     field("quality", self.quality);
+    field.or_default("utilityUsd", self.utility_usd);
+    field.or_default("uncertaintyUsd", self.uncertainty_usd);
+    field.or_default("propensity", self.propensity);
   }
 };
 
@@ -114,6 +154,7 @@ struct TargetState {
   double prefill_tokens_per_s = 0;  // 0: use the prior
   double decode_tokens_per_s = 0;
   uint32_t n_context = 0;  // of the loaded model; 0: use Target's
+  Belief belief;
   static void fields(auto& self, auto&& field) {
     field("lacks", self.lacks);
     field("down", self.down);
@@ -121,6 +162,7 @@ struct TargetState {
     field("prefillTokensPerS", self.prefill_tokens_per_s);
     field("decodeTokensPerS", self.decode_tokens_per_s);
     field("context", self.n_context);
+    field.or_default("belief", self.belief);
   }
 };
 
@@ -131,6 +173,7 @@ struct Decision {
   std::string reason;  // one sentence for people
   std::optional<Errc> refused_as;
   std::vector<Candidate> candidates;  // every target, in the order of the policy
+  bool is_exploring = false;          // another one looked better
   static void fields(auto& self, auto&& field) {
     field("id", self.id);
     field("target", self.target);
@@ -138,6 +181,7 @@ struct Decision {
     field("reason", self.reason);
     field("refusedAs", self.refused_as);
     field("candidates", self.candidates);
+    field.or_default("exploring", self.is_exploring);
   }
 };
 

@@ -44,11 +44,26 @@ struct Target {
   std::optional<double> tokens_per_s;  // prior
 };
 
+// [value]: what the user gains and loses, in dollars.
+struct Value {
+  double minute_usd = 0;   // a minute of waiting
+  double success_usd = 0;  // an answer that is right
+};
+
 // One [class.NAME]: what a kind of task wants.
 struct TaskRule {
   std::vector<std::string> targets;  // in order of preference; empty: all
   double min_quality = 0;
   std::optional<uint32_t> deadline_ms;
+  std::optional<double> minute_usd;  // over [value]
+  std::optional<double> success_usd;
+};
+
+// [explore]: what may be risked to learn how good a target is.
+struct Explore {
+  std::vector<std::string> classes;  // names of TaskClass, or "all"; empty: never
+  double usd_per_day = 0.05;         // expected loss
+  double share = 0.05;               // of the utility so far
 };
 
 // One [[label]]: what carries the label, and the least trusted place that may see it.
@@ -64,11 +79,19 @@ struct Policy {
   std::vector<Target> targets;          // in the order of the file
   std::map<TaskClass, TaskRule> tasks;
   std::vector<LabelRule> labels;
+  Value value;
+  Explore explore;
 };
 
-// Chooses the cheapest target that passes every filter; of two equals the more trusted, then the
-// faster, then the first of the policy. `states` runs parallel to policy.targets. A refusal has an
-// empty target, a code and a reason that lists what excluded each. The decision has no id yet.
+// Chooses, among the targets that pass every filter, the one of the highest utility in dollars:
+//
+//   success_usd * quality - cost - minute_usd * minutes
+//
+// which with a policy that values neither is the cheapest; of two equals the more trusted, then the
+// faster, then the first of the policy. A model named auto:cheap, auto:fast or auto:best values
+// nothing, time alone or quality alone. With facts.exploration it may choose another one, by the
+// chance that it is the best (explore.h). `states` runs parallel to policy.targets. A refusal
+// has an empty target, a code and a reason that lists what excluded each. No id yet.
 Decision decide(const RequestFacts& facts, const Policy& policy,
                 const std::vector<TargetState>& states);
 

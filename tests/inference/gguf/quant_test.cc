@@ -107,6 +107,26 @@ TEST(Quant, KQuantsStayWithinTheirError) {
   EXPECT_LT(relative_error(values, round_trip(Type::q6_k, values)), 0.020);
 }
 
+// The definition of the format: the nearest of sixteen numbers, times the power of two that brings
+// the largest element to between 4 and 8.
+TEST(Quant, Mxfp4TakesTheNearestNumber) {
+  const std::vector<float> values = normal_values(32 * 64);
+  const std::vector<float> got = round_trip(Type::mxfp4, values);
+  for (size_t block = 0; block < values.size(); block += 32) {
+    float largest = 0;
+    for (size_t i = block; i < block + 32; ++i) largest = std::max(largest, std::fabs(values[i]));
+    const float unit = std::exp2(std::floor(std::log2(largest)) - 2);
+    for (size_t i = block; i < block + 32; ++i) {
+      float least = INFINITY;
+      for (const float fp4 : {0.f, 0.5f, 1.f, 1.5f, 2.f, 3.f, 4.f, 6.f})
+        least = std::min(least, std::fabs(std::fabs(values[i]) - fp4 * unit));
+      EXPECT_FLOAT_EQ(std::fabs(got[i] - values[i]), least) << i;
+    }
+  }
+  EXPECT_EQ(round_trip(Type::mxfp4, std::vector<float>(32, 0)), std::vector<float>(32, 0));
+  EXPECT_LT(relative_error(values, got), 0.13);
+}
+
 TEST(Quant, KQuantsBeatPlainRounding) {
   const std::vector<float> values = normal_values(256 * 64);
   EXPECT_LT(relative_error(values, round_trip(Type::q4_k, values)),
@@ -134,13 +154,13 @@ TEST(Quant, KQuantsKeepValuesOfOneSign) {
 
 TEST(Quant, SurvivesValuesThatAreNotNumbers) {
   for (Type type : {Type::q4_0, Type::q4_1, Type::q5_0, Type::q5_1, Type::q8_0, Type::q4_k,
-                    Type::q5_k, Type::q6_k})
+                    Type::q5_k, Type::q6_k, Type::mxfp4})
     for (float bad : {NAN, INFINITY, -INFINITY, 3e38f, -3e38f, 1e-45f}) {
       std::vector<float> values = normal_values(512);
       values[3] = bad;
       const std::vector<float> got = round_trip(type, values);
       for (size_t i = 256; i < 512; ++i)  // the block beside it is as ever
-        EXPECT_NEAR(got[i], values[i], 0.5f) << name_of(type);
+        EXPECT_NEAR(got[i], values[i], type == Type::mxfp4 ? 1.0f : 0.5f) << name_of(type);
     }
 }
 

@@ -61,9 +61,9 @@ TEST(Weights, MatrixOfATypeWithoutKernelIsRefused) {
   EXPECT_THAT(error.message, AllOf(HasSubstr("blk.0.attn_q.weight"), HasSubstr("F64")));
 }
 
-TEST(Weights, TensorThatScalesAnotherIsRefused) {
+TEST(Weights, ScalesThatNobodyUsesAreRefused) {
   ModelImage image = ModelImage::random();
-  image.tensors["blk.0.attn_q.scale"] = {.dims = {1}, .values = {2.f}};
+  image.tensors["blk.0.attn_q.scale"] = {.dims = {2}, .values = {2.f, 3.f}};
   EXPECT_EQ(refusal(image).code, Errc::unsupported);
 }
 

@@ -1,0 +1,68 @@
+#include "explore.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace hearth::router {
+
+namespace {
+
+double below(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
+
+// The chance that the arm's utility is above those of all others: over its own density, on a grid.
+double chance_of_best(const std::vector<const Candidate*>& arms, size_t arm) {
+  constexpr int kSteps = 12;
+  constexpr double kReach = 3;
+  double chance = 0, mass = 0;
+  for (int step = -kSteps; step <= kSteps; ++step) {
+    const double z = kReach * step / kSteps;
+    const double density = std::exp(-z * z / 2);
+    const double utility = arms[arm]->utility_usd + z * arms[arm]->uncertainty_usd;
+    double is_above = density;
+    for (size_t other = 0; other < arms.size(); ++other)
+      if (other != arm)
+        is_above *= below((utility - arms[other]->utility_usd) /
+                          std::max(arms[other]->uncertainty_usd, 1e-15));
+    chance += is_above;
+    mass += density;
+  }
+  return chance / mass;
+}
+
+}  // namespace
+
+size_t explore(const Exploration& exploration, const Value& value, size_t best,
+               std::vector<Candidate>& candidates) {
+  const double highest = candidates[best].utility_usd;
+  std::vector<const Candidate*> arms;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const Candidate& candidate = candidates[i];
+    if (candidate.excluded_by) continue;
+    const double ceiling = candidate.utility_usd + value.success_usd * (1 - candidate.quality);
+    const bool is_hopeless = ceiling < highest || candidate.uncertainty_usd <= 0;
+    const bool is_dear = highest - candidate.utility_usd > exploration.allowance_usd;
+    if (i != best && (is_hopeless || is_dear)) continue;
+    arms.push_back(&candidate);
+    places.push_back(i);
+  }
+  std::vector<double> chances;
+  double sum = 0;
+  for (size_t arm = 0; arm < arms.size(); ++arm)
+    sum += chances.emplace_back(arms.size() == 1 ? 1 : chance_of_best(arms, arm));
+  size_t chosen = best;
+  double passed = 0;
+  bool is_drawn = false;
+  for (size_t arm = 0; arm < arms.size(); ++arm) {
+    const double chance = sum > 0 ? chances[arm] / sum : places[arm] == best;
+    candidates[places[arm]].propensity = chance;
+    passed += chance;
+    if (is_drawn || exploration.draw >= passed) continue;
+    chosen = places[arm];
+    is_drawn = true;
+  }
+  return chosen;
+}
+
+}  // namespace hearth::router

@@ -1,0 +1,41 @@
+// What exploring has cost, so that it stays within its bounds. Lives on one thread.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include "router/decision.h"
+#include "router/policy.h"
+
+namespace hearth::router {
+
+class ExplorationAccount {
+ public:
+  // What the next decision may be expected to lose.
+  double allowance_usd(const Explore& explore) const {
+    return std::max(0.0, std::min(explore.share * moved_usd_ - lost_usd_,
+                                  explore.usd_per_day - lost_today_usd_));
+  }
+
+  void add(const Decision& decision) {
+    double highest = -INFINITY, chosen = -INFINITY;
+    for (const Candidate& candidate : decision.candidates) {
+      if (candidate.excluded_by) continue;
+      highest = std::max(highest, candidate.utility_usd);
+      if (candidate.target == decision.target) chosen = candidate.utility_usd;
+    }
+    if (!std::isfinite(chosen)) return;
+    moved_usd_ += std::abs(chosen);
+    lost_usd_ += highest - chosen;
+    lost_today_usd_ += highest - chosen;
+  }
+
+  void begin_day() { lost_today_usd_ = 0; }
+
+ private:
+  double moved_usd_ = 0;                      // utility of all that was chosen, whatever its sign
+  double lost_usd_ = 0, lost_today_usd_ = 0;  // expected
+};
+
+}  // namespace hearth::router

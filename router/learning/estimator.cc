@@ -1,0 +1,71 @@
+#include "router/estimator.h"
+
+#include <cmath>
+
+#include "learning/amount_model.h"
+#include "learning/quality_model.h"
+
+namespace hearth::router {
+
+struct Estimator::Models {
+  QualityModel quality;
+  AmountModel cost_usd, latency_ms;
+};
+
+Estimator::Estimator(size_t max_outcomes)
+    : n_met_with_(kTermSlots), models_(new Models{QualityModel(max_outcomes), {}, {}}) {}
+Estimator::~Estimator() = default;
+
+void Estimator::meet(const Terms& terms) {
+  ++n_met_;
+  for (const Term& term : terms.words) ++n_met_with_[term.slot];
+}
+
+Estimator::Look Estimator::look(const Terms& terms) const {
+  auto vector = std::make_shared<std::vector<Term>>();
+  vector->reserve(terms.words.size() + terms.traits.size());
+  double squares = 0;
+  for (const Term& term : terms.words) {
+    const double rarity = std::log((static_cast<double>(n_met_) + 2) /
+                                   (static_cast<double>(n_met_with_[term.slot]) + 1));
+    const double weight = (1 + std::log(term.weight)) * std::max(rarity, 0.0);
+    // A word that nobody has met tells nothing yet, and takes no share from those that do.
+    if (weight <= 0 || n_met_with_[term.slot] < 2) continue;
+    squares += weight * weight;
+    vector->push_back({term.slot, static_cast<float>(weight)});
+  }
+  const double scale = squares > 0 ? 1 / std::sqrt(squares) : 0;
+  for (Term& term : *vector) term.weight *= static_cast<float>(scale);
+  vector->insert(vector->end(), terms.traits.begin(), terms.traits.end());
+  return {std::move(vector), terms.n_input, terms.n_output};
+}
+
+uint32_t Estimator::index_of(std::string_view target) {
+  auto found = targets_.find(target);
+  if (found != targets_.end()) return found->second;
+  models_->cost_usd.add_target();
+  models_->latency_ms.add_target();
+  return targets_[std::string(target)] = models_->quality.add_target();
+}
+
+Belief Estimator::belief(std::string_view target, const Look& look) {
+  const uint32_t index = index_of(target);
+  Belief belief;
+  belief.quality = models_->quality.predict(index, *look.vector);
+  belief.cost_usd = models_->cost_usd.predict(index, look.n_input, look.n_output);
+  belief.latency_ms = models_->latency_ms.predict(index, look.n_input, look.n_output);
+  return belief;
+}
+
+void Estimator::learn(std::string_view target, const Look& look, const Outcome& outcome) {
+  const uint32_t index = index_of(target);
+  if (outcome.quality) models_->quality.learn(index, look.vector, *outcome.quality);
+  if (outcome.cost_usd)
+    models_->cost_usd.learn(index, look.n_input, look.n_output, *outcome.cost_usd);
+  if (outcome.latency_ms)
+    models_->latency_ms.learn(index, look.n_input, look.n_output, *outcome.latency_ms);
+}
+
+void Estimator::settle() { models_->quality.settle(4); }
+
+}  // namespace hearth::router

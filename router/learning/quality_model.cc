@@ -1,0 +1,148 @@
+#include "learning/quality_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace hearth::router {
+
+namespace {
+
+// Prior precisions, in outcomes: so many speak as loud as the prior does. The first ridge has no
+// words.
+constexpr std::array<float, 4> kWordPrecision = {0, 30, 10, 4};
+constexpr float kSharedBiasPrecision = 0.2f;  // nothing is known of how hard the work is
+constexpr float kTargetBiasPrecision = 3;     // targets differ by about 0.2
+
+constexpr float kPriorMean = 0.5f;
+constexpr int kRevisits = 12;
+constexpr double kForgetting = 0.9995;  // of evidence, an outcome
+constexpr double kEvidence = 0.5;       // of a squared error; less than its inverse noise, to hedge
+
+float inverse(float precision) { return precision > 0 ? 1 / precision : 0; }
+
+}  // namespace
+
+uint32_t QualityModel::add_target() {
+  targets_.emplace_back();
+  if (targets_.size() + 1 > n_blocks_) {
+    const size_t n_before = n_blocks_;
+    n_blocks_ = std::max<size_t>(4, 2 * n_blocks_);
+    std::vector<Lanes> weights(kTermSlots * n_blocks_);
+    for (size_t slot = 0; slot < kTermSlots && n_before; ++slot)
+      for (size_t block = 0; block < n_before; ++block)
+        weights[slot * n_blocks_ + block] = weights_[slot * n_before + block];
+    weights_ = std::move(weights);
+  }
+  return static_cast<uint32_t>(targets_.size() - 1);
+}
+
+QualityModel::Lanes QualityModel::predict_lanes(uint32_t target, const Vector& x) const {
+  Lanes sum;
+  for (size_t i = 0; i < kRidges; ++i)
+    sum[i] = kPriorMean + shared_bias_[i] + targets_[target].bias[i];
+  for (const Term& term : x) {
+    const Lanes& shared = weights(term.slot, 0);
+    const Lanes& own = weights(term.slot, target + 1);
+    for (size_t i = 0; i < kRidges; ++i) sum[i] += term.weight * (shared[i] + own[i]);
+  }
+  return sum;
+}
+
+std::array<double, QualityModel::kRidges> QualityModel::shares() const {
+  std::array<double, kRidges> out;
+  const double most = *std::ranges::max_element(log_evidence_);
+  double sum = 0;
+  for (size_t i = 0; i < kRidges; ++i) sum += out[i] = std::exp(log_evidence_[i] - most);
+  for (double& share : out) share /= sum;
+  return out;
+}
+
+Spread QualityModel::predict(uint32_t target, const Vector& x) const {
+  const Lanes means = predict_lanes(target, x);
+  const auto share = shares();
+  double mean = 0;
+  for (size_t i = 0; i < kRidges; ++i) mean += share[i] * means[i];
+  const double noise = std::clamp(squared_error_ / n_errors_, 0.01, 0.25);
+  return {std::clamp(mean, 0.0, 1.0),
+          std::sqrt(noise / (targets_[target].n_seen + kTargetBiasPrecision))};
+}
+
+void QualityModel::move(const Sample& sample, const Lanes& by) {
+  Target& target = targets_[sample.target];
+  for (size_t i = 0; i < kRidges; ++i) {
+    shared_bias_[i] += by[i] / kSharedBiasPrecision;
+    target.bias[i] += by[i] / kTargetBiasPrecision;
+  }
+  Lanes step;
+  for (size_t i = 0; i < kRidges; ++i) step[i] = by[i] * inverse(kWordPrecision[i]);
+  for (const Term& term : *sample.x) {
+    Lanes& shared = weights(term.slot, 0);
+    Lanes& own = weights(term.slot, sample.target + 1);
+    for (size_t i = 0; i < kRidges; ++i) {
+      shared[i] += term.weight * step[i];
+      own[i] += term.weight * step[i];
+    }
+  }
+}
+
+void QualityModel::visit(Sample& sample) {
+  const Lanes now = predict_lanes(sample.target, *sample.x);
+  Lanes by;
+  for (size_t i = 0; i < kRidges; ++i) {
+    const float reach = 1 / kSharedBiasPrecision + 1 / kTargetBiasPrecision +
+                        2 * sample.squares * inverse(kWordPrecision[i]);
+    by[i] = (sample.quality - now[i] - sample.dual[i]) / (1 + reach);
+    sample.dual[i] += by[i];
+  }
+  move(sample, by);
+}
+
+void QualityModel::forget(const Sample& sample) {
+  Lanes back;
+  for (size_t i = 0; i < kRidges; ++i) back[i] = -sample.dual[i];
+  move(sample, back);
+  targets_[sample.target].n_seen -= 1;
+}
+
+void QualityModel::learn(uint32_t target, std::shared_ptr<const Vector> x, double quality) {
+  const Lanes foretold = predict_lanes(target, *x);
+  const auto share = shares();
+  double mixed = 0;
+  for (size_t i = 0; i < kRidges; ++i) {
+    const double error = std::clamp<double>(foretold[i], 0, 1) - quality;
+    log_evidence_[i] = kForgetting * log_evidence_[i] - kEvidence * error * error;
+    mixed += share[i] * foretold[i];
+  }
+  squared_error_ += (mixed - quality) * (mixed - quality);
+  n_errors_ += 1;
+
+  Sample sample{std::move(x), target, static_cast<float>(quality), 0, {}};
+  for (const Term& term : *sample.x) sample.squares += term.weight * term.weight;
+  size_t at = next_;
+  if (samples_.size() < max_samples_) {
+    at = samples_.size();
+    samples_.push_back(std::move(sample));
+  } else {
+    forget(samples_[at]);
+    samples_[at] = std::move(sample);
+    next_ = (next_ + 1) % max_samples_;
+  }
+  targets_[target].n_seen += 1;
+  visit(samples_[at]);
+  for (int i = 0; i < kRevisits; ++i) visit(samples_[random() % samples_.size()]);
+}
+
+void QualityModel::settle(int n_passes) {
+  for (size_t i = 0; i < static_cast<size_t>(n_passes) * samples_.size(); ++i)
+    visit(samples_[random() % samples_.size()]);
+}
+
+// xorshift64*: which outcomes are visited again must not differ between two runs.
+uint64_t QualityModel::random() {
+  random_state_ ^= random_state_ >> 12;
+  random_state_ ^= random_state_ << 25;
+  random_state_ ^= random_state_ >> 27;
+  return (random_state_ * 0x2545f4914f6cdd1d) >> 16;
+}
+
+}  // namespace hearth::router

@@ -1,0 +1,151 @@
+#include "router/terms.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+namespace hearth::router {
+
+namespace {
+
+constexpr size_t kHeadBytes = 4096, kTailBytes = 2048;
+constexpr size_t kMaxWordBytes = 24;
+
+// A size tells less than a word does, a kind of work more.
+constexpr float kSizeWeight = 0.4f, kKindWeight = 1.0f;
+
+struct Hash {
+  uint64_t value = 0xcbf29ce484222325;
+  void add(unsigned char c) { value = (value ^ c) * 0x100000001b3; }
+  void add(std::string_view text) {
+    for (unsigned char c : text) add(c);
+  }
+  uint32_t slot() const {
+    const uint64_t mixed = (value ^ (value >> 29)) * 0xbf58476d1ce4e5b9;
+    return static_cast<uint32_t>((mixed >> 32) % kTermSlots);
+  }
+};
+
+bool is_letter(unsigned char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80;
+}
+bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
+bool is_space(unsigned char c) { return c <= ' '; }
+
+// Counts while the words pass by.
+struct Shape {
+  double n_words = 0, n_letters = 0, n_numbers = 0, n_marks = 0, n_lines = 0, n_sentences = 0;
+};
+
+// Letters, digits, or one other character.
+std::string_view next_word(std::string_view text) {
+  auto kind = [](unsigned char c) { return is_letter(c) ? 1 : is_digit(c) ? 2 : 0; };
+  size_t n = 1;
+  const int first = kind(static_cast<unsigned char>(text[0]));
+  while (first && n < text.size() && n < kMaxWordBytes &&
+         kind(static_cast<unsigned char>(text[n])) == first)
+    ++n;
+  return text.substr(0, n);
+}
+
+// The word as it is hashed: case does not matter, of a number only how long it is.
+Hash hash_of(std::string_view word) {
+  Hash hash;
+  if (is_digit(static_cast<unsigned char>(word[0]))) {
+    hash.add(std::string_view("0000").substr(0, word.size()));
+    return hash;
+  }
+  for (unsigned char c : word) hash.add(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+  return hash;
+}
+
+void read_words(std::string_view text, std::vector<uint32_t>& slots, Shape& shape) {
+  std::string_view before;
+  while (!text.empty()) {
+    const auto c = static_cast<unsigned char>(text[0]);
+    if (is_space(c)) {
+      shape.n_lines += c == '\n';
+      text.remove_prefix(1);
+      continue;
+    }
+    const std::string_view word = next_word(text);
+    text.remove_prefix(word.size());
+    const Hash hash = hash_of(word);
+    slots.push_back(hash.slot());
+    if (!before.empty()) {
+      Hash pair = hash_of(before);
+      pair.value = (pair.value ^ hash.value) * 0x9e3779b97f4a7c15;
+      slots.push_back(pair.slot());
+    }
+    before = word;
+    if (is_letter(c)) {
+      ++shape.n_words;
+      shape.n_letters += static_cast<double>(word.size());
+    } else if (is_digit(c)) {
+      ++shape.n_numbers;
+    } else {
+      ++shape.n_marks;
+      shape.n_sentences += c == '.' || c == '?' || c == '!';
+    }
+  }
+}
+
+// A size as two neighbouring steps of a scale, each as much as it is near: close sizes look alike.
+void add_size(Terms& terms, std::string_view name, double value) {
+  const double step = std::floor(value);
+  const auto rest = static_cast<float>(value - step);
+  for (int i = 0; i < 2; ++i) {
+    Hash hash;
+    hash.add(name);
+    hash.add(std::to_string(static_cast<int>(step) + i));
+    terms.traits.push_back({hash.slot(), kSizeWeight * (i == 0 ? 1 - rest : rest)});
+  }
+}
+
+std::vector<Term> counted(std::vector<uint32_t>& slots) {
+  std::ranges::sort(slots);
+  std::vector<Term> words;
+  for (uint32_t slot : slots) {
+    if (words.empty() || words.back().slot != slot) words.push_back({slot, 0});
+    words.back().weight += 1;
+  }
+  return words;
+}
+
+}  // namespace
+
+Terms terms_of(std::string_view text, const TermContext& context) {
+  Terms terms;
+  std::vector<uint32_t> slots;
+  Shape shape;
+  if (text.size() <= kHeadBytes + kTailBytes) {
+    read_words(text, slots, shape);
+  } else {
+    read_words(text.substr(0, kHeadBytes), slots, shape);
+    read_words(text.substr(text.size() - kTailBytes), slots, shape);
+  }
+  terms.words = counted(slots);
+  if (!text.empty()) {
+    add_size(terms, "\1bytes", std::log2(static_cast<double>(text.size()) + 1));
+    add_size(terms, "\1numbers", std::log2(shape.n_numbers + 1));
+    add_size(terms, "\1lines", std::log2(shape.n_lines + 1));
+    add_size(terms, "\1marks", std::log2(shape.n_marks + 1));
+    add_size(terms, "\1sentences", std::log2(shape.n_sentences + 1));
+    add_size(terms, "\1letters", 2 * shape.n_letters / std::max(shape.n_words, 1.0));
+  }
+  auto tokens = [](uint64_t n) { return std::log2(static_cast<double>(n) + 1); };
+  if (context.n_input_tokens) add_size(terms, "\1input", tokens(context.n_input_tokens));
+  if (context.n_output_tokens) add_size(terms, "\1output", tokens(context.n_output_tokens));
+  if (!context.task.empty()) {
+    Hash hash;
+    hash.add("\1task ");
+    hash.add(context.task);
+    terms.traits.push_back({hash.slot(), kKindWeight});
+  }
+  terms.n_input = context.n_input_tokens ? static_cast<double>(context.n_input_tokens)
+                                         : static_cast<double>(text.size()) / 4 + 1;
+  terms.n_output = static_cast<double>(context.n_output_tokens);
+  return terms;
+}
+
+}  // namespace hearth::router

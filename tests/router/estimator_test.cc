@@ -1,0 +1,101 @@
+#include "router/estimator.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace hearth::router {
+namespace {
+
+Estimator::Look look_at(Estimator& estimator, const std::string& text) {
+  const Terms terms = terms_of(text, {});
+  estimator.meet(terms);
+  estimator.meet(terms);  // what was met once only tells nothing
+  return estimator.look(terms);
+}
+
+double quality(Estimator& estimator, std::string_view target, const Estimator::Look& look) {
+  return estimator.belief(target, look).quality->mean;
+}
+
+TEST(Estimator, LearnsWhichWordsATargetIsGoodAt) {
+  Estimator estimator;
+  const auto code = look_at(estimator, "please write a parser function");
+  const auto poem = look_at(estimator, "compose some verses on autumn");
+  for (int i = 0; i < 60; ++i) {
+    estimator.learn("a", code, {.quality = 1, .cost_usd = {}, .latency_ms = {}});
+    estimator.learn("a", poem, {.quality = 0, .cost_usd = {}, .latency_ms = {}});
+  }
+  EXPECT_GT(quality(estimator, "a", code), 0.8);
+  EXPECT_LT(quality(estimator, "a", poem), 0.2);
+}
+
+// Hard requests look hard for the one that was seldom tried too.
+TEST(Estimator, AnUntriedTargetInheritsHowHardARequestIs) {
+  Estimator estimator;
+  const auto hard = look_at(estimator, "prove the conjecture rigorously");
+  const auto easy = look_at(estimator, "greet the visitor nicely");
+  for (int i = 0; i < 100; ++i) {
+    estimator.learn("tried", hard, {.quality = 0, .cost_usd = {}, .latency_ms = {}});
+    estimator.learn("tried", easy, {.quality = 1, .cost_usd = {}, .latency_ms = {}});
+  }
+  EXPECT_LT(quality(estimator, "new", hard) + 0.2, quality(estimator, "new", easy));
+}
+
+TEST(Estimator, GrowsSurerWithEveryOutcome) {
+  Estimator estimator;
+  const auto look = look_at(estimator, "anything");
+  double before = estimator.belief("a", look).quality->sd;
+  for (int i = 0; i < 50; ++i)
+    estimator.learn("a", look, {.quality = i % 2, .cost_usd = {}, .latency_ms = {}});
+  EXPECT_LT(estimator.belief("a", look).quality->sd, before / 2);
+}
+
+TEST(Estimator, ForgetsWhatIsOlderThanItRemembers) {
+  Estimator estimator(40);
+  const auto look = look_at(estimator, "the same request again");
+  for (int i = 0; i < 200; ++i)
+    estimator.learn("a", look, {.quality = 0, .cost_usd = {}, .latency_ms = {}});
+  for (int i = 0; i < 60; ++i)
+    estimator.learn("a", look, {.quality = 1, .cost_usd = {}, .latency_ms = {}});
+  EXPECT_GT(quality(estimator, "a", look), 0.8);
+}
+
+TEST(Estimator, CostFollowsTheSizeOfARequest) {
+  Estimator estimator;
+  auto sized = [&](uint64_t n_input) {
+    return estimator.look(terms_of("", {.task = "", .n_input_tokens = n_input}));
+  };
+  for (uint64_t n = 100; n <= 2000; n += 100)
+    estimator.learn(
+        "a", sized(n),
+        {.quality = {}, .cost_usd = 0.001 + 1e-6 * static_cast<double>(n), .latency_ms = {}});
+  EXPECT_NEAR(estimator.belief("a", sized(500)).cost_usd->mean, 0.0015, 0.0002);
+  EXPECT_NEAR(estimator.belief("a", sized(1800)).cost_usd->mean, 0.0028, 0.0002);
+  EXPECT_LE(estimator.belief("a", sized(1'000'000)).cost_usd->mean, 2 * 0.003);
+  EXPECT_GT(estimator.belief("unseen", sized(500)).cost_usd->sd, 0);
+}
+
+TEST(Terms, ReadAnyBytesAndAreBounded) {
+  std::string bytes;
+  for (int i = 0; i < 100'000; ++i) bytes += static_cast<char>(i * 7919 >> 3);
+  const Terms terms = terms_of(bytes, {});
+  EXPECT_LE(terms.words.size(), 2u * 6144);
+  for (const Term& term : terms.words) ASSERT_LT(term.slot, kTermSlots);
+  for (const Term& term : terms.traits) ASSERT_LT(term.slot, kTermSlots);
+  EXPECT_TRUE(terms_of("", {}).words.empty());
+}
+
+TEST(Terms, CaseDoesNotMatter) {
+  auto slots = [](std::string_view text) {
+    std::vector<uint32_t> out;
+    for (const Term& term : terms_of(text, {}).words) out.push_back(term.slot);
+    return out;
+  };
+  EXPECT_EQ(slots("Write A Poem"), slots("write a poem"));
+  EXPECT_NE(slots("write a poem"), slots("write a proof"));
+}
+
+}  // namespace
+}  // namespace hearth::router
