@@ -25,10 +25,6 @@ uint64_t common_floats_per_row(const ModelPlan& plan) {
   return floats;
 }
 
-}  // namespace
-
-namespace {
-
 // Of the rows that want something.
 enum class Wanted : uint8_t { logits, hidden };
 

@@ -5,6 +5,7 @@
 // Under yarn the scores grow with mscale^2. The converter stores a tenth of mscale_all_dim.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "models/parts.h"
@@ -40,6 +41,10 @@ Mla mla_of(Metadata& m, const ModelPlan& plan) {
   mla.nope_dim = k_dim - std::min(mla.rope.n_rot, k_dim);
   // cos and sin keep their size: the factor is in the scores.
   if (m.has("rope.scaling.yarn_log_multiplier")) mla.rope.magnitude = 1;
+  if (m.number_or("attention.temperature_scale", 0) != 0)
+    m.fail(
+        Errc::unsupported, "attention.temperature_scale",
+        "is not 0, and queries of latent attention that grow with the position are not supported");
   mla.scale = yarn_score_factor(m, mla.rope) / std::sqrt(static_cast<float>(k_dim));
   return mla;
 }

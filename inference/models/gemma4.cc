@@ -51,6 +51,18 @@ FeedForward feed_forward_at(Metadata& m, size_t layer) {
       .has_joined_gate = m.has_tensor(fmt::format("blk.{}.ffn_gate_up_exps.weight", layer))};
 }
 
+// The layer whose keys and values `attention` reads, which must be as it expects them.
+uint32_t shared_keys(Metadata& m, const ModelPlan& plan, uint32_t layer,
+                     const Attention& attention) {
+  const auto& own = std::get<Attention>(plan.layers[layer].mixer);
+  if (own.n_kv_heads != attention.n_kv_heads || own.k_dim != attention.k_dim ||
+      own.v_dim != attention.v_dim)
+    m.fail(Errc::corrupt, "attention.head_count_kv",
+           fmt::format("is {} in a layer that reads the keys of layer {}, expected its {}",
+                       attention.n_kv_heads, layer, own.n_kv_heads));
+  return layer;
+}
+
 }  // namespace
 
 ModelPlan plan_gemma4(Metadata& m) {
@@ -68,7 +80,7 @@ ModelPlan plan_gemma4(Metadata& m) {
     if (i < n_own)
       last_own[is_sliding] = static_cast<uint32_t>(i);
     else if (last_own[is_sliding])
-      attention.kv_of = last_own[is_sliding];
+      attention.kv_of = shared_keys(m, plan, *last_own[is_sliding], attention);
     plan.layers[i] = {.norms = {.after_mixer = "post_attention_norm", .after_ffn = "post_ffw_norm"},
                       .mixer = attention,
                       .ffn = feed_forward_at(m, i),
