@@ -25,7 +25,7 @@ using namespace hearth;
 // With a word about the daemon when it is of another version.
 std::string version_text(const cli::Common& common) {
   std::string text = fmt::format(
-      "hearth {}\ncommit: {}\nbackends: cpu (scalar, avx2, avx512, chosen at run time)\nbuild: {}",
+      "hearth {}\ncommit: {}\nbackends: cpu (scalar, avx2, avxvnni, avx512, chosen at run time)\nbuild: {}",
       HEARTH_VERSION, HEARTH_COMMIT, HEARTH_BUILD);
   auto daemon = cli::find_daemon(common.folders);
   std::string note = daemon ? cli::version_note(*daemon) : "";

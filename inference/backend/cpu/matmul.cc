@@ -127,6 +127,10 @@ std::vector<Chunk> chunks_of(const std::vector<Product>& products, size_t n_work
     n_tokens = std::min(n_tokens, chunk_tokens(p));
     most_tokens = std::max(most_tokens, p.n_tokens);
   }
+  // Spans of one length, in whole panels.
+  const size_t n_spans = (most_tokens + n_tokens - 1) / n_tokens;
+  const size_t n_panels = (most_tokens + kPanelColumns - 1) / kPanelColumns;
+  n_tokens = (n_panels + n_spans - 1) / n_spans * kPanelColumns;
   for (const Product& p : products)
     total_rows += p.w.rows * ((p.n_tokens + n_tokens - 1) / n_tokens);
   const size_t wanted = total_rows / (n_workers * kChunksPerWorker) + 1;
