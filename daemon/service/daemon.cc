@@ -314,6 +314,7 @@ Task<> Daemon::end() {
 }  // namespace
 
 Result<> run_daemon(DaemonOptions options) {
+  ::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is an error of write()
   const path::Folders& folders = options.folders;
   for (const std::string& folder : {folders.state, folders.runtime})
     if (auto made = path::make_private_dir(folder); !made) return made.error();

@@ -218,7 +218,7 @@ test(`${readOnly} as state folder is named`, () => {
 
 // Root may mount, unless a container forbids it.
 function mountable() {
-  mountable.known ??= spawnSync('unshare', ['--mount', 'true']).status === 0 && process.getuid() === 0;
+  mountable.known ??= spawnSync('unshare', ['--mount', '--propagation', 'unchanged', 'true']).status === 0 && process.getuid() === 0;
   return mountable.known;
 }
 
