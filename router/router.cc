@@ -1,5 +1,7 @@
 #include "router/router.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -41,6 +43,16 @@ int64_t now_ms() {
 }
 
 }  // namespace
+
+Task<Answer> answer_of(Completer& completer, RouteRequest request, DeltaSink sink,
+                       std::function<void(const Decision&)> on_decision) {
+  try {
+    co_return co_await completer.complete(std::move(request), std::move(sink),
+                                          std::move(on_decision));
+  } catch (const std::exception& failure) {
+    co_return Error{Errc::internal, fmt::format("the answer failed: {}", failure.what())};
+  }
+}
 
 uint64_t estimate_tokens(const CompletionRequest& request) {
   size_t n_bytes = request.prompt ? request.prompt->size() : 0;

@@ -53,17 +53,6 @@ std::vector<std::string> split_labels(std::string_view list) {
   return labels;
 }
 
-// A race goes on when one side throws: here it must be over.
-Task<Answer> answer_of(router::Completer& completer, router::RouteRequest request, DeltaSink sink,
-                       std::function<void(const router::Decision&)> on_decision) {
-  try {
-    co_return co_await completer.complete(std::move(request), std::move(sink),
-                                          std::move(on_decision));
-  } catch (const std::exception& failure) {
-    co_return Error{Errc::internal, fmt::format("the answer failed: {}", failure.what())};
-  }
-}
-
 // By value: the caller's may be a temporary.
 Task<> refuse(HttpResponder& responder, Failure failure, Headers headers) {
   openai::ErrorReply reply = openai::error_reply(failure);
@@ -188,7 +177,8 @@ Task<> OpenAiHandlers::run(Exchange& exchange) {
     exchange.decision = decision;
     if (!decision.model.empty()) exchange.head.model = decision.model;
   };
-  auto answering = answer_of(completer_, std::move(request), std::move(sink), on_decision);
+  // A race goes on when one side throws: here it must be over.
+  auto answering = router::answer_of(completer_, std::move(request), std::move(sink), on_decision);
   auto overflowing = exchange.overflow.async_wait(as_result);
   auto race = std::move(answering) || std::move(overflowing);
   auto first = co_await std::move(race);

@@ -13,17 +13,6 @@ using namespace net::experimental::awaitable_operators;
 
 namespace {
 
-// An exception must end the turn, not its task: the session would stay running.
-Task<Answer> complete(router::Completer& completer, router::RouteRequest request, DeltaSink sink,
-                      std::function<void(const router::Decision&)> on_decision) {
-  try {
-    co_return co_await completer.complete(std::move(request), std::move(sink),
-                                          std::move(on_decision));
-  } catch (const std::exception& failure) {
-    co_return Error{Errc::internal, fmt::format("the answer failed: {}", failure.what())};
-  }
-}
-
 std::string tool_id(const std::string& given, const std::string& message, size_t index) {
   return given.empty() ? fmt::format("{}.{}", message, index) : given;
 }
@@ -48,7 +37,8 @@ Task<> Turn::run(router::Completer& completer, router::RouteRequest request) {
   auto state = co_await net::this_coro::cancellation_state;
   if (is_interrupted_ || state.cancelled() != net::cancellation_type::none) co_return abandon();
 
-  auto answer = complete(completer, std::move(request), std::move(sink), on_decision);
+  // An exception must end the turn, not its task: the session would stay running.
+  auto answer = router::answer_of(completer, std::move(request), std::move(sink), on_decision);
   auto interrupted = interrupt_.async_wait(as_result);
   auto race = std::move(answer) || std::move(interrupted);
   auto first = co_await std::move(race);

@@ -26,6 +26,10 @@ class Completer {
                                 std::function<void(const Decision&)> on_decision) = 0;
 };
 
+// completer.complete(), with an exception as an Error: for who races it or must always see an end.
+Task<Answer> answer_of(Completer& completer, RouteRequest request, DeltaSink sink,
+                       std::function<void(const Decision&)> on_decision);
+
 // Lives on the loop thread. What it is made with outlives it.
 class Router : public Completer {
  public:

@@ -1,7 +1,6 @@
 #include "gguf/convert.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -9,6 +8,8 @@
 #include <sstream>
 
 #include "gguf/quant.h"
+#include "support/temporary_folder.h"
+#include "support/test_data.h"
 #include "support/tiny_gguf.h"
 
 namespace hearth::gguf {
@@ -36,7 +37,7 @@ TensorInfo tensor_of(const std::string& name, const std::string& dims, const std
 
 std::vector<MixCase> mix_cases() {
   std::vector<MixCase> cases;
-  std::ifstream file(HEARTH_TEST_DATA "/gguf/mixes.txt");
+  std::ifstream file(testing::data_path("gguf/mixes.txt"));
   for (std::string line; std::getline(file, line);) {
     std::istringstream words(line);
     std::string first, dims, type;
@@ -94,16 +95,10 @@ TEST(Mix, NamesAreTakenInAnyCaseAndOthersRefused) {
 
 class Convert : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string folder = (std::filesystem::temp_directory_path() / "hearth-test-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-    folder_ = folder;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+  std::string path(const std::string& name) const { return folder_ / name; }
   size_t n_files() const {
-    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder_), {}));
+    const std::filesystem::directory_iterator files(folder_.path());
+    return static_cast<size_t>(std::distance(begin(files), end(files)));
   }
 
   static std::string model_bytes(float value = 0.25f) {
@@ -139,7 +134,7 @@ class Convert : public ::testing::Test {
     return std::as_bytes(std::span(bytes));
   }
 
-  std::filesystem::path folder_;
+  test::TemporaryFolder folder_;
 };
 
 TEST_F(Convert, KeepsMetadataAndWritesTheTypes) {

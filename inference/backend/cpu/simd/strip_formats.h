@@ -77,63 +77,35 @@ template <class V, size_t at, class Use>
   });
 }
 
-struct Q4_0 {
-  static constexpr size_t kBytes = 18;
-  static constexpr int kMax = 15;
+// d, m where the format has its own, fifth bits where it has them, nibbles. Without an m of its own
+// the elements are around zero: m = -d times half their range.
+template <bool has_m, bool has_fifth>
+struct Nibbles {
+  static constexpr size_t kQuantsAt = 2 + (has_m ? 2 : 0) + (has_fifth ? 4 : 0);
+  static constexpr size_t kBytes = kQuantsAt + 16;
+  static constexpr int kMax = has_fifth ? 31 : 15;
   static constexpr bool kHasMin = true;
   template <class V>
   static ScaleAndMin<V> scales(const uint8_t* block) {
     const typename V::Floats d = V::halves(block);
-    return {d, V::multiply(d, V::floats(-8))};
+    if constexpr (has_m)
+      return {d, V::halves(block + 2 * V::kRows)};
+    else
+      return {d, V::multiply(d, V::floats(-(kMax + 1) / 2))};
   }
   template <class V, class Use>
   [[gnu::always_inline]] static void groups(const uint8_t* block, const Use& use) {
-    each_nibble_group<V, 2>(block, use);
+    if constexpr (has_fifth)
+      each_five_bit_group<V, kQuantsAt>(block, use);
+    else
+      each_nibble_group<V, kQuantsAt>(block, use);
   }
 };
 
-struct Q4_1 {
-  static constexpr size_t kBytes = 20;
-  static constexpr int kMax = 15;
-  static constexpr bool kHasMin = true;
-  template <class V>
-  static ScaleAndMin<V> scales(const uint8_t* block) {
-    return {V::halves(block), V::halves(block + 2 * V::kRows)};
-  }
-  template <class V, class Use>
-  [[gnu::always_inline]] static void groups(const uint8_t* block, const Use& use) {
-    each_nibble_group<V, 4>(block, use);
-  }
-};
-
-struct Q5_0 {
-  static constexpr size_t kBytes = 22;
-  static constexpr int kMax = 31;
-  static constexpr bool kHasMin = true;
-  template <class V>
-  static ScaleAndMin<V> scales(const uint8_t* block) {
-    const typename V::Floats d = V::halves(block);
-    return {d, V::multiply(d, V::floats(-16))};
-  }
-  template <class V, class Use>
-  [[gnu::always_inline]] static void groups(const uint8_t* block, const Use& use) {
-    each_five_bit_group<V, 6>(block, use);
-  }
-};
-
-struct Q5_1 {
-  static constexpr size_t kBytes = 24;
-  static constexpr int kMax = 31;
-  static constexpr bool kHasMin = true;
-  template <class V>
-  static ScaleAndMin<V> scales(const uint8_t* block) {
-    return {V::halves(block), V::halves(block + 2 * V::kRows)};
-  }
-  template <class V, class Use>
-  [[gnu::always_inline]] static void groups(const uint8_t* block, const Use& use) {
-    each_five_bit_group<V, 8>(block, use);
-  }
-};
+using Q4_0 = Nibbles<false, false>;
+using Q4_1 = Nibbles<true, false>;
+using Q5_0 = Nibbles<false, true>;
+using Q5_1 = Nibbles<true, true>;
 
 struct Q8_0 {
   static constexpr size_t kBytes = 34;
