@@ -42,15 +42,15 @@ function(hearth_module name)
 endfunction()
 
 # hearth_test(NAME SOURCES a_test.cc ... DEPS hearth::x ...): one GoogleTest program; each TEST is a ctest.
-# Tests may read committed data below tests/data, given as HEARTH_TEST_DATA.
+# Tests find committed data with support/test_data.h: the one object that knows this folder, so that
+# clones share the compiler cache.
 function(hearth_test name)
   cmake_parse_arguments(T "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${T_SOURCES})
-  target_link_libraries(${name} PRIVATE hearth_flags ${T_DEPS} GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE hearth_flags ${T_DEPS} hearth_test_data GTest::gmock GTest::gtest_main)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   # What is tested is built as it ships; the tests around it compile in two thirds of the time.
   target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O0>)
-  target_compile_definitions(${name} PRIVATE HEARTH_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
 endfunction()
 

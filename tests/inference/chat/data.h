@@ -13,11 +13,12 @@
 #include <vector>
 
 #include "support/json.h"
+#include "support/test_data.h"
 
 namespace hearth::testing {
 
 inline std::filesystem::path chat_data() {
-  return std::filesystem::path(HEARTH_TEST_DATA) / "chat";
+  return data_path("chat");
 }
 
 inline std::string read_chat_file(const std::filesystem::path& name) {

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "inference/dialects/read.h"
+#include "support/test_data.h"
 
 namespace hearth::dialects {
 namespace {
@@ -282,7 +283,7 @@ TEST(Dialects, AreChosenByTheTemplatesText) {
       {"google-gemma-2-2b-it", "hermes"},  // taught in words
   };
   for (const auto& [file, expected] : kChosen) {
-    std::ifstream in(std::string(HEARTH_TEST_DATA "/chat/templates/").append(file) + ".jinja");
+    std::ifstream in(testing::data_path("chat/templates/").append(file) + ".jinja");
     std::ostringstream text;
     text << in.rdbuf();
     ASSERT_FALSE(text.str().empty()) << file;

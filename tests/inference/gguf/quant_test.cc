@@ -9,12 +9,13 @@
 #include "gguf/half.h"
 #include "gguf/k_scales.h"
 #include "gguf/reader.h"
+#include "support/test_data.h"
 
 namespace hearth::gguf {
 namespace {
 
 const File& golden() {
-  static const Result<File> file = File::open(HEARTH_TEST_DATA "/gguf/golden.gguf");
+  static const Result<File> file = File::open(testing::data_path("gguf/golden.gguf"));
   if (!file) throw std::runtime_error(file.error().message);
   return *file;
 }

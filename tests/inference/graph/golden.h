@@ -9,6 +9,7 @@
 
 #include "gguf/reader.h"
 #include "inference/message.h"
+#include "support/test_data.h"
 
 namespace hearth::testing {
 
@@ -20,7 +21,7 @@ struct Golden {
 
 // NAME.gguf, NAME.tokens and NAME.logits.f32; throws when one is missing.
 inline Golden golden(const std::string& name, const std::string& what = ".logits.f32") {
-  const std::string base = std::string(HEARTH_TEST_DATA) + "/models/" + name;
+  const std::string base = testing::data_path("models/") + name;
   Result<gguf::File> file = gguf::File::open(base + ".gguf");
   if (!file) throw std::runtime_error(file.error().message);
 

@@ -12,6 +12,7 @@
 #include "inference/graph/model_runner.h"
 #include "support/file.h"
 #include "support/json.h"
+#include "support/test_data.h"
 
 namespace hearth {
 namespace {
@@ -46,7 +47,7 @@ class SmolLm2 : public ::testing::Test {
     file_ = std::make_unique<gguf::File>(std::move(*file));
 
     const Result<std::string> text =
-        file::read(std::string(HEARTH_TEST_DATA) + "/models/smollm2_greedy.json");
+        file::read(testing::data_path("models/smollm2_greedy.json"));
     ASSERT_TRUE(text) << text.error().message;
     Result<std::vector<Answer>> answers = json::decode<std::vector<Answer>>(*text);
     ASSERT_TRUE(answers) << answers.error().message;

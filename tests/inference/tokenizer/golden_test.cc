@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "packed_vocabulary.h"
+#include "support/test_data.h"
 
 namespace hearth {
 namespace {
@@ -23,7 +24,7 @@ bool is_kind_of_its_own(const std::string& family) {
 
 TEST(TokenizerGolden, EveryFamilyAgreesWithTheReference) {
   size_t n_families = 0;
-  const std::string folder = std::string(HEARTH_TEST_DATA) + "/tokenizers/golden";
+  const std::string folder = testing::data_path("tokenizers/golden");
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string family = entry.path().stem().string();
     std::istringstream lines(testing::read_data("golden/" + entry.path().filename().string()));

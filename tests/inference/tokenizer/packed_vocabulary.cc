@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "support/test_data.h"
 #include "support/tiny_gguf.h"
 
 namespace hearth::testing {
@@ -100,7 +101,7 @@ void unpack_arrays(Unpacker& in, GgufWriter& out) {
 }  // namespace
 
 std::string read_data(std::string_view name) {
-  const std::string path = fmt::format("{}/tokenizers/{}", HEARTH_TEST_DATA, name);
+  const std::string path = data_path("tokenizers/").append(name);
   std::ifstream file(path, std::ios::binary);
   if (!file) throw std::runtime_error("no test data " + path);
   return {std::istreambuf_iterator<char>(file), {}};
