@@ -19,7 +19,10 @@ namespace hearth::cpu {
 namespace {
 
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
-constexpr float kLeastSum = 6.103515625e-5f;  // as the reference implementations bound it
+// What weights are divided by at least, so that a sum of nothing is no error. Far below what a
+// choice bias can make of a real sum: it may choose experts of all but no probability, whose
+// weights still sum to one.
+constexpr float kLeastSum = 1e-12f;
 
 void softmax(const float* logits, size_t n, float* out) {
   const float max = *std::max_element(logits, logits + n);

@@ -54,6 +54,15 @@ TEST(Routing, BiasDecidesTheChoiceButNotTheWeight) {
   EXPECT_FLOAT_EQ(choice.weights[0], 0.5f);
 }
 
+// The bias takes two experts that the softmax gave next to nothing.
+TEST(Routing, WeightsOfUnlikelyExpertsStillSumToOne) {
+  const float bias[] = {-2, 0, 0, 0};
+  const Choice choice =
+      route_one({.n_experts = 4, .n_used = 2, .normalizes = true}, {20, 1, 0, -1}, bias);
+  EXPECT_THAT(choice.experts, ElementsAre(1, 2));
+  EXPECT_NEAR(choice.weights[0] + choice.weights[1], 1, 1e-6);
+}
+
 TEST(Routing, TheFirstOfEqualsIsChosen) {
   const Choice choice = route_one({.n_experts = 5, .n_used = 3}, {1, 2, 1, 2, 1});
   EXPECT_THAT(choice.experts, ElementsAre(1, 3, 0));
