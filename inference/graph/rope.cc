@@ -27,8 +27,9 @@ class YarnRamp {
     if (low_ == high_) high_ += 0.001;
   }
 
-  double at(size_t pair) const {
-    return std::clamp((static_cast<double>(pair) - low_) / (high_ - low_), 0.0, 1.0);
+  float at(size_t pair) const {
+    const auto low = static_cast<float>(low_), high = static_cast<float>(high_);
+    return std::clamp((static_cast<float>(pair) - low) / (high - low), 0.0f, 1.0f);
   }
 
  private:
@@ -37,17 +38,22 @@ class YarnRamp {
 
 }  // namespace
 
+// In float32 and in this order, as transformers does: what a model was trained with. A frequency
+// that is off by a last bit turns position 640 by 4e-5 more, which unscaled scores (Gemma 4) show.
 RopeAngles::RopeAngles(const Rope& rope, std::span<const float> factors)
     : magnitude_(rope.magnitude) {
   for (size_t i = 0; i < rope.n_rot / 2; ++i) {
-    double frequency = std::pow(double{rope.base}, -2.0 * static_cast<double>(i) / rope.n_rot);
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(rope.n_rot);
+    // Rounded once: the float overload may differ in the last bit between C libraries.
+    const float period = static_cast<float>(std::pow(double{rope.base}, double{exponent}));
+    float frequency = 1 / period;
     if (!factors.empty()) frequency /= factors[i];
     if (rope.scaling == Rope::Scaling::linear) frequency /= rope.factor;
     if (rope.scaling == Rope::Scaling::yarn) {
-      const double slow = YarnRamp(rope).at(i);
-      frequency = frequency * (1 - slow) + frequency / rope.factor * slow;
+      const float fast = 1 - YarnRamp(rope).at(i);
+      frequency = 1 / (rope.factor * period) * (1 - fast) + frequency * fast;
     }
-    frequencies_.push_back(static_cast<float>(frequency));
+    frequencies_.push_back(frequency);
   }
 }
 

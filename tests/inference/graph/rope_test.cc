@@ -42,6 +42,16 @@ TEST(Rope, LinearScalingDividesEveryFrequency) {
   expect_near(angles(rope, {}, 2), {0.5, 0.05, 0.005, 0.0005});
 }
 
+// Models are trained with float32 frequencies, whose last bits show at far positions: torch gives
+// these for 1 / 10000 ** (2 i / 64), which are not the rounded true values.
+TEST(Rope, FrequenciesAreRoundedAsInTraining) {
+  std::vector<float> cos_sin(64);
+  RopeAngles(with_rotation(64), {}).at(1, cos_sin.data());
+  EXPECT_EQ(cos_sin[2 * 5 + 1], static_cast<float>(std::sin(0x1.e5a846p-3)));
+  EXPECT_EQ(cos_sin[2 * 13 + 1], static_cast<float>(std::sin(0x1.84869ep-6)));
+  EXPECT_EQ(cos_sin[2 * 29 + 1], static_cast<float>(std::sin(0x1.f1502ap-13)));
+}
+
 // With n_rot 16, base 10000 and an original context of 32, pair number
 // 16 * ln(32 / (2 pi r)) / (2 ln 10000) is -1.6 for r = 32 and 1.41 for r = 1: the ramp goes from
 // pair 0 to pair 2.
