@@ -16,10 +16,20 @@ namespace hearth::cli {
 
 namespace {
 
+struct Options {
+  std::string prompt;  // empty: stdin when piped, else interactive
+  std::string model;   // empty: the router chooses
+  std::optional<double> temperature;
+  std::optional<uint64_t> seed;
+  uint32_t max_tokens = 0;
+  std::string session;  // continue this one
+  bool stats = false;   // route and speed on stderr, also when not on a terminal
+};
+
 struct Conversation {
   RpcClient client;
   const Common& common;
-  const ChatOptions& options;
+  const Options& options;
   std::string session;
 
   int say(const std::string& text);
@@ -147,9 +157,7 @@ int Conversation::say(const std::string& text) {
   return 0;
 }
 
-}  // namespace
-
-int chat(const Common& common, const ChatOptions& options) {
+int run(const Common& common, const Options& options) {
   std::string prompt = options.prompt;
   if (!is_terminal(STDIN_FILENO)) {
     // Piped text goes with the prompt: `git diff | hearth chat "write a commit message"`.
@@ -192,6 +200,23 @@ int chat(const Common& common, const ChatOptions& options) {
   }
   fmt::print(stderr, "\n");
   return 0;
+}
+
+}  // namespace
+
+Command chat() {
+  auto declare = [](Form& form, Options& options) {
+    form.option("prompt", options.prompt, "What to say; text piped in is added");
+    form.option("-m,--model", options.model,
+                "auto, local, a target or a model (default: the router chooses)");
+    form.option("--session", options.session, "Continue this session");
+    form.option("--temperature", options.temperature, "0 is greedy");
+    form.option("--seed", options.seed, "Makes the answer repeatable");
+    form.option("-n,--max-tokens", options.max_tokens, "Longest answer");
+    form.flag("--stats", options.stats, "Print route and speed on stderr");
+    form.json();
+  };
+  return command("chat", "Ask something; without a prompt a conversation", run, declare);
 }
 
 }  // namespace hearth::cli

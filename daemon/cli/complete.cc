@@ -20,7 +20,16 @@ namespace hearth::cli {
 
 namespace {
 
-std::string request_body(const CompleteOptions& options, const std::string& prompt) {
+struct Options {
+  std::string prompt;  // empty: stdin
+  std::string model = "auto";
+  uint32_t max_tokens = 64;
+  std::optional<double> temperature;
+  std::optional<uint64_t> seed;
+  std::vector<std::string> stop;
+};
+
+std::string request_body(const Options& options, const std::string& prompt) {
   json::Object body{
       {"model", options.model}, {"prompt", prompt}, {"max_tokens", options.max_tokens}};
   if (options.temperature) body["temperature"] = *options.temperature;
@@ -38,9 +47,7 @@ Task<> fetch_into(std::optional<Result<OutboundResponse>>& response, std::string
   response.emplace(co_await http.fetch(std::move(request), std::move(keep)));
 }
 
-}  // namespace
-
-int complete(const Common& common, const CompleteOptions& options) {
+int run(const Common& common, const Options& options) {
   std::string prompt = options.prompt;
   if (prompt.empty()) prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
   if (prompt.empty())
@@ -80,6 +87,21 @@ int complete(const Common& common, const CompleteOptions& options) {
     return fail({Errc::upstream, "the daemon sent an answer that is not understood"});
   fmt::print("{}\n", is_terminal(STDOUT_FILENO) ? printable(text) : std::string(text));
   return 0;
+}
+
+}  // namespace
+
+Command complete() {
+  auto declare = [](Form& form, Options& options) {
+    form.option("prompt", options.prompt, "The text; default: stdin");
+    form.option("-m,--model", options.model, "auto, local, a target or a model");
+    form.option("-n,--max-tokens", options.max_tokens, "Longest continuation");
+    form.option("--temperature", options.temperature, "0 is greedy");
+    form.option("--seed", options.seed, "Makes the answer repeatable");
+    form.option("--stop", options.stop, "Ends the text; may be given several times");
+    form.json();
+  };
+  return command("complete", "Continue a text (no chat template)", run, declare);
 }
 
 }  // namespace hearth::cli

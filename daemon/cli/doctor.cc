@@ -13,6 +13,7 @@
 #include "cli/rpc_client.h"
 #include "cli/terminal.h"
 #include "config/config.h"
+#include "inference/entry_points.h"
 #include "models/store.h"
 
 namespace hearth::cli {
@@ -91,11 +92,9 @@ Check check_daemon(const Common& common) {
           fmt::format("{} answers at {} (pid {})", daemon->version, daemon->url, daemon->pid)};
 }
 
-}  // namespace
-
-int doctor(const Common& common, uint64_t model_memory_bytes) {
+int run(const Common& common) {
   std::vector<Check> checks{check_processor(),
-                            check_memory(model_memory_bytes),
+                            check_memory(engine::model_memory_bytes()),
                             check_folder("state", common.folders.state),
                             check_folder("data", common.folders.data),
                             check_folder("runtime", common.folders.runtime),
@@ -120,6 +119,13 @@ int doctor(const Common& common, uint64_t model_memory_bytes) {
     fmt::print("{}\n", boost::json::serialize(
                            json::Object{{"checks", std::move(rows)}, {"good", !is_bad}}));
   return is_bad ? kFailed : 0;
+}
+
+}  // namespace
+
+Command doctor() {
+  return command("doctor", "Check this machine and installation", run,
+                 [](Form& form) { form.json(); });
 }
 
 }  // namespace hearth::cli

@@ -16,6 +16,13 @@ namespace hearth::cli {
 
 namespace {
 
+struct Options {
+  std::string file;   // rows, one JSON object a line
+  std::string train;  // rows seen whole beforehand
+  std::optional<double> value_usd;
+  std::string policy;  // a name or a file
+};
+
 Result<std::vector<router::RecordedRequest>> read_rows(const std::string& path) {
   auto text = file::read(path, size_t{1} << 30);
   if (!text) return text.error();
@@ -74,9 +81,7 @@ void print_report(const router::SimulationReport& report) {
   fmt::print("{} choices to learn, {} rows refused\n", report.n_explored, report.n_refused);
 }
 
-}  // namespace
-
-int route_simulate(const Common& common, const SimulateOptions& options) {
+int run(const Common& common, const Options& options) {
   router::SimulationOptions how;
   if (!options.policy.empty())
     if (auto taken = take_policy(common, options.policy, how); !taken) return fail(taken.error());
@@ -97,6 +102,20 @@ int route_simulate(const Common& common, const SimulateOptions& options) {
   else
     print_report(report);
   return 0;
+}
+
+}  // namespace
+
+Command route_simulate() {
+  auto declare = [](Form& form, Options& options) {
+    form.option("file", options.file, "Requests with what each target made of them").required();
+    form.option("--value", options.value_usd, "What one unit of quality is worth, in USD")
+        .between(0.0, 1e9);
+    form.option("--policy", options.policy, "auto, cheap, fast, best, the policy's name or a file");
+    form.option("--train", options.train, "Requests to learn from beforehand");
+    form.json();
+  };
+  return command("simulate", "Route recorded outcomes (JSON Lines; needs no daemon)", run, declare);
 }
 
 }  // namespace hearth::cli

@@ -18,7 +18,13 @@ namespace hearth::cli {
 
 namespace {
 
-int run(const Common& common, const ServeOptions& options, std::function<void()> on_ready) {
+struct Options {
+  std::optional<uint16_t> port;
+  bool detach = false;
+};
+
+int serve_until_stopped(const Common& common, const Options& options,
+                        std::function<void()> on_ready) {
   DaemonOptions daemon;
   daemon.folders = common.folders;
   daemon.config_files = common.config_files;
@@ -42,7 +48,7 @@ void announce(const Common& common) {
 
 // Forks before any thread exists. The parent returns when the child is ready or has failed; the
 // child's messages until then come through the pipe, after that it holds no file of the caller's.
-int detach(const Common& common, const ServeOptions& options) {
+int detach(const Common& common, const Options& options) {
   int pipe_fds[2];
   if (::pipe2(pipe_fds, O_CLOEXEC) != 0)
     return fail({Errc::io, fmt::format("pipe: {}", strerror(errno))});
@@ -56,7 +62,7 @@ int detach(const Common& common, const ServeOptions& options) {
     ::dup2(null, STDOUT_FILENO);
     ::dup2(pipe_fds[1], STDERR_FILENO);
     (void)!::chdir("/");
-    int status = run(common, options, [&] {
+    int status = serve_until_stopped(common, options, [&] {
       ::dup2(null, STDERR_FILENO);
       char ready = '\0';  // no message contains it
       (void)!::write(pipe_fds[1], &ready, 1);
@@ -84,11 +90,21 @@ int detach(const Common& common, const ServeOptions& options) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : kFailed;
 }
 
+int run(const Common& common, const Options& options) {
+  if (options.detach) return detach(common, options);
+  return serve_until_stopped(common, options, [&] { announce(common); });
+}
+
 }  // namespace
 
-int serve(const Common& common, const ServeOptions& options) {
-  if (options.detach) return detach(common, options);
-  return run(common, options, [&] { announce(common); });
+Command serve() {
+  return command(
+      "serve", "Run the daemon in the foreground", run, [](Form& form, Options& options) {
+        form.option("--port", options.port, "Loopback TCP port (default 48620; 0: any free one)")
+            .between(0, 65535);
+        form.flag("--detach", options.detach,
+                  "Start it in the background and return when it is ready");
+      });
 }
 
 }  // namespace hearth::cli

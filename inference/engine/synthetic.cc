@@ -9,6 +9,8 @@
 #include <cmath>
 #include <optional>
 
+#include "inference/entry_points.h"
+
 namespace hearth::engine {
 
 namespace {

@@ -11,7 +11,7 @@
 namespace hearth::engine {
 
 // "qwen2.5-0.5b", "qwen3-1.7b" or "moe-32x4"; the same name gives the same weights.
+// entry_points.h has their names.
 Result<gguf::ModelSource> synthetic_model(std::string_view shape);
-std::string synthetic_shapes();  // their names
 
 }  // namespace hearth::engine

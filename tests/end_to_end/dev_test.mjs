@@ -59,8 +59,12 @@ test('logits name a wrong token, list or file', () => {
   assertFails(logits(smollm2, ''), 1, /no tokens/);
   assertFails(logits(smollm2, '1', path.join(folder, 'no/such/folder')), 1, /no\/such\/folder: cannot open/);
   assertFails(logits(path.join(folder, 'none.gguf'), '1'), 1, /none\.gguf: cannot open: No such file/);
-  assertFails(dev(['logits', smollm2]), 2, /usage: hearth dev logits MODEL --tokens/);
-  assertFails(dev(['nope']), 2, /usage: hearth dev[^]*logits MODEL/);
+  assertFails(dev(['logits', smollm2]), 2, /hearth dev logits: --(tokens|out) is required/);
+  assertFails(dev(['logits', smollm2, '--tokens', '1', '--out']), 2, /--out/);
+  assertFails(dev(['inspect', smollm2, 'another']), 2, /hearth dev inspect: .*another/);
+  assertFails(dev(['nope']), 2, /hearth dev: unknown command "nope"; commands are: logits, .*tokenize/);
+  assertFails(dev([]), 2, /hearth dev: expected a command; commands are: logits/);
+  assert.match(dev(['logits', '--help']).out, /--tokens/);
 });
 
 const tokenize = (input, ...flags) => {

@@ -1,10 +1,9 @@
-// The two subcommands that run inference in their own process, and what others ask about memory.
+// The subcommands that run inference in their own process, and what others ask about memory.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "support/result.h"
@@ -15,9 +14,17 @@ namespace hearth::engine {
 // closes or the last model unloads. Started by the daemon only; dies with its parent.
 int engine_main(std::span<const std::string> arguments);
 
-// `hearth dev COMMAND ...`: for people who work on models. Needs no daemon. Returns the exit status; errors go to stderr.
-int dev_main(std::span<const std::string> arguments);
-std::vector<std::string_view> dev_commands();  // their names
+// `hearth dev NAME`: for people who work on models. They need no daemon; data that is no file comes
+// from standard input and goes to standard output. `tokens`: "1,2,3".
+Result<> dev_logits(const std::string& model, const std::string& tokens, const std::string& out,
+                    bool exact);
+Result<> dev_embed(const std::string& model, const std::string& tokens);
+Result<> dev_tokenize(const std::string& model, bool special);
+Result<> dev_detokenize(const std::string& model);
+Result<> dev_template(const std::string& file);
+Result<> dev_inspect(const std::string& model, bool json);
+Result<> dev_synth(const std::string& shape, const std::string& type, const std::string& out);
+std::string synthetic_shapes();  // those of dev_synth()
 
 // `hearth quantize IN OUT TYPE`: writes a model in another type, with progress on stderr. `out`
 // appears when it is complete.

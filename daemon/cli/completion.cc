@@ -2,10 +2,9 @@
 // or option is offered without a line here.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
-#include <functional>
 #include <vector>
 
+#include "cli/command_line.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
 
@@ -113,11 +112,9 @@ std::string fish(const std::vector<Place>& places) {
   return script;
 }
 
-}  // namespace
-
-int shell_completion(const CLI::App& app, const std::string& shell) {
+int run(const std::vector<Command>& commands, const std::string& shell) {
   std::vector<Place> places;
-  collect(app, "", places);
+  collect(CommandLine(commands).app, "", places);
   if (shell == "bash")
     fmt::print("{}", bash(places));
   else if (shell == "zsh")
@@ -127,6 +124,17 @@ int shell_completion(const CLI::App& app, const std::string& shell) {
   else
     return fail({Errc::invalid, fmt::format("shell \"{}\": expected bash, zsh or fish", shell)});
   return 0;
+}
+
+}  // namespace
+
+Command completion(std::vector<Command> (*commands)()) {
+  auto declare = [commands](Form& form) -> Run {
+    auto shell = std::make_shared<std::string>();
+    form.option("shell", *shell, "bash, zsh or fish").required();
+    return [commands, shell](const Common&) { return run(commands(), *shell); };
+  };
+  return Command{"completion", "Print a shell completion script", declare, {}}.anywhere();
 }
 
 }  // namespace hearth::cli

@@ -17,6 +17,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
+struct Options {
+  uint32_t older_than_days = 30;
+  bool dry_run = false;
+};
+
 uint64_t size_below(const fs::path& path) {
   std::error_code failed;
   if (fs::is_regular_file(path, failed)) return fs::file_size(path, failed);
@@ -98,11 +103,21 @@ int remove_sessions(const Common& common, uint32_t older_than_days, bool dry_run
   return 0;
 }
 
+int run(const Common& common, const Options& options) {
+  remove_files(common, options.dry_run);
+  return remove_sessions(common, options.older_than_days, options.dry_run);
+}
+
 }  // namespace
 
-int garbage_collect(const Common& common, uint32_t older_than_days, bool dry_run) {
-  remove_files(common, dry_run);
-  return remove_sessions(common, older_than_days, dry_run);
+Command gc() {
+  auto declare = [](Form& form, Options& options) {
+    form.option("--older-than", options.older_than_days, "Sessions untouched for so many days");
+    form.flag("--dry-run", options.dry_run, "Say what would go, remove nothing");
+  };
+  return command("gc",
+                 "Free disk space: old sessions, unfinished downloads, old logs, damaged databases",
+                 run, declare);
 }
 
 }  // namespace hearth::cli

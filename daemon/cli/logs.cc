@@ -1,4 +1,4 @@
-// `hearth config check`, `logs`: the configuration and the log as files.
+// `hearth logs`: the daemon's log as a file.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -10,25 +10,16 @@
 
 #include "cli/commands.h"
 #include "cli/terminal.h"
-#include "config/config.h"
 #include "support/file.h"
-#include "support/json.h"
 
 namespace hearth::cli {
 
-int config_check(const Common& common) {
-  auto config = load_config(common.config_files);
-  if (!config) return fail(config.error());
-  if (config->path.empty())
-    fmt::print(stderr, "{} does not exist: the defaults are in force\n",
-               common.config_files.back());
-  else
-    fmt::print(stderr, "{} is good\n", config->path);
-  fmt::print("{}", to_toml(*config));
-  return 0;
-}
-
 namespace {
+
+struct Options {
+  bool follow = false;
+  uint32_t n_lines = 50;
+};
 
 // From the start of the last n lines.
 size_t tail_begin(const std::string& text, uint32_t n_lines) {
@@ -42,9 +33,7 @@ size_t tail_begin(const std::string& text, uint32_t n_lines) {
   return at + 1;
 }
 
-}  // namespace
-
-int logs(const Common& common, bool follow, uint32_t n_lines) {
+int run(const Common& common, const Options& options) {
   std::string path = path::join(common.folders.state, "hearth.log");
   auto text = file::read(path, 256u << 20);
   if (!text && text.error().code == Errc::not_found)
@@ -52,10 +41,10 @@ int logs(const Common& common, bool follow, uint32_t n_lines) {
         {Errc::not_found,
          fmt::format("{}: there is no log yet; a daemon writes it (hearth serve --detach)", path)});
   if (!text) return fail(text.error());
-  size_t begin = n_lines == 0 ? text->size() : tail_begin(*text, n_lines);
+  size_t begin = options.n_lines == 0 ? text->size() : tail_begin(*text, options.n_lines);
   fmt::print("{}", std::string_view(*text).substr(begin));
   std::fflush(stdout);
-  if (!follow) return 0;
+  if (!options.follow) return 0;
 
   size_t n_seen = text->size();
   file::Descriptor watch(::inotify_init1(IN_CLOEXEC));
@@ -73,6 +62,15 @@ int logs(const Common& common, bool follow, uint32_t n_lines) {
     std::fflush(stdout);
     n_seen = text->size();
   }
+}
+
+}  // namespace
+
+Command logs() {
+  return command("logs", "Show the daemon's log", run, [](Form& form, Options& options) {
+    form.flag("-f,--follow", options.follow, "Wait for more");
+    form.option("-n,--lines", options.n_lines, "How many lines");
+  });
 }
 
 }  // namespace hearth::cli

@@ -1,0 +1,157 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <optional>
+#include <vector>
+
+#include "backend/backend.h"
+#include "chat/jinja.h"
+#include "engine/synthetic.h"
+#include "gguf/inspect.h"
+#include "gguf/reader.h"
+#include "graph/embedding.h"
+#include "graph/logits.h"
+#include "inference/entry_points.h"
+#include "support/file.h"
+#include "support/json.h"
+#include "tokenizer/tokenizer.h"
+
+namespace hearth::engine {
+
+namespace {
+
+std::string read_stdin() {
+  std::string text;
+  char buffer[1 << 16];
+  while (size_t n = std::fread(buffer, 1, sizeof buffer, stdin)) text.append(buffer, n);
+  return text;
+}
+
+Result<> print(std::string_view bytes) {
+  bool is_written = std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size();
+  if (is_written && std::fflush(stdout) == 0) return {};
+  return Error{Errc::io, "cannot write to standard output"};
+}
+
+Result<std::vector<Token>> parse_tokens(std::string_view list) {
+  std::vector<Token> tokens;
+  while (!list.empty()) {
+    Token token = 0;
+    auto [end, failure] = std::from_chars(list.data(), list.data() + list.size(), token);
+    size_t n = static_cast<size_t>(end - list.data());
+    if (failure != std::errc{} || (n < list.size() && list[n] != ','))
+      return Error{Errc::invalid,
+                   fmt::format("--tokens: expected numbers with commas at \"{}\"", list)};
+    tokens.push_back(token);
+    list.remove_prefix(std::min(n + 1, list.size()));
+  }
+  return tokens;
+}
+
+bool is_quantized(const gguf::File& file) {
+  return std::ranges::any_of(file.tensors(), [](const gguf::Tensor& tensor) {
+    return gguf::traits_of(tensor.type).block_size > 1;
+  });
+}
+
+Result<Tokenizer> tokenizer_of(const std::string& path) {
+  auto file = gguf::File::open(path);
+  if (!file) return file.error();
+  return Tokenizer::load(*file);
+}
+
+}  // namespace
+
+Result<> dev_logits(const std::string& model, const std::string& token_list,
+                    const std::string& path, bool exact) {
+  auto tokens = parse_tokens(token_list);
+  if (!tokens) return tokens.error();
+  auto file = gguf::File::open(model);
+  if (!file) return file.error();
+  std::ofstream out(path, std::ios::binary);
+  if (!out) return file::io_error("open", path, errno);
+
+  const std::unique_ptr<Backend> backend = cpu_backend(0, exact);
+  const auto kv = is_quantized(*file) && !exact ? KvElement::f16 : KvElement::f32;
+  fmt::print(stderr, "KV cache {}, {} path, {} threads\n", kv == KvElement::f32 ? "f32" : "f16",
+             backend->name(), backend->n_threads());
+  const LogitsOptions options{.kv = kv};
+  auto write = [&](std::span<const float> row) -> Result<> {
+    out.write(reinterpret_cast<const char*>(row.data()),
+              static_cast<std::streamsize>(row.size_bytes()));
+    if (out) return {};
+    return file::io_error("write", path, errno);
+  };
+  if (auto done = logits_of(*file, *backend, *tokens, options, write); !done) return done;
+  out.close();
+  if (!out) return file::io_error("write", path, errno);
+  return {};
+}
+
+Result<> dev_embed(const std::string& path, const std::string& token_list) {
+  auto tokens = parse_tokens(token_list);
+  if (!tokens) return tokens.error();
+  auto file = gguf::File::open(path);
+  if (!file) return file.error();
+  const std::unique_ptr<Backend> backend = cpu_backend();
+  auto model = Model::load(*file, *backend);
+  if (!model) return model.error();
+  const uint32_t n_pages = std::max(pages_for(tokens->size()), 1u);
+  auto cache = KvCache::create(kv_shape(model->plan(), KvElement::f32), n_pages);
+  if (!cache) return cache.error();
+  std::vector<PageIndex> pages;
+  for (uint32_t i = 0; i < n_pages; ++i) {
+    pages.push_back(*cache->acquire());
+    cache->hold_window(pages.back());
+  }
+  auto embedding = embedding_of(*model, *cache, pages, *tokens);
+  if (!embedding) return embedding.error();
+  return print(fmt::format("[{}]\n", fmt::join(*embedding, ",")));
+}
+
+Result<> dev_tokenize(const std::string& model, bool special) {
+  auto tokenizer = tokenizer_of(model);
+  if (!tokenizer) return tokenizer.error();
+  return print(json::encode(tokenizer->encode(read_stdin(), special, special)) + "\n");
+}
+
+Result<> dev_detokenize(const std::string& model) {
+  auto tokenizer = tokenizer_of(model);
+  if (!tokenizer) return tokenizer.error();
+  auto tokens = json::decode<std::vector<Token>>(read_stdin(), "stdin");
+  if (!tokens) return tokens.error();
+  for (Token token : *tokens)
+    if (token < 0 || static_cast<size_t>(token) >= tokenizer->n_vocab())
+      return Error{Errc::invalid,
+                   fmt::format("token {}, expected 0 to {}", token, tokenizer->n_vocab() - 1)};
+  return print(tokenizer->decode(*tokens, true));
+}
+
+Result<> dev_template(const std::string& path) {
+  auto source = file::read(path);
+  if (!source) return source.error();
+  auto text = jinja::render_file_template(*source, read_stdin(), std::time(nullptr));
+  if (!text) return text.error();
+  return print(*text);
+}
+
+Result<> dev_inspect(const std::string& model, bool json) {
+  auto file = gguf::File::open(model);
+  if (!file) return file.error();
+  return print(json ? gguf::inspect_json(*file) + "\n" : gguf::inspect_text(*file));
+}
+
+Result<> dev_synth(const std::string& shape, const std::string& type, const std::string& out) {
+  const auto source = synthetic_model(shape);
+  if (!source) return source.error();
+  const auto mix = gguf::mix_of(type);
+  if (!mix) return mix.error();
+  return gguf::convert(*source, *mix, out, 0, nullptr);
+}
+
+}  // namespace hearth::engine
