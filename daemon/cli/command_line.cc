@@ -48,7 +48,7 @@ std::string usage_error(const CLI::App* app, const CLI::Error& error,
 }  // namespace
 
 CommandLine::CommandLine(const std::vector<Command>& commands)
-    : app("One background service for everything an editor asks of a language model") {
+    : app("One background service for everything an editor asks of a language model", "hearth") {
   app.require_subcommand(1);
   for (const Command& command : commands) add(app, command, true);
 }
