@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/child_environment.h"
+
 namespace hearth::engine {
 
 namespace {
@@ -87,8 +89,8 @@ class SpawnPlan {
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     pid_t pid = -1;
-    int failure =
-        posix_spawn(&pid, executable.c_str(), &actions_, &attributes_, argv.data(), environ);
+    int failure = posix_spawn(&pid, executable.c_str(), &actions_, &attributes_, argv.data(),
+                              child_environment().data());
     if (failure != 0) return failed("start " + executable + " as", failure);
     return pid;
   }

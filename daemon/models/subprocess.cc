@@ -11,9 +11,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "support/child_environment.h"
 #include "support/file.h"
-
-extern char** environ;
 
 namespace hearth::models {
 
@@ -35,7 +34,8 @@ Result<ProgramOutput> run_program(const std::vector<std::string>& arguments, siz
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   pid_t child = 0;
-  int failed = ::posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(), environ);
+  int failed = ::posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(),
+                              child_environment().data());
   posix_spawn_file_actions_destroy(&actions);
   if (failed) return file::io_error("run", arguments[0], failed);
   out_write.reset();

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <ctime>
 #include <mutex>
+#include <string>
+#include <vector>
 
 namespace hearth::log {
 
@@ -43,6 +45,29 @@ Sink& sink() {
   return instance;
 }
 
+// Values that no line may hold. Guarded by mu; looked at only once there are some.
+struct Hidden {
+  std::mutex mu;
+  std::vector<std::string> values;
+  std::atomic<bool> has_any{false};
+};
+
+Hidden& hidden() {
+  static Hidden instance;
+  return instance;
+}
+
+std::string without_hidden(std::string_view text) {
+  std::string out(text);
+  if (!hidden().has_any.load(std::memory_order_acquire)) return out;
+  constexpr std::string_view kInstead = "[key]";
+  std::lock_guard lock(hidden().mu);
+  for (const std::string& value : hidden().values)
+    for (size_t at = out.find(value); at != out.npos; at = out.find(value, at + kInstead.size()))
+      out.replace(at, value.size(), kInstead);
+  return out;
+}
+
 void append_escaped(std::string& out, std::string_view text) {
   bool plain = !text.empty();
   for (unsigned char c : text) plain = plain && c > ' ' && c != '"' && c != '=' && c != 0x7f;
@@ -73,12 +98,12 @@ void write(Level level, std::string_view name, std::string_view message, Fields 
   std::string line = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z {:5} ",
                                  utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour,
                                  utc.tm_min, utc.tm_sec, now.tv_nsec / 1'000'000, name);
-  line += message;
+  line += without_hidden(message);
   for (const Field& field : fields) {
     line += ' ';
     line += field.key;
     line += '=';
-    append_escaped(line, field.value);
+    append_escaped(line, without_hidden(field.value));
   }
   line += '\n';
 
@@ -96,6 +121,19 @@ void warn(std::string_view message, Fields fields) { write(Level::warn, "WARN", 
 void info(std::string_view message, Fields fields) { write(Level::info, "INFO", message, fields); }
 void debug(std::string_view message, Fields fields) { write(Level::debug, "DEBUG", message, fields); }
 void trace(std::string_view message, Fields fields) { write(Level::trace, "TRACE", message, fields); }
+
+void hide(std::string_view secret) {
+  constexpr size_t kLeast = 6, kMost = 256;
+  if (secret.size() < kLeast) return;
+  std::lock_guard lock(hidden().mu);
+  std::vector<std::string>& values = hidden().values;
+  for (const std::string& value : values)
+    if (value == secret) return;
+  // Those that were rotated long ago make room.
+  if (values.size() == kMost) values.erase(values.begin());
+  values.emplace_back(secret);
+  hidden().has_any.store(true, std::memory_order_release);
+}
 
 void set_level(Level level) { g_level.store(level, std::memory_order_relaxed); }
 

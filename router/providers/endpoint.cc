@@ -8,6 +8,7 @@
 
 #include "providers/table.h"
 #include "support/file.h"
+#include "support/log.h"
 
 namespace hearth::router {
 
@@ -72,6 +73,7 @@ Result<Endpoint> endpoint_of(const Target& target) {
                              target.name, target.provider)};
   auto key = key_of(target);
   if (!key) return key.error();
+  log::hide(*key);
   while (base.ends_with('/')) base.pop_back();
   return Endpoint{std::move(base), std::move(*key)};
 }
