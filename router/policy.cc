@@ -25,25 +25,19 @@ const TaskRule& rule_of(const Policy& policy, TaskClass task) {
   return found == policy.tasks.end() ? none : found->second;
 }
 
-// The least trusted place that may see all of the request's labels, and the label that says so.
-std::pair<Trust, std::string> required_trust(const RequestFacts& facts, const Policy& policy) {
-  std::pair<Trust, std::string> strictest{policy.trust_floor, ""};
-  for (const std::string& label : facts.labels) {
-    // A label that no rule knows is taken at its strictest: a typo must not open the door.
-    std::optional<Trust> least;
-    for (const LabelRule& rule : policy.labels)
-      if (rule.name == label) least = std::min(rule.trust, least.value_or(rule.trust));
-    Trust trust = least.value_or(Trust::local);
-    if (trust < strictest.first) strictest = {trust, label};
-  }
-  return strictest;
-}
-
 // Why a target is not used, and what a refusal that rests on this alone is called.
 struct Exclusion {
   Errc code;
   std::string why;
 };
+
+// What put the label on the request, for people: " (message 3, text of src/keys.cc)".
+std::string cause_of(const RequestFacts& facts, const std::string& label) {
+  auto cause = std::ranges::find(facts.label_causes, label, &LabelCause::label);
+  if (cause == facts.label_causes.end()) return "";
+  std::string place = cause->message ? fmt::format("message {}, ", cause->message) : "";
+  return fmt::format(" ({}{})", place, cause->why);
+}
 
 bool is_by_name(const RequestFacts& facts, const Target& target) {
   return facts.model == target.name || facts.model == target.model;
@@ -70,14 +64,18 @@ std::string lacking(const RequestFacts& facts, const Target& target, const Targe
 std::optional<Exclusion> exclusion(const RequestFacts& facts, const Policy& policy,
                                    const TaskRule& rule, const Target& target,
                                    const TargetState& state, const Candidate& candidate) {
-  auto [trust, label] = required_trust(facts, policy);
+  auto [trust, label] = required_trust(policy, facts.labels);
   if (target.trust > trust)
-    return Exclusion{Errc::denied,
-                     label.empty()
-                         ? fmt::format("trust {} is below the policy's floor {}",
-                                       enum_name(target.trust), enum_name(trust))
-                         : fmt::format("label \"{}\" allows trust {} at most, the target has {}",
-                                       label, enum_name(trust), enum_name(target.trust))};
+    return Exclusion{
+        Errc::denied,
+        label.empty()
+            ? fmt::format("trust {} is below the policy's floor {}", enum_name(target.trust),
+                          enum_name(trust))
+            : fmt::format("label \"{}\"{} allows trust {} at most, the target has {}", label,
+                          cause_of(facts, label), enum_name(trust), enum_name(target.trust))};
+  if (!policy.allow.empty() || !policy.deny.empty())
+    if (auto why = denied_fact(policy.allow, policy.deny, facts_of(target)))
+      return Exclusion{Errc::denied, std::move(*why)};
   if (target.kind == TargetKind::api && !target.price)
     return Exclusion{Errc::denied, "its price is not known"};
   if (std::string fields = lacking(facts, target, state); !fields.empty())
@@ -146,6 +144,24 @@ Decision unknown_model(const RequestFacts& facts, const Policy& policy) {
 
 }  // namespace
 
+std::pair<Trust, std::string> required_trust(const Policy& policy,
+                                             const std::vector<std::string>& labels) {
+  std::pair<Trust, std::string> strictest{policy.trust_floor, ""};
+  for (const std::string& label : labels) {
+    // A label that no rule knows is taken at its strictest: a typo must not open the door.
+    std::optional<Trust> least;
+    for (const LabelRule& rule : policy.labels)
+      if (rule.name == label) least = std::min(rule.trust, least.value_or(rule.trust));
+    Trust trust = least.value_or(Trust::local);
+    if (trust < strictest.first) strictest = {trust, label};
+  }
+  return strictest;
+}
+
+bool may_see(const Policy& policy, const Target& target, const std::vector<std::string>& labels) {
+  return target.trust <= required_trust(policy, labels).first;
+}
+
 Decision decide(const RequestFacts& facts, const Policy& policy,
                 const std::vector<TargetState>& states) {
   assert(states.size() == policy.targets.size());
@@ -154,6 +170,7 @@ Decision decide(const RequestFacts& facts, const Policy& policy,
   if (!is_known && !policy.targets.empty()) return unknown_model(facts, policy);
 
   Decision decision;
+  decision.labels = facts.labels;
   const TaskRule& rule = rule_of(policy, facts.task);
   const Value value = value_of(facts, policy);
   auto rank = [&](size_t i) {

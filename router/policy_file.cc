@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "privacy/rules.h"
 #include "router/providers.h"
 #include "settings/printer.h"
 #include "settings/section.h"
@@ -20,9 +21,17 @@ using settings::Section;
 constexpr double kMaxUsd = 1e6;
 
 template <class Key>
+void fact_keys(auto& rules, Key& key) {
+  for (const auto& [name, member] : kFactRules) key(name, rules.*member);
+}
+
+template <class Key>
 void policy_keys(auto& policy, Key& key) {
   key("name", policy.name);
   key("trust_floor", policy.trust_floor);
+  key("on_no_target", policy.on_no_target);
+  key.nested("allow", policy.allow, [](auto& rules, auto& inner) { fact_keys(rules, inner); });
+  key.nested("deny", policy.deny, [](auto& rules, auto& inner) { fact_keys(rules, inner); });
 }
 
 template <class Key>
@@ -59,6 +68,7 @@ void target_keys(auto& target, Key& key) {
   key("key_env", target.key_env);
   key("key_file", target.key_file);
   key("trust", target.trust);
+  for (const auto& [name, fact] : kFactNames) key(name, target.facts.*fact);
   key.nested("price", target.price, [](auto& price, auto& inner) { price_keys(price, inner); });
   key("quality", target.quality, 0.0, 1.0);
   key("context", target.n_context, 0, 1 << 24);
@@ -98,6 +108,11 @@ void label_keys(auto& label, Key& key) {
   key("trust", label.trust);
 }
 
+template <class Key>
+void workspace_keys(auto& roots, Key& key) {
+  key("roots", roots);
+}
+
 // ---- what no single key shows ----
 
 // An address alone: what else an URL can hold would be printed and logged, or ends up in the middle
@@ -110,14 +125,6 @@ bool is_base_url(std::string_view url) {
                return c <= ' ' || c >= 0x7f || c == '@' || c == '?' || c == '#';
              });
   return false;
-}
-
-bool is_on_this_machine(std::string_view base_url) {
-  std::string_view host = base_url.substr(std::min(base_url.size(), base_url.find("://") + 3));
-  host = host.substr(0, host.find_first_of("/"));
-  if (size_t colon = host.rfind(':'); colon != host.npos && !host.ends_with(']'))
-    host = host.substr(0, colon);
-  return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
 }
 
 // Not the key itself, which would then be printed and logged.
@@ -169,7 +176,7 @@ void check_target(Section& section, const Target& target) {
   if (!target.key_env.empty() && !target.key_file.empty())
     section.refuse("key_file", "either key_env or key_file");
   // Labels rely on it: "local" is what never leaves this machine.
-  if (is_api && target.trust == Trust::local && !is_on_this_machine(address))
+  if (is_api && target.trust == Trust::local && !is_on_this_machine(target))
     section.refuse("trust", "\"self\" or less: \"local\" is for this machine");
 }
 
@@ -212,6 +219,9 @@ void read_label(Section section, Policy& out) {
   LabelRule label;
   label_keys(label, section);
   if (label.name.empty()) section.refuse("name", "the label's name");
+  for (const std::string& pattern : label.match)
+    if (std::string expected = pattern_fault(pattern); !expected.empty())
+      section.refuse("match", expected);
   for (const LabelRule& other : out.labels)
     if (other.name == label.name && other.trust != label.trust)
       section.refuse("trust", fmt::format("\"{}\", as another [[label]] of the name \"{}\" has it",
@@ -253,6 +263,12 @@ Policy read_policy(Section& root) {
   });
   root.each("class", [&](Section section, std::string name) {
     read_task(std::move(section), name, policy);
+  });
+  read("workspace", [&](Section& section) {
+    workspace_keys(policy.roots, section);
+    for (const std::string& path : policy.roots)
+      if (!path.starts_with('/') && path != "~" && !path.starts_with("~/"))
+        section.refuse("roots", "absolute paths, or such as begin with ~/");
   });
   if (const toml::array* labels = root.array("label"))
     for (const toml::node& node : *labels) {
@@ -300,6 +316,8 @@ std::string print_policy(const Policy& policy) {
     task_keys(rule, printer);
     out += "\n" + printer.section("class", enum_name(task));
   }
+  if (!policy.roots.empty())
+    out += "\n" + printed("workspace", [&](Printer& key) { workspace_keys(policy.roots, key); });
   for (const LabelRule& label : policy.labels) {
     Printer printer;
     label_keys(label, printer);

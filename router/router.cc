@@ -36,6 +36,40 @@ class Ending {
   bool is_told_ = false;
 };
 
+// An answer to a labelled request carries its labels, wherever it turns up; also what was heard of
+// one that was cut off.
+class Inheritance {
+ public:
+  Inheritance(Labeller* labeller, const std::vector<std::string>& labels)
+      : labeller_(labels.empty() ? nullptr : labeller), labels_(labels) {}
+  ~Inheritance() {
+    if (labeller_) labeller_->derive(heard_, labels_);
+  }
+  Inheritance(const Inheritance&) = delete;
+  Inheritance& operator=(const Inheritance&) = delete;
+
+  // This outlives the sink that it gives.
+  DeltaSink hear(DeltaSink sink) {
+    if (!labeller_) return sink;
+    return [this, sink = std::move(sink)](const StreamDelta& delta) {
+      constexpr size_t kMost = 16 << 20;  // an answer is not longer
+      if (delta.kind != StreamDelta::Kind::progress && heard_.size() < kMost) heard_ += delta.text;
+      sink(delta);
+    };
+  }
+
+  void put_on(Completion& completion) const {
+    for (Block& block : completion.message.blocks)
+      for (const std::string& label : labels_)
+        if (std::ranges::count(block.labels, label) == 0) block.labels.push_back(label);
+  }
+
+ private:
+  Labeller* labeller_;
+  const std::vector<std::string>& labels_;
+  std::string heard_;
+};
+
 int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
              std::chrono::system_clock::now().time_since_epoch())
@@ -72,12 +106,7 @@ uint64_t estimate_tokens(const CompletionRequest& request) {
 
 void read_facts(const Policy& policy, RouteRequest& request) {
   RequestFacts& facts = request.facts;
-  for (Message& message : request.body.messages)
-    for (Block& block : message.blocks) {
-      block.labels = labels_of(policy, block);
-      for (const std::string& label : block.labels)
-        if (std::ranges::count(facts.labels, label) == 0) facts.labels.push_back(label);
-    }
+  label_by_source(policy, request);
   facts.n_prompt_estimate = estimate_tokens(request.body);
   facts.max_tokens = request.body.max_tokens;
   facts.needs = needs_of(request.body);
@@ -100,10 +129,17 @@ DecisionRecord Router::decide_on(const RequestFacts& facts,
   return record;
 }
 
-Task<Answer> Router::carry_out(const Decision& decision, const Policy& policy, RouteRequest request,
-                               DeltaSink sink) {
+Task<Answer> Router::carry_out(const DecisionRecord& record, const Policy& policy,
+                               RouteRequest request, DeltaSink sink) {
+  const Decision& decision = record.decision;
   if (decision.refused_as) co_return Error{*decision.refused_as, decision.reason};
   auto target = std::ranges::find(policy.targets, decision.target, &Target::name);
+  if (!may_see(policy, *target, request.facts.labels))
+    co_return Error{Errc::denied,
+                    fmt::format("target {} may not see what the request carries", target->name)};
+  if (services_.egress && target->kind != TargetKind::engine)
+    if (auto may = services_.egress->sending(record, *target, request.manifest); !may)
+      co_return may.error();
   co_return co_await services_.provider(target->kind)
       .complete(*target, std::move(request), std::move(sink));
 }
@@ -111,11 +147,19 @@ Task<Answer> Router::carry_out(const Decision& decision, const Policy& policy, R
 Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
                               std::function<void(const Decision&)> on_decision) {
   const std::shared_ptr<const Policy> policy = services_.policy();
-  read_facts(*policy, request);
+  if (services_.labeller) {
+    auto labelled = co_await services_.labeller->label(policy, request);
+    if (!labelled) co_return labelled.error();
+  } else {
+    read_facts(*policy, request);
+  }
   const DecisionRecord record = decide_on(request.facts, policy);
   Ending ending(services_.log, record);
   if (on_decision) on_decision(record.decision);
-  Answer answer = co_await carry_out(record.decision, *policy, std::move(request), std::move(sink));
+  Inheritance heirs(services_.labeller, record.facts.labels);
+  sink = heirs.hear(std::move(sink));
+  Answer answer = co_await carry_out(record, *policy, std::move(request), std::move(sink));
+  if (answer) heirs.put_on(*answer);
   ending.tell(answer);
   co_return answer;
 }

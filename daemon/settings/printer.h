@@ -50,6 +50,14 @@ class Printer {
     table_.insert(key, std::move(inner.table_));
   }
 
+  // One that is always there is left out when nothing of it is said.
+  template <class T, class Keys>
+  void nested(std::string_view key, const T& value, Keys keys) {
+    Printer inner;
+    keys(value, inner);
+    if (!inner.table_.empty()) table_.insert(key, std::move(inner.table_));
+  }
+
   // As [group] or [group.name]; an empty table too.
   std::string section(std::string_view group) const;
   std::string section(std::string_view group, std::string_view name) const;

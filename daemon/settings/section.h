@@ -64,6 +64,16 @@ class Section {
     section.finish();
   }
 
+  // The same for one that is always there.
+  template <class T, class Keys>
+  void nested(std::string_view key, T& out, Keys keys) {
+    const toml::table* inner = table(key);
+    if (!inner) return;
+    Section section(*inner, path_of(key), fault_);
+    keys(out, section);
+    section.finish();
+  }
+
   // Calls read(section, name) for every table of [group.NAME], in the order of the file: a TOML
   // table forgets it.
   void each(std::string_view group, const std::function<void(Section, std::string)>& read);

@@ -75,6 +75,20 @@ struct Exploration {
   }
 };
 
+// Why a request carries a label; no text.
+struct LabelCause {
+  std::string label;
+  std::string why;       // "path config/.env", "text of src/keys.cc", "looks like private-key"
+  std::string text;      // digest of the text that carries it (privacy/text_key.h); "": no single
+  uint32_t message = 0;  // of the conversation, from 1; 0: beside it
+  static void fields(auto& self, auto&& field) {
+    field("label", self.label);
+    field("why", self.why);
+    field.or_default("text", self.text);
+    field.or_default("message", self.message);
+  }
+};
+
 // What the router may know about a request; no text.
 struct RequestFacts {
   std::string id;       // request id, also in the response headers
@@ -83,7 +97,8 @@ struct RequestFacts {
   std::string model = "auto";  // as asked: auto, auto:cheap, ..., local, a target id or a model id
   TaskClass task = TaskClass::chat;
   std::vector<std::string> labels;  // union over all blocks and the request
-  uint64_t n_prompt_estimate = 0;   // tokens
+  std::vector<LabelCause> label_causes;
+  uint64_t n_prompt_estimate = 0;  // tokens
   uint32_t max_tokens = 0;
   Needs needs;
   std::optional<uint32_t> deadline_ms;
@@ -95,6 +110,7 @@ struct RequestFacts {
     field("model", self.model);
     field("task", self.task);
     field("labels", self.labels);
+    field.or_default("labelCauses", self.label_causes);
     field("promptEstimate", self.n_prompt_estimate);
     field("maxTokens", self.max_tokens);
     field("needs", self.needs);
@@ -174,6 +190,7 @@ struct Decision {
   std::optional<Errc> refused_as;
   std::vector<Candidate> candidates;  // every target, in the order of the policy
   bool is_exploring = false;          // another one looked better
+  std::vector<std::string> labels;    // of the request, which its answer inherits
   static void fields(auto& self, auto&& field) {
     field("id", self.id);
     field("target", self.target);
@@ -182,6 +199,7 @@ struct Decision {
     field("refusedAs", self.refused_as);
     field("candidates", self.candidates);
     field.or_default("exploring", self.is_exploring);
+    field.or_default("labels", self.labels);
   }
 };
 

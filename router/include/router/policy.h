@@ -7,10 +7,12 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "inference/message.h"
 #include "router/decision.h"
+#include "router/target_facts.h"
 
 namespace hearth::router {
 
@@ -34,6 +36,7 @@ struct Target {
   std::string key_env;   // api: environment variable with the key
   std::string key_file;  // api: 0600 file with the key
   Trust trust = Trust::local;
+  TargetFacts facts;           // as stated; facts_of() adds what is commonly known
   std::optional<Price> price;  // an engine without one costs nothing; an api needs one
   double quality = 0.5;        // prior that an answer is right, 0..1
   uint32_t n_context = 0;      // tokens; 0: unknown, not filtered
@@ -69,16 +72,27 @@ struct Explore {
 // One [[label]]: what carries the label, and the least trusted place that may see it.
 struct LabelRule {
   std::string name;
-  std::vector<std::string> match;  // path globs, "repo:GLOB", "tool:NAME"
+  std::vector<std::string> match;  // path globs, "repo:GLOB", "tool:NAME", "detector:NAME"
   Trust trust = Trust::local;
+  bool operator==(const LabelRule&) const = default;
+};
+
+// What becomes of a request that no target is left for. Never another target.
+enum class OnNoTarget : uint8_t {
+  refuse,
+  wait,  // until one is, when only time stands in its way, or its deadline has passed
+  ask    // refuse with the question whether to lift what stands in its way
 };
 
 struct Policy {
   std::string name = "default";
   Trust trust_floor = Trust::retained;  // no target less trusted than this is ever used
-  std::vector<Target> targets;          // in the order of the file
+  OnNoTarget on_no_target = OnNoTarget::refuse;
+  FactRules allow, deny;
+  std::vector<Target> targets;  // in the order of the file
   std::map<TaskClass, TaskRule> tasks;
   std::vector<LabelRule> labels;
+  std::vector<std::string> roots;  // [workspace]: folders whose labelled files are known by content
   Value value;
   Explore explore;
 };
@@ -98,4 +112,24 @@ Decision decide(const RequestFacts& facts, const Policy& policy,
 // Labels that the policy's rules put on a block's source, added to those it carries already.
 std::vector<std::string> labels_of(const Policy& policy, const Block& block);
 
+// The least trusted place that may see what carries these labels, and the label that says so: "" is
+// the policy's floor. A label that no rule knows is taken at its strictest.
+std::pair<Trust, std::string> required_trust(const Policy& policy,
+                                             const std::vector<std::string>& labels);
+
+// The gate. decide() keeps to it; whoever sends asks again right before, whatever was decided.
+bool may_see(const Policy& policy, const Target& target, const std::vector<std::string>& labels);
+
+// At this machine's own address.
+bool is_on_this_machine(const Target& target);
+
 }  // namespace hearth::router
+
+namespace hearth {
+template <>
+struct EnumNames<router::OnNoTarget> {
+  using O = router::OnNoTarget;
+  static constexpr std::pair<O, std::string_view> names[] = {
+      {O::refuse, "refuse"}, {O::wait, "wait"}, {O::ask, "ask"}};
+};
+}  // namespace hearth

@@ -1,6 +1,9 @@
 // A way to have a request answered: the local engine, remote APIs.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "inference/completion.h"
 #include "router/decision.h"
 #include "router/policy.h"
@@ -8,9 +11,16 @@
 
 namespace hearth::router {
 
+// What of a request would leave, for the record of what left; no text.
+struct Manifest {
+  std::vector<std::string> blocks;   // digests of its texts (privacy/text_key.h)
+  std::vector<std::string> sources;  // files that they came from, as far as is known
+};
+
 struct RouteRequest {
   RequestFacts facts;
   CompletionRequest body;
+  Manifest manifest{};
 };
 
 // Serves every target of its kind; stateless between requests but for its connections. Lives on the

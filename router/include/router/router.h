@@ -9,11 +9,22 @@
 #include "inference/completion.h"
 #include "router/decision.h"
 #include "router/decision_log.h"
+#include "router/labeller.h"
 #include "router/policy.h"
 #include "router/provider.h"
 #include "support/task.h"
 
 namespace hearth::router {
+
+// Lives on the loop thread. Told right before a request goes to a target that is not the engine,
+// so that what leaves can be written down with its labels and sources; an error keeps it from being
+// sent.
+class EgressWatch {
+ public:
+  virtual ~EgressWatch() = default;
+  virtual Result<> sending(const DecisionRecord& record, const Target& target,
+                           const Manifest& manifest) = 0;
+};
 
 // The seam that sessions and served wires stand on; tests script it.
 class Completer {
@@ -38,6 +49,8 @@ class Router : public Completer {
     // The policy in force now; a request keeps the one that it was decided by.
     std::function<std::shared_ptr<const Policy>()> policy;
     DecisionLog& log;
+    Labeller* labeller = nullptr;   // null: labels come from sources and headers alone
+    EgressWatch* egress = nullptr;  // null: nobody asks
   };
 
   explicit Router(Services services) : services_(std::move(services)) {}
@@ -47,7 +60,7 @@ class Router : public Completer {
 
  private:
   DecisionRecord decide_on(const RequestFacts& facts, const std::shared_ptr<const Policy>& policy);
-  Task<Answer> carry_out(const Decision& decision, const Policy& policy, RouteRequest request,
+  Task<Answer> carry_out(const DecisionRecord& record, const Policy& policy, RouteRequest request,
                          DeltaSink sink);
 
   Services services_;
@@ -58,6 +71,10 @@ class Router : public Completer {
 // What the router reads off a request: labels of its blocks, needs, size. Fills request.facts, and
 // the labels of the blocks.
 void read_facts(const Policy& policy, RouteRequest& request);
+
+// The part of it that is about where blocks came from: labels of the request and its blocks, and
+// why.
+void label_by_source(const Policy& policy, RouteRequest& request);
 
 // Characters over four: good enough to filter and to forecast, never used to refuse locally.
 uint64_t estimate_tokens(const CompletionRequest& request);
