@@ -28,6 +28,8 @@ std::vector<Command> commands() {
       group("token", "Work on the access token", {token_rotate()}),
       group("bench", "Measure speed on this machine", {bench_engine()}),
       group("route", "Work on where requests go", {route_simulate()}),
+      group("policy", "Work on the policy", {policy_check(), policy_show(), policy_test()}),
+      egress_list().with({egress_verify()}),
       completion(commands),
       quantize(),
       group("dev", "For people who work on models",

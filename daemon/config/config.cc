@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "router/policy_file.h"
 #include "settings/printer.h"
@@ -82,6 +83,24 @@ void lay_over(toml::table& below, toml::table&& above) {
   }
 }
 
+// The policy of another file; then there is none beside it.
+router::Policy read_policy_file(Section& root) {
+  std::string name;
+  root("policy_file", name);
+  for (std::string_view section : {"policy", "value", "target", "class", "label", "workspace"})
+    if (root.has(section))
+      root.refuse("policy_file", fmt::format("no [{}] beside it: the policy is in that file", section));
+  const toml::node& node = *root.find("policy_file");
+  const toml::source_path_ptr& from = node.source().path;
+  const std::filesystem::path folder = from ? std::filesystem::path(*from).parent_path() : "";
+  const std::string path = folder / name;
+  auto text = file::read(path, 1 << 20);
+  auto policy = text ? router::parse_policy(*text, path) : Result<router::Policy>(text.error());
+  if (policy) return std::move(*policy);
+  if (!root.fault().error) root.fault().error = policy.error();
+  return {};
+}
+
 Result<Config> read_config(const toml::table& table, const std::string& file_names) {
   settings::Fault fault{file_names, std::nullopt};
   Section root(table, "", fault);
@@ -103,7 +122,10 @@ Result<Config> read_config(const toml::table& table, const std::string& file_nam
     model_keys(model, section);
     section.finish();
   });
-  config.policy = router::read_policy(root);
+  if (root.has("policy_file"))
+    config.policy = read_policy_file(root);
+  else
+    config.policy = router::read_policy(root);
   root.finish();
   check_aliases(config, table, fault);
   if (fault.error) return *fault.error;
@@ -137,6 +159,12 @@ std::string to_toml(const Config& config) {
         }).section("model", model.name));
   add(router::print_policy(config.policy));
   return out;
+}
+
+Result<Config> load_file(const std::string& path) {
+  auto text = file::read(path, 1 << 20);
+  if (!text) return text.error();
+  return parse_config(*text, path);
 }
 
 Result<Config> load_config(const std::vector<std::string>& files) {

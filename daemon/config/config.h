@@ -62,7 +62,9 @@ struct Config {
   SessionConfig sessions;
   LogConfig log;
   std::vector<ModelConfig> models;
-  router::Policy policy;  // [policy], [target.*], [class.*], [[label]]
+  // [policy], [target.*], [class.*], [[label]], ... here, or in the file that policy_file names
+  // (from this one's folder on).
+  router::Policy policy;
 
   // Null when no [model.NAME] has that name or alias.
   const ModelConfig* find_model(std::string_view name_or_alias) const;
@@ -71,6 +73,8 @@ struct Config {
 // Reads the files, the most important last; those that are missing leave the defaults. The `text`
 // variant is for tests and fuzzing.
 Result<Config> load_config(const std::vector<std::string>& files);
+// One file alone, which has to be there: a hearth.toml, or a policy.
+Result<Config> load_file(const std::string& path);
 Result<Config> parse_config(std::string_view text, const std::string& file_name);
 
 // The effective configuration as TOML, keys never shown: what config/get and `config check` print.

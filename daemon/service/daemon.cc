@@ -1,6 +1,8 @@
 #include "service/daemon.h"
 
 #include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -18,8 +20,10 @@
 #include "net/http_server.h"
 #include "net/listener.h"
 #include "net/ws_connection.h"
+#include "router/labeller.h"
 #include "router/providers.h"
 #include "router/router.h"
+#include "service/egress_journal.h"
 #include "service/metrics.h"
 #include "service/model_catalog.h"
 #include "service/openai_handlers.h"
@@ -42,20 +46,12 @@ bool needs_restart(const Config& now, const Config& next) {
          now.log.keep != next.log.keep;
 }
 
-void log_egress(const Egress& egress) {
-  log::info("egress", {{"cause", egress.cause},
-                       {"host", fmt::format("{}", fmt::join(egress.hosts, " > "))},
-                       {"sent", egress.n_sent},
-                       {"received", egress.n_received},
-                       {"status", egress.status}});
-}
-
 // Everything that lives as long as the daemon serves. Members stand in order of dependence.
 class Daemon {
  public:
   Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<const Config> config,
          transport::Token token, transport::Listener listener,
-         std::unique_ptr<session::Store> store);
+         std::unique_ptr<session::Store> store, egress::Ledger egress);
 
   Task<> run();
 
@@ -82,6 +78,8 @@ class Daemon {
   std::unique_ptr<session::Store> store_;
   engine::EngineClient engine_;
   ModelCatalog catalog_;
+  EgressJournal egress_;
+  router::Labeller labeller_;
   std::unique_ptr<router::Provider> local_;
   std::unique_ptr<router::Provider> remote_;
   Metrics metrics_;
@@ -113,7 +111,7 @@ transport::HttpOptions Daemon::http_options(const Config& config) {
 
 Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<const Config> config,
                transport::Token token, transport::Listener listener,
-               std::unique_ptr<session::Store> store)
+               std::unique_ptr<session::Store> store, egress::Ledger egress)
     : loop_(loop),
       options_(std::move(options)),
       config_(std::move(config)),
@@ -124,14 +122,16 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       engine_(loop.get_executor(),
               {"/proc/self/exe", path::join(options_.folders.state, "engine.log")}),
       catalog_(models::Store(path::join(options_.folders.data, "models")), config_),
+      egress_(std::move(egress)),
+      labeller_(loop.get_executor(), path::join(options_.folders.state, "declassified.jsonl")),
       local_(router::make_engine_provider(
           engine_, [this](const std::string& model) { return catalog_.spec(model); })),
-      remote_(router::make_remote_provider(loop.get_executor(), &log_egress)),
+      remote_(router::make_remote_provider(loop.get_executor(), egress_.sink())),
       journal_(metrics_),
       router_({[this](router::TargetKind kind) -> router::Provider& {
                  return kind == router::TargetKind::engine ? *local_ : *remote_;
                },
-               [this] { return catalog_.policy(); }, journal_}),
+               [this] { return catalog_.policy(); }, journal_, &labeller_, &egress_}),
       sessions_(loop.get_executor(), *store_, router_),
       session_methods_(sessions_, *store_),
       openai_(router_, catalog_, engine_),
@@ -238,6 +238,7 @@ Result<std::string> Daemon::rotate_token() {
   if (auto done = token_.rotate(); !done) return done.error();
   if (auto done = announce(); !done) return done.error();
   server_.drop_clients();
+  log::hide(token_.text());
   log::info("token rotated");
   return token_.text();
 }
@@ -313,7 +314,22 @@ Task<> Daemon::end() {
 
 }  // namespace
 
+namespace {
+
+// Keys and prompts are in this process's memory and environment: programs of the same user may not
+// read them, nor does a crash leave them in a file.
+void close_to_others() {
+#if !defined(__SANITIZE_ADDRESS__)  // whose leak check reads the process
+  ::prctl(PR_SET_DUMPABLE, 0);
+#endif
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+}
+
+}  // namespace
+
 Result<> run_daemon(DaemonOptions options) {
+  close_to_others();
   ::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is an error of write()
   const path::Folders& folders = options.folders;
   for (const std::string& folder : {folders.state, folders.runtime})
@@ -330,6 +346,7 @@ Result<> run_daemon(DaemonOptions options) {
   if (!listener) return listener.error();
   auto token = transport::Token::open(path::join(folders.state, "token"));
   if (!token) return token.error();
+  log::hide(token->text());
   log::set_level(config->log.level);
   if (auto opened = log::open_file(path::join(folders.state, "hearth.log"), config->log.max_bytes,
                                    static_cast<int>(config->log.keep));
@@ -345,8 +362,11 @@ Result<> run_daemon(DaemonOptions options) {
                  store.error().message + ", it has another XDG_RUNTIME_DIR than this one"};
   if (!store) return store.error();
 
+  auto egress = egress::Ledger::open(path::join(folders.state, "egress"));
+  if (!egress) return egress.error();
+
   Daemon daemon(loop, std::move(options), std::move(config), std::move(*token),
-                std::move(*listener), std::move(*store));
+                std::move(*listener), std::move(*store), std::move(*egress));
   std::exception_ptr failure;
   net::co_spawn(loop, daemon.run(), [&](std::exception_ptr error) { failure = error; });
   loop.run();

@@ -1,0 +1,64 @@
+#include "service/egress_journal.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "support/log.h"
+
+namespace hearth {
+
+namespace {
+
+int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+Result<> EgressJournal::sending(const router::DecisionRecord& record, const router::Target& target,
+                                const router::Manifest& manifest) {
+  if (auto may = ledger_.may_send(); !may) return may;
+  const std::string& request = record.facts.id;
+  auto [place, is_new] = requests_.try_emplace(request);
+  if (is_new) order_.push_back(request);
+  egress::Record& known = place->second;
+  known.decision = record.decision.id;
+  known.target = target.name;
+  known.trust = enum_name(target.trust);
+  known.labels = record.facts.labels;
+  known.blocks = manifest.blocks;
+  known.sources = manifest.sources;
+  if (order_.size() > kMaxRequests) {
+    requests_.erase(order_.front());
+    order_.pop_front();
+  }
+  return {};
+}
+
+void EgressJournal::write(const Egress& egress) {
+  log::info("egress", {{"cause", egress.cause},
+                       {"host", fmt::format("{}", fmt::join(egress.hosts, " > "))},
+                       {"sent", egress.n_sent},
+                       {"received", egress.n_received},
+                       {"status", egress.status}});
+  auto request = requests_.find(egress.cause);
+  egress::Record record = request == requests_.end() ? egress::Record{} : request->second;
+  record.time_ms = now_ms();
+  record.hosts = egress.hosts;
+  record.method = egress.method;
+  record.status = egress.status;
+  record.n_sent = egress.n_sent;
+  record.n_received = egress.n_received;
+  record.cause = egress.cause;
+  (void)ledger_.append(std::move(record));  // it says so itself, and refuses what comes next
+}
+
+void EgressJournal::prune(uint32_t keep_days) {
+  if (const size_t n = ledger_.prune(keep_days, now_ms()))
+    log::info("old days of the egress ledger removed", {{"days", n}});
+}
+
+}  // namespace hearth
