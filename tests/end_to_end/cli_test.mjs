@@ -52,7 +52,7 @@ test('a command of another version than the daemon says so and what to do', () =
 test('a wrong command or option is refused with the choices', () => {
   assertFails(without(), 2, /expected a command; commands are: serve, chat/);
   assertFails(without('stauts'), 2, /unknown command "stauts"; commands are: .*status/);
-  assertFails(without('token'), 2, /hearth token: expected a command; commands are: rotate/);
+  assertFails(without('token'), 2, /hearth token: expected a command; commands are: create, list/);
   assertFails(without('config', 'chek'), 2, /hearth config: unknown command "chek"; commands are: check/);
   assertFails(without('status', '--wat'), 2, /--wat/, /hearth status --help/);
   assertFails(without('models', 'rm'), 2, /name is required/);
