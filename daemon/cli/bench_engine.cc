@@ -1,6 +1,7 @@
 // `hearth bench engine`, with the options of the other engines' benches.
 #include "cli/commands.h"
 #include "cli/model_path.h"
+#include "cli/terminal.h"
 #include "inference/entry_points.h"
 
 namespace hearth::cli {
@@ -11,7 +12,9 @@ using Options = engine::BenchOptions;
 
 int run(const Common& common, const Options& options) {
   Options with_path = options;
-  with_path.model = model_path(common, options.model);
+  auto path = model_path(common, options.model);
+  if (!path) return fail(path.error());
+  with_path.model = std::move(*path);
   with_path.json = common.json;
   return engine::bench_main(with_path);
 }

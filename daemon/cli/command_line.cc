@@ -36,11 +36,12 @@ std::string usage_error(const CLI::App* app, const CLI::Error& error,
   }
   std::string what = error.what();
   if (at->get_require_subcommand_min() > 0) {
-    bool is_word = n_named < arguments.size() && !arguments[n_named].starts_with("-");
-    what = fmt::format(
-        "{}; commands are: {}",
-        is_word ? fmt::format("unknown command \"{}\"", arguments[n_named]) : "expected a command",
-        names_of(*at));
+    what = "expected a command";
+    if (n_named < arguments.size())
+      what = fmt::format("unknown {} \"{}\"",
+                         arguments[n_named].starts_with("-") ? "option" : "command",
+                         arguments[n_named]);
+    what += "; commands are: " + names_of(*at);
   }
   return fmt::format("{}: {}\n(`{} --help` says more)\n", path, what, path);
 }
@@ -81,12 +82,17 @@ int run_command_line(const std::vector<std::string>& arguments,
 
   CommandLine line(commands);
   line.app.set_version_flag("--version", [&] { return version(common); });
+  std::vector<std::string> words = arguments;
+  if (!words.empty() && words[0] == "help") {  // `hearth help models` is `hearth models --help`
+    words.erase(words.begin());
+    words.push_back("--help");
+  }
   try {
-    line.app.parse(std::vector(arguments.rbegin(), arguments.rend()));  // it takes from the back
-  } catch (const CLI::Success& asked) {                                 // --help, --version
+    line.app.parse(std::vector(words.rbegin(), words.rend()));  // it takes from the back
+  } catch (const CLI::Success& asked) {                         // --help, --version
     return line.app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "{}", usage_error(&line.app, error, arguments));
+    fmt::print(stderr, "{}", usage_error(&line.app, error, words));
     return kUsage;
   }
   const CommandLine::Choice& chosen = line.chosen();

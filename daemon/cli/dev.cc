@@ -16,6 +16,13 @@ struct Options {
 
 int status_of(const Result<>& done) { return done ? 0 : fail(done.error()); }
 
+// `work` with the model's path.
+template <class Work>
+int with_model(const Common& common, const Options& options, const Work& work) {
+  auto path = model_path(common, options.model);
+  return path ? status_of(work(*path)) : fail(path.error());
+}
+
 void take_model(Form& form, Options& options) {
   form.option("model", options.model, "A path or a stored model's name").required();
 }
@@ -32,8 +39,9 @@ void take_out(Form& form, Options& options) {
 
 Command dev_logits() {
   auto run = [](const Common& common, const Options& options) {
-    return status_of(engine::dev_logits(model_path(common, options.model), options.tokens,
-                                        options.out, options.exact));
+    return with_model(common, options, [&](const std::string& model) {
+      return engine::dev_logits(model, options.tokens, options.out, options.exact);
+    });
   };
   auto declare = [](Form& form, Options& options) {
     take_model(form, options);
@@ -48,7 +56,9 @@ Command dev_logits() {
 
 Command dev_embed() {
   auto run = [](const Common& common, const Options& options) {
-    return status_of(engine::dev_embed(model_path(common, options.model), options.tokens));
+    return with_model(common, options, [&](const std::string& model) {
+      return engine::dev_embed(model, options.tokens);
+    });
   };
   auto declare = [](Form& form, Options& options) {
     take_model(form, options);
@@ -59,7 +69,9 @@ Command dev_embed() {
 
 Command dev_tokenize() {
   auto run = [](const Common& common, const Options& options) {
-    return status_of(engine::dev_tokenize(model_path(common, options.model), options.special));
+    return with_model(common, options, [&](const std::string& model) {
+      return engine::dev_tokenize(model, options.special);
+    });
   };
   auto declare = [](Form& form, Options& options) {
     take_model(form, options);
@@ -72,7 +84,7 @@ Command dev_tokenize() {
 
 Command dev_detokenize() {
   auto run = [](const Common& common, const Options& options) {
-    return status_of(engine::dev_detokenize(model_path(common, options.model)));
+    return with_model(common, options, engine::dev_detokenize);
   };
   return command<Options>("detokenize", "A JSON array of token ids on stdin, their text out", run,
                           take_model);
@@ -91,7 +103,9 @@ Command dev_template() {
 
 Command dev_inspect() {
   auto run = [](const Common& common, const Options& options) {
-    return status_of(engine::dev_inspect(model_path(common, options.model), common.json));
+    return with_model(common, options, [&](const std::string& model) {
+      return engine::dev_inspect(model, common.json);
+    });
   };
   auto declare = [](Form& form, Options& options) {
     take_model(form, options);

@@ -12,7 +12,9 @@ using Options = engine::QuantizeOptions;
 
 int run(const Common& common, const Options& options) {
   Options with_path = options;
-  with_path.in = model_path(common, options.in);
+  auto in = model_path(common, options.in);
+  if (!in) return fail(in.error());
+  with_path.in = std::move(*in);
   auto done = engine::quantize(with_path);
   return done ? 0 : fail(done.error());
 }

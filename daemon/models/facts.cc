@@ -53,7 +53,7 @@ uint64_t kv_token_bytes(json::Element metadata, const std::string& architecture)
 std::string reason_of(const ProgramOutput& output, const std::string& path) {
   std::string reason = output.errors;
   while (reason.ends_with('\n')) reason.pop_back();
-  constexpr std::string_view kSpeaker = "hearth dev inspect: ";
+  constexpr std::string_view kSpeaker = "hearth: ";
   if (reason.starts_with(kSpeaker)) reason.erase(0, kSpeaker.size());
   return reason.empty()
              ? fmt::format("{}: not a model (reading it ended with status {})", path, output.status)

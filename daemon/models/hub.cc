@@ -104,7 +104,11 @@ Task<Result<std::vector<RemoteFile>>> list_files(HttpClient& http, const Hub& hu
   OutboundRequest request =
       hub.get(fmt::format("{}/api/models/{}/tree/main?recursive=1", hub.endpoint, url_path(repo)));
   auto response = co_await http.fetch(std::move(request), std::move(keep));
-  if (!response) co_return response.error();
+  if (!response)
+    co_return Error{response.error().code,
+                    fmt::format("{}; check the network (proxies of the environment and HF_ENDPOINT "
+                                "are honoured), or pull a file that is here: hearth pull PATH",
+                                response.error().message)};
   if (response->status != 200) co_return refused(hub, repo, response->status);
   auto document = json::Document::parse(body);
   simdjson::dom::array entries;
@@ -309,10 +313,10 @@ Task<Result<StoredModel>> pull_files(HttpClient& http, const Store& store, HubMo
 
 void log_egress(const Egress& egress) {
   log::debug("egress", {{"cause", "pull"},
-                       {"host", egress.hosts.back()},
-                       {"sent", egress.n_sent},
-                       {"received", egress.n_received},
-                       {"status", egress.status}});
+                        {"host", egress.hosts.back()},
+                        {"sent", egress.n_sent},
+                        {"received", egress.n_received},
+                        {"status", egress.status}});
 }
 
 Task<> pull_into(std::optional<Result<StoredModel>>& outcome, HttpClient& http, const Store& store,

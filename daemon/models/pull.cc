@@ -22,6 +22,11 @@ namespace fs = std::filesystem;
 Result<Reference> parse_reference(std::string_view text) {
   if (text.empty()) return Reference(DefaultModel{});
   if (!text.starts_with("hf:")) {
+    if (text.find("://") != text.npos)
+      return Error{Errc::invalid,
+                   fmt::format("\"{}\": an address is not taken, expected hf:ORG/REPO, "
+                               "hf:ORG/REPO:QUANT, hf:ORG/REPO/FILE or a path to a .gguf",
+                               text)};
     if (text.find('/') != text.npos || text.ends_with(".gguf"))
       return Reference(LocalFile{std::string(text)});
     return Error{Errc::invalid, fmt::format("\"{}\": expected hf:ORG/REPO, hf:ORG/REPO:QUANT, "

@@ -2,17 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/sha.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 
+#include "net/digest.h"
 #include "net/owned_file.h"
 #include "support/file.h"
 #include "support/path.h"
@@ -23,35 +20,8 @@ namespace {
 
 constexpr size_t kTokenBytes = 32;
 
-using Digest = std::array<unsigned char, SHA256_DIGEST_LENGTH>;
-
-Digest sha256(std::string_view text) {
-  Digest digest;
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-  return digest;
-}
-
-std::string hex(const unsigned char* bytes, size_t n_bytes) {
-  std::string text;
-  text.reserve(2 * n_bytes);
-  for (size_t i = 0; i < n_bytes; ++i) fmt::format_to(std::back_inserter(text), "{:02x}", bytes[i]);
-  return text;
-}
-
-Result<std::string> random_token() {
-  unsigned char bytes[kTokenBytes];
-  if (::getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes))
-    return Error{Errc::io, "cannot get random bytes from the kernel"};
-  return hex(bytes, sizeof bytes);
-}
-
-bool is_token(std::string_view text) {
-  return text.size() == 2 * kTokenBytes &&
-         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
 Result<std::string> write_new_token(const std::string& path) {
-  auto text = random_token();
+  auto text = random_hex(kTokenBytes);
   if (!text) return text;
   if (auto written = file::write_atomic(path, *text + "\n", 0600); !written) return written.error();
   return text;
@@ -70,7 +40,7 @@ Result<Token> Token::open(std::string path) {
   }
   if (!bytes) return bytes.error();
   while (!bytes->empty() && bytes->back() == '\n') bytes->pop_back();
-  if (!is_token(*bytes))
+  if (!is_hex(*bytes, kTokenBytes))
     return Error{Errc::corrupt,
                  fmt::format("{}: expected {} hex digits; delete the file and a new token is made",
                              path, 2 * kTokenBytes)};
@@ -78,9 +48,7 @@ Result<Token> Token::open(std::string path) {
 }
 
 bool Token::matches(std::string_view presented) const {
-  Digest expected = sha256(text_);
-  Digest actual = sha256(presented);
-  return CRYPTO_memcmp(expected.data(), actual.data(), expected.size()) == 0;
+  return is_equal(sha256_hex(text_), sha256_hex(presented));
 }
 
 Result<> Token::rotate() {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "support/log.h"
+
 namespace hearth::transport {
 
 namespace {
@@ -67,9 +69,15 @@ std::optional<std::string_view> presented_token(const HttpRequest& head) {
   return std::nullopt;
 }
 
+int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 }  // namespace
 
-std::optional<Refusal> Gate::check(const HttpRequest& head, const Peer& peer) const {
+std::optional<Refusal> Gate::check(HttpRequest& head, const Peer& peer) const {
   if (auto refusal = check_host(head, peer)) return refusal;
   if (auto refusal = check_origin(head)) return refusal;
   if (head.path == "/healthz") return std::nullopt;
@@ -95,7 +103,7 @@ std::optional<Refusal> Gate::check_origin(const HttpRequest& head) const {
   return Refusal{403, "requests from web pages (with an Origin header) are refused"};
 }
 
-std::optional<Refusal> Gate::check_token(const HttpRequest& head) const {
+std::optional<Refusal> Gate::check_token(HttpRequest& head) const {
   if (asks_in_query(head.query))
     return Refusal{401,
                    "a token in the URL is refused: URLs end up in logs; send it as "
@@ -103,8 +111,24 @@ std::optional<Refusal> Gate::check_token(const HttpRequest& head) const {
   auto presented = presented_token(head);
   if (!presented)
     return Refusal{401, "no token: send the one of the discovery file as Authorization: Bearer"};
-  if (!token_.matches(*presented)) return Refusal{401, "wrong token"};
+  const bool is_owner = token_.matches(*presented);
+  if (!clients_) return is_owner ? std::nullopt : std::optional(Refusal{401, "wrong token"});
+  if (clients_->refresh() && clients_->fault())
+    log::error("named tokens are refused", {{"error", clients_->fault()->message}});
+  auto client = clients_->find(*presented);
+  if (is_owner) return std::nullopt;
+  if (!client) return Refusal{401, "wrong token"};
+  if (client->expires_ms != 0 && client->expires_ms <= now_ms())
+    return Refusal{401, fmt::format("the token \"{}\" has expired", client->name)};
+  head.client = std::move(client);
   return std::nullopt;
+}
+
+bool Gate::is_current(const ClientToken& client) const {
+  if (!clients_) return false;
+  clients_->refresh();
+  return std::ranges::any_of(clients_->list(),
+                             [&](const auto& each) { return each->sha256 == client.sha256; });
 }
 
 std::optional<std::chrono::milliseconds> Gate::begin_penalty(

@@ -1,7 +1,9 @@
 // Who may talk to us, decided on the request's head before anything else is done with it:
 //   Host    must be one of our own names, always, on TCP (DNS rebinding)
 //   Origin  must be absent or listed, even with the right token (web pages)
-//   token   must be right, except for /healthz; from a header, never from the URL
+//   token   must be right, except for /healthz; from a header, never from the URL. It is the
+//   owner's
+//           or one with a name (client_tokens.h), which opens the routes that are for clients
 // A flood of wrong tokens is slowed by making the offender wait; the right token never waits.
 // Lives on the loop thread.
 #pragma once
@@ -13,6 +15,7 @@
 #include <vector>
 
 #include "net/auth.h"
+#include "net/client_tokens.h"
 #include "net/http_message.h"
 #include "net/socket.h"
 
@@ -27,10 +30,16 @@ struct GateOptions {
 
 class Gate {
  public:
-  Gate(Token& token, GateOptions options) : token_(token), options_(std::move(options)) {}
+  // Without `clients` there are no tokens but the owner's.
+  Gate(Token& token, GateOptions options, ClientTokens* clients = nullptr)
+      : token_(token), clients_(clients), options_(std::move(options)) {}
 
-  // Nothing: come in. Host and Origin first, so that a web page learns nothing about tokens.
-  std::optional<Refusal> check(const HttpRequest& head, const Peer& peer) const;
+  // Nothing: come in, and head.client says who. Host and Origin first, so that a web page learns
+  // nothing about tokens.
+  std::optional<Refusal> check(HttpRequest& head, const Peer& peer) const;
+
+  // False: that token has been revoked since.
+  bool is_current(const ClientToken& client) const;
 
   // After a 401: how this offender is to be treated. Zero: answer at once. Nothing: answer 429.
   // Each wait ends with end_penalty().
@@ -45,9 +54,10 @@ class Gate {
  private:
   std::optional<Refusal> check_host(const HttpRequest& head, const Peer& peer) const;
   std::optional<Refusal> check_origin(const HttpRequest& head) const;
-  std::optional<Refusal> check_token(const HttpRequest& head) const;
+  std::optional<Refusal> check_token(HttpRequest& head) const;
 
   Token& token_;
+  ClientTokens* clients_;
   GateOptions options_;
   std::chrono::steady_clock::time_point second_{};
   int n_mistakes_ = 0;  // in the current second

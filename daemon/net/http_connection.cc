@@ -140,10 +140,14 @@ Task<bool> Connection::read_more(size_t max_bytes) {
 }
 
 // Who it is comes before what it wants: strangers do not learn which paths exist.
-std::optional<Refusal> Connection::admit(const RequestParser& parser,
-                                         const HttpServer::Route* route) const {
-  const HttpRequest& request = parser.request();
+std::optional<Refusal> Connection::admit(RequestParser& parser, const HttpServer::Route* route) {
+  HttpRequest& request = parser.request();
   if (auto refusal = server_.gate_.check(request, peer_)) return refusal;
+  client_ = request.client;
+  if (client_ && (!route || route->access == Access::owner))
+    return Refusal{403, fmt::format("the token \"{}\" is for model requests (/v1/...): {} is the "
+                                    "owner's alone",
+                                    client_->name, request.path)};
   if (!route) return Refusal{404, fmt::format("no such path: {}", request.path)};
   if (route->websocket && parser.is_websocket_upgrade()) {
     if (input_.empty()) return std::nullopt;

@@ -27,6 +27,8 @@ class Connection {
   void ask_to_end(uint16_t close_code, const char* reason);
   // Now.
   void cut();
+  // Whose token its last request came with; null: the owner's, or none.
+  const std::shared_ptr<const ClientToken>& client() const { return client_; }
 
  private:
   friend class Responder;
@@ -41,7 +43,7 @@ class Connection {
   Task<std::optional<Refusal>> read_head(RequestParser& parser);
   Task<std::optional<Refusal>> read_body(RequestParser& parser);
   Task<bool> read_more(size_t max_bytes);
-  std::optional<Refusal> admit(const RequestParser& parser, const HttpServer::Route* route) const;
+  std::optional<Refusal> admit(RequestParser& parser, const HttpServer::Route* route);
   Task<> refuse(Refusal refusal);
   Task<bool> wait_penalty();
   Task<bool> answer(const HttpHandler& handler, RequestParser& parser);
@@ -59,6 +61,7 @@ class Connection {
   Socket socket_;
   const Peer peer_;
   const uint64_t client_id_;
+  std::shared_ptr<const ClientToken> client_;
   std::string input_;               // bytes read and not yet understood
   std::optional<Upgrade> upgrade_;  // the last request of this connection
   std::unique_ptr<AcceptedWebSocket> websocket_;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,8 @@
 #include "support/task.h"
 
 namespace hearth::transport {
+
+struct ClientToken;
 
 struct Header {
   std::string name;
@@ -27,6 +30,8 @@ struct HttpRequest {
   std::string body;
   uint64_t client_id = 0;  // unique per connection for the life of the daemon
   std::string remote;      // for logs
+  // The named token that it came with (client_tokens.h); null: the owner's.
+  std::shared_ptr<const ClientToken> client;
 
   // The first header of that name (letter case ignored), or nothing.
   std::optional<std::string_view> header(std::string_view name) const;

@@ -69,8 +69,10 @@ HttpServer::HttpServer(net::any_io_executor executor, Gate& gate, HttpOptions op
 
 HttpServer::~HttpServer() = default;
 
-void HttpServer::route(std::string method, std::string path, HttpHandler handler) {
-  routes_[std::move(path)].methods[std::move(method)] = std::move(handler);
+void HttpServer::route(std::string method, std::string path, HttpHandler handler, Access access) {
+  Route& route = routes_[std::move(path)];
+  route.methods[std::move(method)] = std::move(handler);
+  route.access = access;
 }
 
 void HttpServer::websocket(std::string path, WebSocketHandler handler) {
@@ -121,7 +123,8 @@ void HttpServer::turn_away_next(Listener::Acceptor& acceptor) {
 }
 
 void HttpServer::adopt(Socket socket, Peer peer) {
-  if (is_stopping_ || tasks_.size() >= options_.max_connections) return turn_away(socket.native_handle());
+  if (is_stopping_ || tasks_.size() >= options_.max_connections)
+    return turn_away(socket.native_handle());
   tasks_.spawn("connection", run(std::move(socket), std::move(peer)));
 }
 
@@ -135,6 +138,11 @@ Task<> HttpServer::run(Socket socket, Peer peer) {
 void HttpServer::drop_clients() {
   for (Connection* connection : connections_)
     connection->ask_to_end(kClosePolicy, "the token has changed");
+}
+
+void HttpServer::cut_revoked() {
+  for (Connection* connection : connections_)
+    if (connection->client() && !gate_.is_current(*connection->client())) connection->cut();
 }
 
 Task<> HttpServer::stop(std::chrono::milliseconds drain) {

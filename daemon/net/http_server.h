@@ -47,14 +47,18 @@ struct HttpOptions {
 
 class Connection;
 
+// Who may use a route: the owner alone, or also clients with a named token.
+enum class Access : uint8_t { clients, owner };
+
 class HttpServer {
  public:
   HttpServer(net::any_io_executor executor, Gate& gate, HttpOptions options);
   ~HttpServer();
 
   // Routes are exact paths, set before serve(). /healthz is there from the start.
-  void route(std::string method, std::string path, HttpHandler handler);
-  void websocket(std::string path, WebSocketHandler handler);
+  void route(std::string method, std::string path, HttpHandler handler,
+             Access access = Access::clients);
+  void websocket(std::string path, WebSocketHandler handler);  // the owner's
 
   // Accepts from now on.
   void serve(Listener listener);
@@ -64,6 +68,8 @@ class HttpServer {
 
   // Ends every connection politely, new ones are welcome: for a rotated token.
   void drop_clients();
+  // Cuts the connections of clients whose token is no longer there, whatever they are at.
+  void cut_revoked();
 
   // Polite first (no new connections, requests finish, WebSockets close with 1012), then after
   // `drain` terminal. Returns when the last connection has ended.
@@ -78,6 +84,7 @@ class HttpServer {
   struct Route {
     std::map<std::string, HttpHandler, std::less<>> methods;
     WebSocketHandler websocket;
+    Access access = Access::owner;
   };
 
   Task<> accept_from(Listener::Acceptor& acceptor, uint16_t tcp_port);

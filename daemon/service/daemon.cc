@@ -92,6 +92,7 @@ class Daemon {
   jsonrpc::Dispatcher dispatcher_;
   transport::RpcOptions rpc_;
   transport::Token token_;
+  transport::ClientTokens clients_;
   transport::Gate gate_;
   transport::HttpServer server_;
   std::optional<transport::Listener> listener_;
@@ -138,10 +139,12 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       system_methods_(
           {catalog_, engine_, metrics_, [this] { return config_; },
            [this] { return reload_config(); }, [this] { return rotate_token(); },
+           [this] { server_.cut_revoked(); },
            [this](bool drain) { ask_to_stop(drain); }, [this] { return server_.n_connections(); },
            [this] { return dispatcher_.describe(); }, HEARTH_VERSION, url_, socket_path_}),
       token_(std::move(token)),
-      gate_(token_, {.allowed_origins = config_->server.allowed_origins}),
+      clients_(path::join(options_.folders.state, "tokens.json")),
+      gate_(token_, {.allowed_origins = config_->server.allowed_origins}, &clients_),
       server_(loop.get_executor(), gate_, http_options(*config_)),
       listener_(std::move(listener)),
       tasks_(loop.get_executor()),
@@ -158,7 +161,8 @@ void Daemon::bind_http() {
   server_.route("GET", "/metrics",
                 [this](transport::HttpRequest request, transport::HttpResponder& responder) {
                   return answer_metrics(std::move(request), responder);
-                });
+                },
+                transport::Access::owner);
   openai_.bind(server_);
   server_.websocket("/hearth",
                     [this](transport::HttpRequest request, transport::WebSocket& socket) {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <set>
 
+#include "net/client_tokens.h"
 #include "support/id.h"
 #include "wire/openai.h"
 
@@ -147,6 +148,8 @@ Task<> OpenAiHandlers::complete(HttpRequest request, HttpResponder& responder, F
   exchange.facts.task = is_chat ? router::TaskClass::chat : router::TaskClass::completion;
   if (auto labels = request.header("x-hearth-labels"))
     exchange.facts.labels = split_labels(*labels);
+  if (request.client)
+    for (const std::string& label : request.client->labels) exchange.facts.labels.push_back(label);
   exchange.head = {make_id(is_chat ? "chatcmpl" : "cmpl"), now_s(), exchange.asked.model};
   if (exchange.asked.is_stream)
     co_await answer_stream(exchange, responder);

@@ -25,6 +25,7 @@ void SystemMethods::bind(jsonrpc::Dispatcher& dispatcher) {
   dispatcher.bind("ops/protocol", *this, &SystemMethods::get_protocol);
   dispatcher.bind("ops/shutdown", *this, &SystemMethods::shut_down);
   dispatcher.bind("ops/rotateToken", *this, &SystemMethods::rotate_token);
+  dispatcher.bind("ops/reloadTokens", *this, &SystemMethods::reload_tokens);
 }
 
 Result<engine::ModelSpec> SystemMethods::spec_of(const std::string& name) {
@@ -162,6 +163,11 @@ Task<Result<protocol::TokenRotated>> SystemMethods::rotate_token(Call, Empty) {
   Result<std::string> token = services_.rotate_token();
   if (!token) co_return token.error();
   co_return protocol::TokenRotated{std::move(*token)};
+}
+
+Task<Result<Empty>> SystemMethods::reload_tokens(Call, Empty) {
+  services_.reload_tokens();
+  co_return Empty{};
 }
 
 }  // namespace hearth

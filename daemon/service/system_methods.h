@@ -20,6 +20,7 @@ class SystemMethods {
     std::function<std::shared_ptr<const Config>()> config;
     std::function<Result<>()> reload_config;
     std::function<Result<std::string>()> rotate_token;
+    std::function<void()> reload_tokens;
     std::function<void(bool drain)> shut_down;
     std::function<size_t()> n_connections;
     std::function<json::Object()> describe_methods;
@@ -43,6 +44,7 @@ class SystemMethods {
   Task<Result<protocol::Protocol>> get_protocol(jsonrpc::Call, protocol::Empty);
   Task<Result<protocol::Empty>> shut_down(jsonrpc::Call, protocol::Shutdown how);
   Task<Result<protocol::TokenRotated>> rotate_token(jsonrpc::Call, protocol::Empty);
+  Task<Result<protocol::Empty>> reload_tokens(jsonrpc::Call, protocol::Empty);
 
   // A target's or alias's name -> the engine's model.
   Result<engine::ModelSpec> spec_of(const std::string& name);

@@ -5,8 +5,8 @@
 #include <charconv>
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
-#include <optional>
 #include <vector>
 
 #include "backend/backend.h"
@@ -38,20 +38,59 @@ Result<> print(std::string_view bytes) {
   return Error{Errc::io, "cannot write to standard output"};
 }
 
+// "1,2,3", with or without spaces.
 Result<std::vector<Token>> parse_tokens(std::string_view list) {
   std::vector<Token> tokens;
+  std::string_view rest = list;
   while (!list.empty()) {
+    while (rest.starts_with(' ')) rest.remove_prefix(1);
     Token token = 0;
-    auto [end, failure] = std::from_chars(list.data(), list.data() + list.size(), token);
-    size_t n = static_cast<size_t>(end - list.data());
-    if (failure != std::errc{} || (n < list.size() && list[n] != ','))
+    auto [end, failure] = std::from_chars(rest.data(), rest.data() + rest.size(), token);
+    std::string_view behind = rest.substr(static_cast<size_t>(end - rest.data()));
+    while (behind.starts_with(' ')) behind.remove_prefix(1);
+    if (failure != std::errc{} || (!behind.empty() && behind[0] != ','))
       return Error{Errc::invalid,
-                   fmt::format("--tokens: expected numbers with commas at \"{}\"", list)};
+                   fmt::format("--tokens: expected numbers with commas at \"{}\"", rest)};
     tokens.push_back(token);
-    list.remove_prefix(std::min(n + 1, list.size()));
+    if (behind.empty()) break;
+    rest = behind.substr(1);
   }
   return tokens;
 }
+
+// Removed when what was to be written could not be made.
+class OutFile {
+ public:
+  explicit OutFile(const std::string& path) : path_(path) {}
+  ~OutFile() {
+    if (!is_whole_ && out_.is_open() && std::filesystem::is_regular_file(path_))
+      std::remove(path_.c_str());
+  }
+  Result<> open() {
+    out_.open(path_, std::ios::binary);
+    return is_good("open");
+  }
+  Result<> write(std::span<const float> row) {
+    out_.write(reinterpret_cast<const char*>(row.data()),
+               static_cast<std::streamsize>(row.size_bytes()));
+    return is_good("write");
+  }
+  Result<> finish() {
+    out_.flush();
+    is_whole_ = out_.good();
+    return is_good("write");
+  }
+
+ private:
+  Result<> is_good(std::string_view what) const {
+    if (out_) return {};
+    return file::io_error(what, path_, errno);
+  }
+
+  std::string path_;
+  std::ofstream out_;
+  bool is_whole_ = false;
+};
 
 bool is_quantized(const gguf::File& file) {
   return std::ranges::any_of(file.tensors(), [](const gguf::Tensor& tensor) {
@@ -73,24 +112,17 @@ Result<> dev_logits(const std::string& model, const std::string& token_list,
   if (!tokens) return tokens.error();
   auto file = gguf::File::open(model);
   if (!file) return file.error();
-  std::ofstream out(path, std::ios::binary);
-  if (!out) return file::io_error("open", path, errno);
+  OutFile out(path);
+  if (auto opened = out.open(); !opened) return opened;
 
   const std::unique_ptr<Backend> backend = cpu_backend(0, exact);
   const auto kv = is_quantized(*file) && !exact ? KvElement::f16 : KvElement::f32;
   fmt::print(stderr, "KV cache {}, {} path, {} threads\n", kv == KvElement::f32 ? "f32" : "f16",
              backend->name(), backend->n_threads());
   const LogitsOptions options{.kv = kv};
-  auto write = [&](std::span<const float> row) -> Result<> {
-    out.write(reinterpret_cast<const char*>(row.data()),
-              static_cast<std::streamsize>(row.size_bytes()));
-    if (out) return {};
-    return file::io_error("write", path, errno);
-  };
+  auto write = [&](std::span<const float> row) { return out.write(row); };
   if (auto done = logits_of(*file, *backend, *tokens, options, write); !done) return done;
-  out.close();
-  if (!out) return file::io_error("write", path, errno);
-  return {};
+  return out.finish();
 }
 
 Result<> dev_embed(const std::string& path, const std::string& token_list) {

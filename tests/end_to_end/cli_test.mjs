@@ -52,14 +52,25 @@ test('a command of another version than the daemon says so and what to do', () =
 test('a wrong command or option is refused with the choices', () => {
   assertFails(without(), 2, /expected a command; commands are: serve, chat/);
   assertFails(without('stauts'), 2, /unknown command "stauts"; commands are: .*status/);
-  assertFails(without('token'), 2, /hearth token: expected a command; commands are: rotate/);
+  assertFails(without('token'), 2, /hearth token: expected a command; commands are: create, list/);
   assertFails(without('config', 'chek'), 2, /hearth config: unknown command "chek"; commands are: check/);
   assertFails(without('status', '--wat'), 2, /--wat/, /hearth status --help/);
   assertFails(without('models', 'rm'), 2, /name is required/);
   assertFails(without('serve', '--port', '99999'), 2, /--port.*99999.*65535/);
   assertFails(without('serve', '--port', 'abc'), 2, /--port/);
   assertFails(without('completion', 'tcsh'), 1, /expected bash, zsh or fish/);
+  assertFails(without('-v'), 2, /unknown option "-v"; commands are: /);
   assertWorks(without('--help'));
+  assert.equal(assertWorks(without('help')).out, without('--help').out);
+  assert.match(assertWorks(without('help', 'models', 'rm')).out, /Usage: hearth models rm/);
+});
+
+test('pull says what it takes, and what is no model', () => {
+  assertFails(without('pull', 'https://example.org/x.gguf'), 1, /an address is not taken, expected hf:ORG\/REPO/);
+  assertFails(without('pull', 'xx:yy'), 1, /"xx:yy": expected hf:/);
+  const run = without('pull', '/etc/passwd');
+  assertFails(run, 1, /^hearth: \/etc\/passwd: .*not a GGUF file/);
+  assertFails(command(['pull', 'hf:org/repo'], { env: { ...bare.env, HF_ENDPOINT: 'http://127.0.0.1:9' } }), 1, /check the network .*hearth pull PATH/);
 });
 
 test('without a daemon, commands that need one say how to start it', () => {

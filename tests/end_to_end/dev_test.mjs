@@ -1,6 +1,6 @@
 // `hearth dev`: what people who work on models call, and what they get for wrong input.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -55,6 +55,12 @@ test('logits name a wrong token, list or file', () => {
   const out = file('unused.f32');
   const logits = (model, tokens, to = out) => dev(['logits', model, '--tokens', tokens, '--out', to]);
   assertFails(logits(smollm2, '1,49152'), 1, /token 49152 .*expected 0 to 49151/);
+  assert.ok(!existsSync(out), 'nothing half-done is left');
+  assert.equal(logits(smollm2, ' 1, 2 ,3 ', file('spaces.f32')).code, 0);
+  assert.equal(readFileSync(file('spaces.f32')).length, 3 * 49152 * 4);
+  for (const wrong of ['1,', ',1', '1,,2', '1 2', '1.5']) assertFails(logits(smollm2, wrong), 1, /--tokens: expected numbers/);
+  assertFails(logits('nope', '1'), 1, /"nope" is neither a file nor a stored model; stored are: /);
+  assertFails(logits(smollm2, '1', '/dev/full'), 1, /\/dev\/full: cannot write: No space left/);
   assertFails(logits(smollm2, '1,x'), 1, /--tokens: expected numbers .*"x"/);
   assertFails(logits(smollm2, ''), 1, /no tokens/);
   assertFails(logits(smollm2, '1', path.join(folder, 'no/such/folder')), 1, /no\/such\/folder: cannot open/);

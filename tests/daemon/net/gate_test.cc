@@ -3,6 +3,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <cstdlib>
 
 #include "daemon/net/test_server.h"
 
@@ -15,6 +20,12 @@ Task<> say_yes(HttpRequest, HttpResponder& responder) {
   (void)co_await responder.respond(200, "text/plain", "yes");
 }
 
+Task<> never_end(HttpRequest, HttpResponder& responder) {
+  (void)co_await responder.begin_stream(200, "text/plain");
+  net::steady_timer never(co_await net::this_coro::executor, net::steady_timer::time_point::max());
+  co_await never.async_wait(as_result);
+}
+
 Task<> hold_socket(HttpRequest, WebSocket& socket) {
   for (;;) {
     auto text = co_await socket.receive();
@@ -24,6 +35,8 @@ Task<> hold_socket(HttpRequest, WebSocket& socket) {
 
 void add_routes(HttpServer& server) {
   server.route("GET", "/yes", say_yes);
+  server.route("GET", "/owner", say_yes, Access::owner);
+  server.route("GET", "/endless", never_end);
   server.websocket("/socket", hold_socket);
 }
 
@@ -52,6 +65,76 @@ TEST_F(GateTest, LetsTheTokenIn) {
   EXPECT_EQ(status_of(host() + server_.bearer()), 200);
   EXPECT_EQ(status_of(host() + "authorization: bearer  " + server_.token().text() + "\r\n"), 200);
   EXPECT_EQ(status_of(host() + "x-api-key: " + server_.token().text() + "\r\n"), 200);
+}
+
+int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+class NamedTokenTest : public GateTest {
+ protected:
+  std::string create(const std::string& name, int64_t lives_ms = 0) {
+    ClientToken token;
+    token.name = name;
+    if (lives_ms) token.expires_ms = now_ms() + lives_ms;
+    return server_.loop().call([&] {
+      auto text = server_.clients().create(token, now_ms() - 2 * std::abs(lives_ms));
+      EXPECT_TRUE(text);
+      return *text;
+    });
+  }
+  void revoke(const std::string& name) {
+    server_.loop().call([&] { return static_cast<bool>(server_.clients().revoke(name)); });
+  }
+  std::string bearer(const std::string& token) const {
+    return host() + "Authorization: Bearer " + token + "\r\n";
+  }
+};
+
+TEST_F(NamedTokenTest, OpensTheRoutesOfClientsOnly) {
+  const std::string token = create("ci");
+  EXPECT_EQ(status_of(bearer(token)), 200);
+  EXPECT_EQ(status_of(bearer(token), "/owner"), 403);
+  EXPECT_EQ(status_of(host() + server_.bearer(), "/owner"), 200);
+  EXPECT_EQ(upgrade_status("Authorization: Bearer " + token + "\r\n"), 403);
+  EXPECT_EQ(status_of(bearer(token), "/no/such/path"), 403);
+  EXPECT_EQ(status_of(bearer(token + "0")), 401);
+}
+
+TEST_F(NamedTokenTest, EndsAtOnceWhenItIsRevoked) {
+  const std::string token = create("ci"), other = create("other");
+  RawClient kept_alive = server_.connect();
+  auto ask = [&] {
+    kept_alive.send("GET /yes HTTP/1.1\r\n" + bearer(token) + "\r\n");
+    return kept_alive.read_response().status;
+  };
+  EXPECT_EQ(ask(), 200);
+  revoke("ci");
+  EXPECT_EQ(ask(), 401);
+  EXPECT_EQ(status_of(bearer(token)), 401);
+  EXPECT_EQ(status_of(bearer(other)), 200);
+}
+
+TEST_F(NamedTokenTest, ItsAnswersUnderWayAreCutWhenItIsRevoked) {
+  const std::string token = create("ci"), other = create("other");
+  RawClient cut = server_.connect(), kept = server_.connect();
+  for (auto& [client, text] : {std::pair{&cut, token}, std::pair{&kept, other}}) {
+    client->send("GET /endless HTTP/1.1\r\n" + bearer(text) + "\r\n");
+    EXPECT_TRUE(client->receive_some());
+  }
+  revoke("ci");
+  server_.loop().call([&] { server_.server().cut_revoked(); });
+  EXPECT_TRUE(cut.is_closed_by_peer());
+  char byte;
+  EXPECT_EQ(::recv(kept.fd(), &byte, 1, MSG_DONTWAIT | MSG_PEEK), -1) << "it goes on";
+  EXPECT_EQ(errno, EAGAIN);
+}
+
+TEST_F(NamedTokenTest, EndsWithItsTime) {
+  EXPECT_EQ(status_of(bearer(create("long", 3'600'000))), 200);
+  EXPECT_EQ(status_of(bearer(create("over", -1'000))), 401);
 }
 
 TEST_F(GateTest, RefusesWrongTokens) {

@@ -24,7 +24,7 @@ TestServer::TestServer(std::function<void(HttpServer&)> add_routes, HttpOptions 
   auto token = Token::open(folder_.path("state/token"));
   EXPECT_TRUE(token);
   token_.emplace(std::move(*token));
-  gate_.emplace(*token_, gate);
+  gate_.emplace(*token_, gate, &clients_);
   ListenOptions listen;
   listen.runtime_folder = folder_.path("run");
   listen.port = 0;

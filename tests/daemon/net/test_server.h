@@ -84,6 +84,7 @@ class TestServer {
   void stop(std::chrono::milliseconds drain = std::chrono::milliseconds(0));
   HttpServer& server() { return *server_; }
   Token& token() { return *token_; }
+  ClientTokens& clients() { return clients_; }  // of the loop thread
   TestLoop& loop() { return loop_; }
   uint16_t port() const { return port_; }
 
@@ -91,6 +92,7 @@ class TestServer {
   TestFolder folder_;
   TestLoop loop_;
   std::optional<Token> token_;
+  ClientTokens clients_{folder_.path("state/tokens.json")};
   std::optional<Gate> gate_;
   std::unique_ptr<HttpServer> server_;
   uint16_t port_ = 0;
