@@ -25,7 +25,7 @@ enum class TaskClass : uint8_t {
 };
 
 // What a request came in by.
-enum class Origin : uint8_t { session, chat, completions };
+enum class Origin : uint8_t { session, chat, completions, responses, messages };
 
 // Who may see what is sent there. Ordered: a block labelled for one level may go to that and below.
 enum class Trust : uint8_t { local, self_hosted, zero_retention, retained, trains };
@@ -51,7 +51,11 @@ template <>
 struct EnumNames<router::Origin> {
   using O = router::Origin;
   static constexpr std::pair<O, std::string_view> names[] = {
-      {O::session, "session"}, {O::chat, "chat"}, {O::completions, "completions"}};
+      {O::session, "session"},
+      {O::chat, "chat"},
+      {O::completions, "completions"},
+      {O::responses, "responses"},
+      {O::messages, "messages"}};
 };
 template <>
 struct EnumNames<router::Trust> {
@@ -78,7 +82,7 @@ struct Exploration {
 // What the router may know about a request; no text.
 struct RequestFacts {
   std::string id;       // request id, also in the response headers
-  std::string session;  // empty outside of one
+  std::string session;  // a session's id, or what a client names its own by; "": neither
   Origin origin = Origin::session;
   std::string model = "auto";  // as asked: auto, auto:cheap, ..., local, a target id or a model id
   TaskClass task = TaskClass::chat;
