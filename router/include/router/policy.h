@@ -10,18 +10,13 @@
 #include <vector>
 
 #include "inference/message.h"
+#include "router/budget.h"
 #include "router/decision.h"
+#include "router/price.h"
 
 namespace hearth::router {
 
 enum class TargetKind : uint8_t { engine, api };
-
-// USD per million tokens.
-struct Price {
-  double input = 0;
-  double cached = 0;
-  double output = 0;
-};
 
 // One [target.NAME] of the config: where a request can go and what is known of it beforehand.
 struct Target {
@@ -81,6 +76,7 @@ struct Policy {
   std::vector<LabelRule> labels;
   Value value;
   Explore explore;
+  std::vector<Budget> budgets;  // in the order of the file
 };
 
 // Chooses, among the targets that pass every filter, the one of the highest utility in dollars:
