@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "money/payment.h"
 #include "router/policy_file.h"
 #include "support/id.h"
 
@@ -93,19 +94,32 @@ DecisionRecord Router::decide_on(const RequestFacts& facts,
   record.time_ms = now_ms();
   record.policy_hash = hash_;
   record.facts = facts;
-  for (const Target& target : policy->targets)
-    record.states.push_back(services_.provider(target.kind).state(target));
+  for (const Target& target : policy->targets) {
+    TargetState& state = record.states.emplace_back(services_.provider(target.kind).state(target));
+    if (services_.account) state.means = services_.account->means(*policy, facts, target);
+  }
   record.decision = decide(facts, *policy, record.states);
   record.decision.id = make_id("dec");
   return record;
 }
 
-Task<Answer> Router::carry_out(const Decision& decision, const Policy& policy, RouteRequest request,
-                               DeltaSink sink) {
+Task<Answer> Router::carry_out(const Decision& decision, std::shared_ptr<const Policy> policy,
+                               RouteRequest request, DeltaSink sink) {
   if (decision.refused_as) co_return Error{*decision.refused_as, decision.reason};
-  auto target = std::ranges::find(policy.targets, decision.target, &Target::name);
-  co_return co_await services_.provider(target->kind)
-      .complete(*target, std::move(request), std::move(sink));
+  auto target = std::ranges::find(policy->targets, decision.target, &Target::name);
+  Spend spend = spend_of(policy, request.facts, request.body, *target, decision.id, 1);
+  auto payment = co_await Payment::open(services_.account, std::move(spend));
+  if (!payment) co_return payment.error();
+  payment->limit(request.body);
+  payment->may_have_left();
+  DeltaSink counted = [&payment, sink = std::move(sink)](const StreamDelta& delta) {
+    payment->heard(delta);
+    sink(delta);
+  };
+  Answer answer = co_await services_.provider(target->kind)
+                      .complete(*target, std::move(request), std::move(counted));
+  payment->close(answer);
+  co_return answer;
 }
 
 Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
@@ -115,7 +129,7 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   const DecisionRecord record = decide_on(request.facts, policy);
   Ending ending(services_.log, record);
   if (on_decision) on_decision(record.decision);
-  Answer answer = co_await carry_out(record.decision, *policy, std::move(request), std::move(sink));
+  Answer answer = co_await carry_out(record.decision, policy, std::move(request), std::move(sink));
   ending.tell(answer);
   co_return answer;
 }

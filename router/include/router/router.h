@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "inference/completion.h"
+#include "router/account.h"
 #include "router/decision.h"
 #include "router/decision_log.h"
 #include "router/policy.h"
@@ -38,6 +39,7 @@ class Router : public Completer {
     // The policy in force now; a request keeps the one that it was decided by.
     std::function<std::shared_ptr<const Policy>()> policy;
     DecisionLog& log;
+    Account* account = nullptr;  // null: nothing is counted and no budget holds
   };
 
   explicit Router(Services services) : services_(std::move(services)) {}
@@ -47,8 +49,8 @@ class Router : public Completer {
 
  private:
   DecisionRecord decide_on(const RequestFacts& facts, const std::shared_ptr<const Policy>& policy);
-  Task<Answer> carry_out(const Decision& decision, const Policy& policy, RouteRequest request,
-                         DeltaSink sink);
+  Task<Answer> carry_out(const Decision& decision, std::shared_ptr<const Policy> policy,
+                         RouteRequest request, DeltaSink sink);
 
   Services services_;
   std::shared_ptr<const Policy> hashed_;  // the policy that hash_ is of
