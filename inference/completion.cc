@@ -29,6 +29,9 @@ void append(Message& message, const StreamDelta& delta) {
     case StreamDelta::Kind::text: return append_text<Text>(message, delta);
     case StreamDelta::Kind::reasoning: return append_text<Reasoning>(message, delta);
     case StreamDelta::Kind::progress: return;
+    case StreamDelta::Kind::opaque:
+      message.blocks.emplace_back().content = Opaque{delta.provider, {delta.text}};
+      return;
     case StreamDelta::Kind::tool_call: break;
   }
   uint32_t index = 0;

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "explore.h"
+#include "router/account.h"
 #include "score.h"
 
 namespace hearth::router {
@@ -81,6 +82,7 @@ std::optional<Exclusion> exclusion(const RequestFacts& facts, const Policy& poli
   if (std::string fields = lacking(facts, target, state); !fields.empty())
     return Exclusion{Errc::unsupported, "it " + fields};
   if (state.down) return Exclusion{Errc::busy, *state.down};
+  if (auto short_of = shortfall(state.means)) return Exclusion{Errc::over_budget, *short_of};
   uint32_t n_context = state.n_context ? state.n_context : target.n_context;
   // An engine counts exactly and refuses with both numbers; a remote context is judged here.
   if (target.kind == TargetKind::api && n_context && facts.n_prompt_estimate >= n_context)

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "money/price_keys.h"
 #include "privacy/rules.h"
+#include "router/catalogue.h"
 #include "router/providers.h"
 #include "settings/printer.h"
 #include "settings/section.h"
@@ -18,8 +20,6 @@ using settings::Section;
 
 // ---- the keys, for reading and printing ----
 
-constexpr double kMaxUsd = 1e6;
-
 template <class Key>
 void fact_keys(auto& rules, Key& key) {
   for (const auto& [name, member] : kFactRules) key(name, rules.*member);
@@ -32,13 +32,6 @@ void policy_keys(auto& policy, Key& key) {
   key("on_no_target", policy.on_no_target);
   key.nested("allow", policy.allow, [](auto& rules, auto& inner) { fact_keys(rules, inner); });
   key.nested("deny", policy.deny, [](auto& rules, auto& inner) { fact_keys(rules, inner); });
-}
-
-template <class Key>
-void price_keys(auto& price, Key& key) {
-  key("input", price.input, 0.0, kMaxUsd);
-  key("cached", price.cached, 0.0, kMaxUsd);
-  key("output", price.output, 0.0, kMaxUsd);
 }
 
 std::string kind_of(const Target& target) {
@@ -102,6 +95,13 @@ void explore_keys(auto& explore, Key& key) {
 }
 
 template <class Key>
+void budget_keys(auto& budget, Key& key) {
+  key("usd", budget.usd, 0.0, kMaxUsd);
+  key("per", budget.per);
+  key("hard", budget.is_hard);
+}
+
+template <class Key>
 void label_keys(auto& label, Key& key) {
   key("name", label.name);
   key("match", label.match);
@@ -136,17 +136,36 @@ bool is_variable_name(std::string_view name) {
          });
 }
 
+// What the file leaves open and the catalogue knows.
+void take_known_facts(Section& section, Target& target) {
+  const CatalogueEntry* known = Catalogue::built_in().find(target.provider, target.model);
+  if (!known) return;
+  if (!target.price) target.price = known->price;
+  if (target.n_context == 0) target.n_context = known->n_context;
+  if (target.n_max_output == 0) target.n_max_output = known->n_max_output;
+  if (!section.has("images")) target.has_images = known->has_images;
+  if (!section.has("tools")) target.has_tools = known->has_tools;
+}
+
 void check_price(Section& section, Target& target) {
   bool is_free = false;
   section("free", is_free);
   if (is_free && target.price) section.refuse("free", "either price or free = true");
   if (is_free) target.price = Price{};
+  if (target.kind == TargetKind::api) take_known_facts(section, target);
   // A price that nobody stated would be taken for none, and every request would go there.
   if (target.kind == TargetKind::api && !target.price)
     section.refuse("price",
-                   "{input = USD, output = USD} for a million tokens, or free = true beside it");
+                   fmt::format("{{input = USD, output = USD}} for a million tokens, or free = true "
+                               "beside it: `hearth prices` does not know \"{}\" of {}",
+                               target.model, target.provider));
   const toml::table* price = section.table("price");
   if (price && !price->contains("cached")) target.price->cached = target.price->input;
+  if (!target.price || section.fault().error) return;
+  if (auto amount = check_price(*target.price))
+    section.refuse("price", fmt::format("dollars for a million tokens with at most six decimals; "
+                                        "{} has more",
+                                        *amount));
 }
 
 void check_target(Section& section, const Target& target) {
@@ -230,6 +249,25 @@ void read_label(Section section, Policy& out) {
   out.labels.push_back(std::move(label));
 }
 
+void read_budget(Section section, std::string name, Policy& out) {
+  Budget budget;
+  budget.scope = std::move(name);
+  const std::optional<Per> per = period_of(budget.scope);
+  if (!per)
+    section.fault().fail(section.raw(), fmt::format("budget.{}", budget.scope),
+                         "one of hour, day, week, month, all, session, \"project:NAME\", "
+                         "\"class:NAME\", \"token:NAME\", \"target:NAME\"");
+  budget.per = per.value_or(Per::ever);
+  budget_keys(budget, section);
+  if (!section.has("usd")) section.refuse("usd", "the most that may be spent, in dollars");
+  const bool names_period = enum_from_name<Per>(budget.scope).has_value();
+  if (per && names_period && budget.per != *per)
+    section.refuse("per",
+                   fmt::format("no other period than the {} that its name says", enum_name(*per)));
+  section.finish();
+  out.budgets.push_back(std::move(budget));
+}
+
 void check_references(const Policy& policy, Section& root) {
   for (const auto& [task, rule] : policy.tasks)
     for (const std::string& name : rule.targets) {
@@ -269,6 +307,9 @@ Policy read_policy(Section& root) {
     for (const std::string& path : policy.roots)
       if (!path.starts_with('/') && path != "~" && !path.starts_with("~/"))
         section.refuse("roots", "absolute paths, or such as begin with ~/");
+  });
+  root.each("budget", [&](Section section, std::string name) {
+    read_budget(std::move(section), std::move(name), policy);
   });
   if (const toml::array* labels = root.array("label"))
     for (const toml::node& node : *labels) {
@@ -318,6 +359,11 @@ std::string print_policy(const Policy& policy) {
   }
   if (!policy.roots.empty())
     out += "\n" + printed("workspace", [&](Printer& key) { workspace_keys(policy.roots, key); });
+  for (const Budget& budget : policy.budgets) {
+    Printer printer;
+    budget_keys(budget, printer);
+    out += "\n" + printer.section("budget", budget.scope);
+  }
   for (const LabelRule& label : policy.labels) {
     Printer printer;
     label_keys(label, printer);

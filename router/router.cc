@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "money/payment.h"
 #include "router/policy_file.h"
 #include "support/id.h"
 
@@ -122,26 +123,39 @@ DecisionRecord Router::decide_on(const RequestFacts& facts,
   record.time_ms = now_ms();
   record.policy_hash = hash_;
   record.facts = facts;
-  for (const Target& target : policy->targets)
-    record.states.push_back(services_.provider(target.kind).state(target));
+  for (const Target& target : policy->targets) {
+    TargetState& state = record.states.emplace_back(services_.provider(target.kind).state(target));
+    if (services_.account) state.means = services_.account->means(*policy, facts, target);
+  }
   record.decision = decide(facts, *policy, record.states);
   record.decision.id = make_id("dec");
   return record;
 }
 
-Task<Answer> Router::carry_out(const DecisionRecord& record, const Policy& policy,
+Task<Answer> Router::carry_out(const DecisionRecord& record, std::shared_ptr<const Policy> policy,
                                RouteRequest request, DeltaSink sink) {
   const Decision& decision = record.decision;
   if (decision.refused_as) co_return Error{*decision.refused_as, decision.reason};
-  auto target = std::ranges::find(policy.targets, decision.target, &Target::name);
-  if (!may_see(policy, *target, request.facts.labels))
+  auto target = std::ranges::find(policy->targets, decision.target, &Target::name);
+  if (!may_see(*policy, *target, request.facts.labels))
     co_return Error{Errc::denied,
                     fmt::format("target {} may not see what the request carries", target->name)};
+  Spend spend = spend_of(policy, request.facts, request.body, *target, decision.id, 1);
+  auto payment = co_await Payment::open(services_.account, std::move(spend));
+  if (!payment) co_return payment.error();
+  payment->limit(request.body);
   if (services_.egress && target->kind != TargetKind::engine)
     if (auto may = services_.egress->sending(record, *target, request.manifest); !may)
       co_return may.error();
-  co_return co_await services_.provider(target->kind)
-      .complete(*target, std::move(request), std::move(sink));
+  payment->may_have_left();
+  DeltaSink counted = [&payment, sink = std::move(sink)](const StreamDelta& delta) {
+    payment->heard(delta);
+    sink(delta);
+  };
+  Answer answer = co_await services_.provider(target->kind)
+                      .complete(*target, std::move(request), std::move(counted));
+  payment->close(answer);
+  co_return answer;
 }
 
 Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
@@ -158,7 +172,7 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   if (on_decision) on_decision(record.decision);
   Inheritance heirs(services_.labeller, record.facts.labels);
   sink = heirs.hear(std::move(sink));
-  Answer answer = co_await carry_out(record, *policy, std::move(request), std::move(sink));
+  Answer answer = co_await carry_out(record, policy, std::move(request), std::move(sink));
   if (answer) heirs.put_on(*answer);
   ending.tell(answer);
   co_return answer;

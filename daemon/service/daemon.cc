@@ -21,6 +21,7 @@
 #include "net/listener.h"
 #include "net/ws_connection.h"
 #include "router/labeller.h"
+#include "router/ledger.h"
 #include "router/providers.h"
 #include "router/router.h"
 #include "service/egress_journal.h"
@@ -51,7 +52,8 @@ class Daemon {
  public:
   Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<const Config> config,
          transport::Token token, transport::Listener listener,
-         std::unique_ptr<session::Store> store, egress::Ledger egress);
+         std::unique_ptr<session::Store> store, std::unique_ptr<router::Ledger> ledger,
+         egress::Ledger egress);
 
   Task<> run();
 
@@ -76,6 +78,7 @@ class Daemon {
   const std::string url_, socket_path_;
 
   std::unique_ptr<session::Store> store_;
+  std::unique_ptr<router::Ledger> ledger_;
   engine::EngineClient engine_;
   ModelCatalog catalog_;
   EgressJournal egress_;
@@ -112,7 +115,8 @@ transport::HttpOptions Daemon::http_options(const Config& config) {
 
 Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<const Config> config,
                transport::Token token, transport::Listener listener,
-               std::unique_ptr<session::Store> store, egress::Ledger egress)
+               std::unique_ptr<session::Store> store, std::unique_ptr<router::Ledger> ledger,
+               egress::Ledger egress)
     : loop_(loop),
       options_(std::move(options)),
       config_(std::move(config)),
@@ -120,6 +124,7 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       url_(listener.url()),
       socket_path_(listener.socket_path()),
       store_(std::move(store)),
+      ledger_(std::move(ledger)),
       engine_(loop.get_executor(),
               {"/proc/self/exe", path::join(options_.folders.state, "engine.log")}),
       catalog_(models::Store(path::join(options_.folders.data, "models")), config_),
@@ -132,7 +137,7 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       router_({[this](router::TargetKind kind) -> router::Provider& {
                  return kind == router::TargetKind::engine ? *local_ : *remote_;
                },
-               [this] { return catalog_.policy(); }, journal_, &labeller_, &egress_}),
+               [this] { return catalog_.policy(); }, journal_, &labeller_, &egress_, ledger_.get()}),
       sessions_(loop.get_executor(), *store_, router_),
       session_methods_(sessions_, *store_),
       openai_(router_, catalog_, engine_),
@@ -313,6 +318,7 @@ Task<> Daemon::end() {
   engine_.stop();
   co_await engine_.join();
   (void)co_await store_->flush();
+  (void)co_await ledger_->flush();
   log::info("stopped");
 }
 
@@ -365,12 +371,16 @@ Result<> run_daemon(DaemonOptions options) {
     return Error{Errc::io,
                  store.error().message + ", it has another XDG_RUNTIME_DIR than this one"};
   if (!store) return store.error();
+  router::Ledger::Options ledger_options;
+  ledger_options.folder = path::join(folders.state, "ledger");
+  auto ledger = router::Ledger::open(loop.get_executor(), std::move(ledger_options));
+  if (!ledger) return ledger.error();
 
   auto egress = egress::Ledger::open(path::join(folders.state, "egress"));
   if (!egress) return egress.error();
 
   Daemon daemon(loop, std::move(options), std::move(config), std::move(*token),
-                std::move(*listener), std::move(*store), std::move(*egress));
+                std::move(*listener), std::move(*store), std::move(*ledger), std::move(*egress));
   std::exception_ptr failure;
   net::co_spawn(loop, daemon.run(), [&](std::exception_ptr error) { failure = error; });
   loop.run();

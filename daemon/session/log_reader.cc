@@ -11,6 +11,9 @@ namespace hearth::session {
 
 namespace {
 
+using storage::Database;
+using storage::Statement;
+
 constexpr uint32_t kMaxPage = 500;
 constexpr const char* kInfoColumns = "id,title,cwd,labels,created,updated,state,seq";
 

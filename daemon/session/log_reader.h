@@ -1,7 +1,7 @@
 // The event log's reading side: one read-only connection, used from one worker thread.
 //
 // It never blocks the writer (WAL), sees only what is committed, and is opened before the first
-// write and closed after the last: see log_writer.h for why.
+// write and closed after the last: see storage/writer.h for why.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,8 @@ class LogReader {
   Result<std::vector<std::string>> unfinished();
 
  private:
-  explicit LogReader(Database database) : database_(std::move(database)) {}
-  Database database_;
+  explicit LogReader(storage::Database database) : database_(std::move(database)) {}
+  storage::Database database_;
 };
 
 }  // namespace hearth::session

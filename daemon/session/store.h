@@ -66,7 +66,6 @@ class Store {
 
  private:
   Store(net::any_io_executor loop, Options options, file::Descriptor lock);
-  Task<Result<>> queue(LogWriter::Write write);
 
   // Runs a member of LogReader on the reading thread.
   template <class T, class... Args>
@@ -81,7 +80,7 @@ class Store {
   file::Descriptor lock_;
   std::optional<LogReader> reader_;  // the reading thread's
   net::thread_pool reading_{1};
-  std::unique_ptr<LogWriter> writer_;  // ends first: its last connection must not be the last
+  std::unique_ptr<storage::Writer> writer_;  // ends first: its last connection must not be the last
 };
 
 }  // namespace hearth::session

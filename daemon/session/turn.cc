@@ -62,8 +62,8 @@ void Turn::on_delta(const StreamDelta& delta) {
     if (!begun_tools_.insert(delta.tool_index).second) return;
     std::string id = tool_id(delta.tool_id, message_id_, delta.tool_index);
     session_.record(ToolUpsert{id, message_id_, delta.tool_name, {}, ToolStatus::writing});
-  } else if (delta.text.empty()) {
-    return;  // tokens that complete no character yet
+  } else if (delta.text.empty() || delta.kind == StreamDelta::Kind::opaque) {
+    return;  // tokens that complete no character yet; what no client can show
   } else if (delta.kind == StreamDelta::Kind::text) {
     session_.record(MessageDelta{message_id_, delta.text, {}});
   } else {

@@ -42,6 +42,22 @@ class Printer {
   void required(std::string_view key, Get get, Set) {
     table_.insert(key, get());
   }
+  template <class T, class Show, class Parse>
+  void text(std::string_view key, const std::optional<T>& value, Show show, Parse,
+            std::string_view) {
+    if (value) table_.insert(key, show(*value));
+  }
+  template <class T, class Keys>
+  void list(std::string_view key, const std::vector<T>& values, Keys keys) {
+    toml::array tables;
+    for (const T& value : values) {
+      Printer inner;
+      keys(value, inner);
+      inner.table_.is_inline(true);
+      tables.push_back(std::move(inner.table_));
+    }
+    if (!tables.empty()) table_.insert(key, std::move(tables));
+  }
   template <class T, class Keys>
   void nested(std::string_view key, const std::optional<T>& value, Keys keys) {
     if (!value) return;

@@ -54,6 +54,29 @@ class Section {
     std::string expected = set(std::string_view(text));
     if (!expected.empty()) refuse(key, expected);
   }
+  // A text that means a value: parse(text) gives an optional of it.
+  template <class T, class Show, class Parse>
+  void text(std::string_view key, std::optional<T>& out, Show, Parse parse,
+            std::string_view expected) {
+    if (!find(key)) return;
+    std::string text;
+    read(key, text);
+    out = parse(std::string_view(text));
+    if (!out) refuse(key, expected);
+  }
+  // A list of tables.
+  template <class T, class Keys>
+  void list(std::string_view key, std::vector<T>& out, Keys keys) {
+    const toml::array* tables = array(key);
+    if (!tables) return;
+    out.clear();
+    for (const toml::node& node : *tables) {
+      if (!node.is_table()) return fault_.fail(node, path_of(key), "tables");
+      Section section(*node.as_table(), path_of(key), fault_);
+      keys(out.emplace_back(), section);
+      section.finish();
+    }
+  }
   // A table of its own; `out` is there when the table is.
   template <class T, class Keys>
   void nested(std::string_view key, std::optional<T>& out, Keys keys) {

@@ -49,7 +49,7 @@ class MessagesReader : public StreamReader {
   Result<void, Failure> go_on(uint64_t index, Element delta);
   Result<void, Failure> end(uint64_t index);
   Result<void, Failure> say_call(const Open& open, std::string_view piece);
-  void keep(std::string part);
+  Result<void, Failure> keep(std::string part);
   void hear_usage(Element usage);
   void hear_reason(Element delta);
 
@@ -118,8 +118,12 @@ Result<void, Failure> MessagesReader::go_on(uint64_t index, Element delta) {
   return piece.empty() ? Result<void, Failure>() : say_call(open, piece);
 }
 
-void MessagesReader::keep(std::string part) {
-  completion_.message.blocks.emplace_back().content = Opaque{provider_, {std::move(part)}};
+Result<void, Failure> MessagesReader::keep(std::string part) {
+  StreamDelta delta;
+  delta.kind = StreamDelta::Kind::opaque;
+  delta.text = std::move(part);
+  delta.provider = provider_;
+  return say(delta);
 }
 
 Result<void, Failure> MessagesReader::end(uint64_t index) {
@@ -130,8 +134,9 @@ Result<void, Failure> MessagesReader::end(uint64_t index) {
   if (open.type == "tool_use" && !open.has_pieces)
     return say_call(open, open.input.empty() ? "{}" : open.input);
   if (open.type == "thinking" && !open.signature.empty())
-    keep(boost::json::serialize(Object{{"type", "thinking"}, {"signature", open.signature}}));
-  if (!open.part.empty()) keep(open.part);
+    return keep(
+        boost::json::serialize(Object{{"type", "thinking"}, {"signature", open.signature}}));
+  if (!open.part.empty()) return keep(open.part);
   return {};
 }
 

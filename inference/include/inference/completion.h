@@ -187,15 +187,17 @@ struct Timings {
   }
 };
 
-// One piece of an answer as it is made, in order. Text is always whole UTF-8 sequences.
+// One piece of an answer as it is made, in order. Text is always whole UTF-8 sequences. An opaque
+// part belongs to the reasoning before it, where there is one.
 struct StreamDelta {
-  enum class Kind : uint8_t { text, reasoning, tool_call, progress };
+  enum class Kind : uint8_t { text, reasoning, tool_call, progress, opaque };
   Kind kind = Kind::text;
-  std::string text{};           // text, reasoning; for tool_call the next piece of its arguments
+  std::string text{};  // text, reasoning; tool_call: the next piece of its arguments; opaque: JSON
   std::vector<Token> tokens{};  // local answers: the ids behind the text
   uint32_t tool_index = 0;      // tool_call: which call of this message
   std::string tool_id{};        // tool_call: with its first piece
   std::string tool_name{};      // tool_call: with its first piece
+  std::string provider{};       // opaque: who understands it
   uint32_t n_done = 0;          // progress: prompt tokens read so far
   uint32_t n_prompt = 0;        // progress: of how many
   static void fields(auto& self, auto&& field) {
@@ -205,6 +207,7 @@ struct StreamDelta {
     field("toolIndex", self.tool_index);
     field("toolId", self.tool_id);
     field("toolName", self.tool_name);
+    field.or_default("provider", self.provider);
     field("done", self.n_done);
     field("promptTokens", self.n_prompt);
   }
@@ -217,6 +220,7 @@ struct EnumNames<StreamDelta::Kind> {
       {StreamDelta::Kind::reasoning, "reasoning"},
       {StreamDelta::Kind::tool_call, "tool_call"},
       {StreamDelta::Kind::progress, "progress"},
+      {StreamDelta::Kind::opaque, "opaque"},
   };
 };
 

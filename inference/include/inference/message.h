@@ -113,11 +113,13 @@ struct Block {
   std::optional<Source> source;
   std::vector<std::string> labels;  // privacy labels; they never come off by derivation
   std::vector<Token> tokens;        // local answers: the ids the engine produced, else empty
+  std::string cache;  // a client's breakpoint: remote caches keep all up to here for "5m" or "1h"
   static void fields(auto& self, auto&& field) {
     field("content", self.content);
     field("source", self.source);
     field.or_default("labels", self.labels);
     field.or_default("tokens", self.tokens);
+    field.or_default("cache", self.cache);
   }
 };
 
@@ -141,10 +143,12 @@ struct ToolSpec {
   std::string name;
   std::string description;
   RawJson parameters;
+  std::string cache;  // as Block's
   static void fields(auto& self, auto&& field) {
     field("name", self.name);
     field.or_default("description", self.description);
     field("parameters", self.parameters);
+    field.or_default("cache", self.cache);
   }
 };
 

@@ -25,7 +25,7 @@ enum class TaskClass : uint8_t {
 };
 
 // What a request came in by.
-enum class Origin : uint8_t { session, chat, completions };
+enum class Origin : uint8_t { session, chat, completions, responses, messages };
 
 // Who may see what is sent there. Ordered: a block labelled for one level may go to that and below.
 enum class Trust : uint8_t { local, self_hosted, zero_retention, retained, trains };
@@ -51,7 +51,11 @@ template <>
 struct EnumNames<router::Origin> {
   using O = router::Origin;
   static constexpr std::pair<O, std::string_view> names[] = {
-      {O::session, "session"}, {O::chat, "chat"}, {O::completions, "completions"}};
+      {O::session, "session"},
+      {O::chat, "chat"},
+      {O::completions, "completions"},
+      {O::responses, "responses"},
+      {O::messages, "messages"}};
 };
 template <>
 struct EnumNames<router::Trust> {
@@ -92,7 +96,9 @@ struct LabelCause {
 // What the router may know about a request; no text.
 struct RequestFacts {
   std::string id;       // request id, also in the response headers
-  std::string session;  // empty outside of one
+  std::string session;  // a session's id, or what a client names its own by; "": neither
+  std::string project;  // what its budget is called; empty: none
+  std::string token;    // name of the client's token; empty: the user's own
   Origin origin = Origin::session;
   std::string model = "auto";  // as asked: auto, auto:cheap, ..., local, a target id or a model id
   TaskClass task = TaskClass::chat;
@@ -106,6 +112,8 @@ struct RequestFacts {
   static void fields(auto& self, auto&& field) {
     field("id", self.id);
     field("session", self.session);
+    field.or_default("project", self.project);
+    field.or_default("token", self.token);
     field("origin", self.origin);
     field("model", self.model);
     field("task", self.task);
@@ -141,6 +149,23 @@ struct Belief {
   }
 };
 
+// What money allows for a request at a target, in pico-dollars (money.h).
+struct Means {
+  int64_t needed = 0;  // free money without which the request is not sent
+  // Of the hard budgets that apply the one that holds least; limit 0 and budget "": none applies.
+  std::string budget;
+  std::string period;  // in words: "today"
+  int64_t limit = 0, spent = 0, held = 0;
+  static void fields(auto& self, auto&& field) {
+    field.or_default("neededPico", self.needed);
+    field.or_default("budget", self.budget);
+    field.or_default("period", self.period);
+    field.or_default("limitPico", self.limit);
+    field.or_default("spentPico", self.spent);
+    field.or_default("heldPico", self.held);
+  }
+};
+
 struct Candidate {
   std::string target;
   std::optional<std::string> excluded_by;  // the rule and the fact that removed it; absent: kept
@@ -171,6 +196,7 @@ struct TargetState {
   double decode_tokens_per_s = 0;
   uint32_t n_context = 0;  // of the loaded model; 0: use Target's
   Belief belief;
+  Means means;
   static void fields(auto& self, auto&& field) {
     field("lacks", self.lacks);
     field("down", self.down);
@@ -179,6 +205,7 @@ struct TargetState {
     field("decodeTokensPerS", self.decode_tokens_per_s);
     field("context", self.n_context);
     field.or_default("belief", self.belief);
+    field.or_default("means", self.means);
   }
 };
 

@@ -11,19 +11,14 @@
 #include <vector>
 
 #include "inference/message.h"
+#include "router/budget.h"
 #include "router/decision.h"
+#include "router/price.h"
 #include "router/target_facts.h"
 
 namespace hearth::router {
 
 enum class TargetKind : uint8_t { engine, api };
-
-// USD per million tokens.
-struct Price {
-  double input = 0;
-  double cached = 0;
-  double output = 0;
-};
 
 // One [target.NAME] of the config: where a request can go and what is known of it beforehand.
 struct Target {
@@ -95,6 +90,7 @@ struct Policy {
   std::vector<std::string> roots;  // [workspace]: folders whose labelled files are known by content
   Value value;
   Explore explore;
+  std::vector<Budget> budgets;  // in the order of the file
 };
 
 // Chooses, among the targets that pass every filter, the one of the highest utility in dollars:

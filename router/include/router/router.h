@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "inference/completion.h"
+#include "router/account.h"
 #include "router/decision.h"
 #include "router/decision_log.h"
 #include "router/labeller.h"
@@ -51,6 +52,7 @@ class Router : public Completer {
     DecisionLog& log;
     Labeller* labeller = nullptr;   // null: labels come from sources and headers alone
     EgressWatch* egress = nullptr;  // null: nobody asks
+    Account* account = nullptr;  // null: nothing is counted and no budget holds
   };
 
   explicit Router(Services services) : services_(std::move(services)) {}
@@ -60,8 +62,8 @@ class Router : public Completer {
 
  private:
   DecisionRecord decide_on(const RequestFacts& facts, const std::shared_ptr<const Policy>& policy);
-  Task<Answer> carry_out(const DecisionRecord& record, const Policy& policy, RouteRequest request,
-                         DeltaSink sink);
+  Task<Answer> carry_out(const DecisionRecord& record, std::shared_ptr<const Policy> policy,
+                         RouteRequest request, DeltaSink sink);
 
   Services services_;
   std::shared_ptr<const Policy> hashed_;  // the policy that hash_ is of

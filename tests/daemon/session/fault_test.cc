@@ -22,7 +22,7 @@ namespace {
 using session::Append;
 using session::LoggedEvent;
 using session::LogReader;
-using session::LogWriter;
+using storage::Writer;
 
 constexpr const char* kSession = "ses_1";
 
@@ -31,14 +31,14 @@ class RecordedLog {
  public:
   RecordedLog(const std::string& folder, FaultVfs& vfs, uint64_t checkpoint_bytes)
       : path_(folder + "/sessions.db") {
-    auto log = session::open_log(path_, vfs.name());
+    auto log = storage::open_file(path_, vfs.name(), session::schema());
     if (!log) throw std::runtime_error(log.error().message);
     auto reader = LogReader::open(path_, vfs.name());
     if (!reader) throw std::runtime_error(reader.error().message);
     (void)reader->epoch();
     reader_ = std::move(*reader);
-    writer_ = std::make_unique<LogWriter>(std::move(log->database), path_, vfs.name(),
-                                          checkpoint_bytes);
+    writer_ = std::make_unique<Writer>("sessions", std::move(log->database), path_, vfs.name(),
+                                       checkpoint_bytes);
   }
 
   // What a crash at this moment must keep. Complete after the writer's thread has answered.
@@ -52,9 +52,9 @@ class RecordedLog {
   LogReader& reader() { return *reader_; }
 
   std::future<Result<>> begin(size_t n_events, size_t n_bytes) {
-    LogWriter::Write write;
-    write.append = next(n_events, n_bytes);
-    std::vector<uint64_t> seqs = seqs_of(write.append);
+    Append append = next(n_events, n_bytes);
+    std::vector<uint64_t> seqs = seqs_of(append);
+    Writer::Write write = session::write_of(std::move(append));
     auto promise = std::make_shared<std::promise<Result<>>>();
     auto future = promise->get_future();
     write.done = [this, seqs, promise](Result<> outcome) {
@@ -68,13 +68,12 @@ class RecordedLog {
   }
   Result<> append(size_t n_events, size_t n_bytes) { return begin(n_events, n_bytes).get(); }
   void append_later(size_t n_bytes) {
-    LogWriter::Write write;
-    write.append = next(1, n_bytes);
-    unawaited_.insert(write.append.events[0].seq);
-    writer_->queue(std::move(write));
+    Append append = next(1, n_bytes);
+    unawaited_.insert(append.events[0].seq);
+    writer_->queue(session::write_of(std::move(append)));
   }
   Result<> flush() {
-    LogWriter::Write write;
+    Writer::Write write;
     std::promise<Result<>> promise;
     write.done = [&promise](Result<> outcome) { promise.set_value(outcome); };
     writer_->queue(std::move(write));
@@ -114,13 +113,13 @@ class RecordedLog {
   std::map<uint64_t, std::string> data_;
   std::set<uint64_t> unawaited_;
   std::optional<LogReader> reader_;
-  std::unique_ptr<LogWriter> writer_;
+  std::unique_ptr<Writer> writer_;
 };
 
 // What the log in `folder` holds, read with the ordinary file system.
 std::map<uint64_t, std::string> read_back(const std::string& folder) {
   std::map<uint64_t, std::string> found;
-  auto log = session::open_log(folder + "/sessions.db", {});
+  auto log = storage::open_file(folder + "/sessions.db", {}, session::schema());
   EXPECT_TRUE(log) << (log ? "" : log.error().message);
   if (!log) return found;
   EXPECT_EQ(log->set_aside, "");
@@ -160,7 +159,8 @@ TEST(PowerLoss, KeepsEveryAcknowledgedEventAndNoTornOne) {
       RecordedLog log(home, vfs, 64 << 10);
       // Runs on the writer's thread. Every sync point, and one in eight of the other operations.
       vfs.on_operation([&, sampling = std::mt19937_64(seed)](bool is_after_sync) mutable {
-        if (is_after_sync || sampling() % 8 == 0) losses.push_back({vfs.moment(), log.acknowledged()});
+        if (is_after_sync || sampling() % 8 == 0)
+          losses.push_back({vfs.moment(), log.acknowledged()});
       });
       for (int step = 0; step < 25; ++step) {
         size_t n_bytes = 10 + random() % 6000;

@@ -21,7 +21,7 @@ class StoreFiles : public SessionTest {
     return session::Store::open(loop.executor(), options());
   }
   void run_sql(const std::string& sql) {
-    auto database = session::Database::open(path(), session::Database::Mode::read_write);
+    auto database = storage::Database::open(path(), storage::Database::Mode::read_write);
     ASSERT_TRUE(database);
     ASSERT_TRUE(database->run(sql));
   }
@@ -79,15 +79,16 @@ TEST_F(StoreFiles, OfANewerVersionAreRefusedPolitely) {
 TEST_F(StoreFiles, AreBackedUpBeforeAMigration) {
   std::string id = create("kept");
   daemon.reset();
-  std::vector<std::string_view> steps(session::migrations().begin(), session::migrations().end());
+  const storage::Schema now = session::schema();
+  std::vector<std::string_view> steps(now.steps.begin(), now.steps.end());
   steps.push_back("ALTER TABLE sessions ADD COLUMN colour TEXT");
-  ASSERT_TRUE(session::open_log(path(), {}, steps));
+  ASSERT_TRUE(storage::open_file(path(), {}, {now.subject, steps}));
   std::string backup = path() + ".bak-v1";
-  auto old = session::Database::open(backup, session::Database::Mode::read_only);
+  auto old = storage::Database::open(backup, storage::Database::Mode::read_only);
   ASSERT_TRUE(old);
   EXPECT_EQ(*old->number("PRAGMA user_version"), 1);
   EXPECT_EQ(*old->number("SELECT count(*) FROM sessions"), 1);
-  auto current = session::Database::open(path(), session::Database::Mode::read_only);
+  auto current = storage::Database::open(path(), storage::Database::Mode::read_only);
   EXPECT_EQ(*current->number("PRAGMA user_version"), 2);
   EXPECT_TRUE(current->number("SELECT count(colour) FROM sessions"));
 }
@@ -95,9 +96,10 @@ TEST_F(StoreFiles, AreBackedUpBeforeAMigration) {
 TEST_F(StoreFiles, StayAsTheyWereWhenAMigrationFails) {
   create("kept");
   daemon.reset();
-  std::vector<std::string_view> steps(session::migrations().begin(), session::migrations().end());
+  const storage::Schema now = session::schema();
+  std::vector<std::string_view> steps(now.steps.begin(), now.steps.end());
   steps.push_back("ALTER TABLE sessions ADD COLUMN colour TEXT; SELECT no_such_function()");
-  EXPECT_FALSE(session::open_log(path(), {}, steps));
+  EXPECT_FALSE(storage::open_file(path(), {}, {now.subject, steps}));
   start();
   auto page = daemon->loop.run(daemon->store->page({}));
   ASSERT_TRUE(page);
@@ -166,7 +168,7 @@ TEST_F(StoreFiles, WithADamagedLogKeepWhatIsBeforeTheDamage) {
 
 TEST_F(StoreFiles, AreCheckedWholeWhenAskedFor) {
   daemon.reset();
-  session::ask_for_check(path());
+  storage::ask_for_check(path());
   EXPECT_TRUE(fs::exists(path() + ".check"));
   start();
   EXPECT_FALSE(fs::exists(path() + ".check"));

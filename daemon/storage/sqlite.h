@@ -1,11 +1,13 @@
-// SQLite with owners and Results. Only what the event log needs.
+// SQLite with owners and Results. Only what logs and ledgers need.
 //
 // A Database and its Statements belong to one thread at a time (SQLite is built without its own
 // locks around a connection). Statements die before their Database.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,7 +16,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace hearth::session {
+namespace hearth::storage {
 
 class Statement {
  public:
@@ -22,6 +24,9 @@ class Statement {
   void bind(int index, int64_t value);
   void bind(int index, std::string_view text);
   void bind_null(int index);
+  void bind(int index, const std::optional<int64_t>& value) {
+    value ? bind(index, *value) : bind_null(index);
+  }
 
   // True: a row is there to read. False: done.
   Result<bool> step();
@@ -51,6 +56,8 @@ class Database {
 
   Result<> run(const std::string& sql);  // one or more statements, rows dropped
   Result<Statement> prepare(std::string_view sql);
+  // Prepared once, reset, kept with the connection. Not null.
+  Result<Statement*> cached(std::string_view sql);
   Result<int64_t> number(std::string_view sql);  // the one integer that it yields
 
   // Copies the log into the database file. truncate: and empties the log's file, which fails with
@@ -63,6 +70,7 @@ class Database {
   };
   explicit Database(sqlite3* database) : database_(database) {}
   std::unique_ptr<sqlite3, Close> database_;
+  std::map<std::string, Statement, std::less<>> cache_;  // dies first
 };
 
-}  // namespace hearth::session
+}  // namespace hearth::storage

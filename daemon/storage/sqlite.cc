@@ -1,11 +1,11 @@
-#include "session/sqlite.h"
+#include "storage/sqlite.h"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <cstring>
 
-namespace hearth::session {
+namespace hearth::storage {
 
 namespace {
 
@@ -14,7 +14,7 @@ constexpr int kBusyTimeoutMs = 5000;
 // What the user can do about it, by SQLite's primary code.
 Error failure_of(sqlite3* database) {
   const char* path = sqlite3_db_filename(database, nullptr);
-  std::string where = path && *path ? path : "sessions database";
+  std::string where = path && *path ? path : "database";
   int code = sqlite3_extended_errcode(database);
   std::string what = fmt::format("{} ({})", sqlite3_errmsg(database), code);
   switch (code & 0xff) {
@@ -115,6 +115,17 @@ Result<Statement> Database::prepare(std::string_view sql) {
   return Statement(statement);
 }
 
+Result<Statement*> Database::cached(std::string_view sql) {
+  auto found = cache_.find(sql);
+  if (found == cache_.end()) {
+    auto statement = prepare(sql);
+    if (!statement) return statement.error();
+    found = cache_.emplace(sql, std::move(*statement)).first;
+  }
+  found->second.reset();
+  return &found->second;
+}
+
 Result<int64_t> Database::number(std::string_view sql) {
   auto statement = prepare(sql);
   if (!statement) return statement.error();
@@ -130,4 +141,4 @@ Result<> Database::checkpoint(bool truncate) {
   return {};
 }
 
-}  // namespace hearth::session
+}  // namespace hearth::storage

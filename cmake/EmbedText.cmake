@@ -1,0 +1,15 @@
+# hearth_embed_text(OUT NAMESPACE NAME=FILE ...): writes OUT, a source that defines `const char* const NAME`
+# for each file. Made again when a file changes.
+function(hearth_embed_text out namespace)
+  set(text "// Made by cmake/EmbedText.cmake.\nnamespace ${namespace} {\n")
+  foreach(pair IN LISTS ARGN)
+    string(REPLACE "=" ";" parts ${pair})
+    list(GET parts 0 name)
+    list(GET parts 1 file)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    file(READ ${file} content)
+    string(APPEND text "extern const char* const ${name};\nconst char* const ${name} = R\"hearth(${content})hearth\";\n")
+  endforeach()
+  string(APPEND text "}  // namespace ${namespace}\n")
+  file(CONFIGURE OUTPUT ${out} CONTENT "${text}" @ONLY)
+endfunction()
