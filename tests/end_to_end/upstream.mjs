@@ -74,7 +74,7 @@ export class Upstream {
     upstream.server = createServer(async (request, response) => {
       let text = '';
       for await (const piece of request) text += piece;
-      const wire = request.url.endsWith('/messages') ? 'messages' : 'chat';
+      const wire = request.url.split('?')[0].endsWith('/messages') ? 'messages' : 'chat';
       const body = JSON.parse(text || '{}');
       const asked = summary(wire, body);
       upstream.requests.push({ ...asked, url: request.url, headers: request.headers });
