@@ -1,12 +1,13 @@
 #include "service/wire_handlers.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
 #include "support/id.h"
 #include "support/json.h"
 #include "wire/anthropic.h"
-#include "wire/model_list.h"
 
 namespace hearth {
 
@@ -62,6 +63,9 @@ void WireHandlers::bind(transport::HttpServer& server) {
   server.route("GET", "/v1/models", [this](HttpRequest request, HttpResponder& responder) {
     return list_models(std::move(request), responder);
   });
+  server.route("GET", "/v1/models/*", [this](HttpRequest request, HttpResponder& responder) {
+    return show_model(std::move(request), responder);
+  });
 }
 
 Task<> WireHandlers::answer(const wire::Dialect& dialect, HttpRequest request,
@@ -116,12 +120,12 @@ uint32_t WireHandlers::widest_context() {
   return widest;
 }
 
-// Anthropic's clients say which version of the wire they mean, and get its shape.
-Task<> WireHandlers::list_models(HttpRequest request, HttpResponder& responder) {
+std::vector<wire::ListedModel> WireHandlers::models() {
   std::vector<wire::ListedModel> models;
   std::set<std::string> seen;
   auto add = [&](const std::string& id, std::string_view owner, uint32_t n_context) {
-    if (!id.empty() && seen.insert(id).second) models.push_back({id, std::string(owner), n_context});
+    if (!id.empty() && seen.insert(id).second)
+      models.push_back({id, std::string(owner), n_context});
   };
   auto policy = catalog_.policy();
   add("auto", "hearth", widest_context());
@@ -132,9 +136,32 @@ Task<> WireHandlers::list_models(HttpRequest request, HttpResponder& responder) 
     add(target.model, owner, context_of(target));
   }
   for (const std::string& name : catalog_.aliases()) add(name, "hearth", 0);
-  std::string text = request.header("anthropic-version") ? wire::anthropic_list(models)
-                                                         : wire::openai_list(models);
+  return models;
+}
+
+// Anthropic's clients say which version of the wire they mean, and get its shape.
+Task<> WireHandlers::list_models(HttpRequest request, HttpResponder& responder) {
+  const bool is_anthropic = request.header("anthropic-version").has_value();
+  std::string text =
+      is_anthropic ? wire::anthropic_list(models()) : wire::openai_list(models());
   (void)co_await responder.respond(200, "application/json", std::move(text));
+}
+
+Task<> WireHandlers::show_model(HttpRequest request, HttpResponder& responder) {
+  const bool is_anthropic = request.header("anthropic-version").has_value();
+  const std::string name = request.path.substr(request.path.rfind('/') + 1);
+  const std::vector<wire::ListedModel> known = models();
+  auto found = std::ranges::find(known, name, &wire::ListedModel::id);
+  std::string text;
+  int status = 200;
+  if (found == known.end()) {
+    status = 404;
+    text = transport::error_body(
+        status, fmt::format("model \"{}\" is not known here; GET /v1/models lists what is", name));
+  } else {
+    text = is_anthropic ? wire::anthropic_model(*found) : wire::openai_model(*found);
+  }
+  (void)co_await responder.respond(status, "application/json", std::move(text));
 }
 
 }  // namespace hearth

@@ -6,6 +6,7 @@
 #include "router/router.h"
 #include "service/exchange.h"
 #include "service/model_catalog.h"
+#include "wire/model_list.h"
 
 namespace hearth {
 
@@ -23,6 +24,8 @@ class WireHandlers {
                 transport::HttpResponder& responder);
   Task<> count_tokens(transport::HttpRequest request, transport::HttpResponder& responder);
   Task<> list_models(transport::HttpRequest request, transport::HttpResponder& responder);
+  Task<> show_model(transport::HttpRequest request, transport::HttpResponder& responder);
+  std::vector<wire::ListedModel> models();
   uint32_t context_of(const router::Target& target);
   uint32_t widest_context();
 

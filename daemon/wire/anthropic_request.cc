@@ -96,6 +96,8 @@ class Content {
       auto text = read_document(block, path);
       if (!text) return text.error();
       add(Text{std::move(*text)});
+    } else if (type == "tool_reference") {  // of a search among tools; all of them are offered
+      add(Text{fmt::format("The tool {} can be called.\n", text_member(block, "tool_name"))});
     } else if (type == "tool_use") {
       auto name = string_member(block, "name");
       if (!name) return wrong(path + ".name", "a string");

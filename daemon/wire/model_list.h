@@ -12,6 +12,8 @@ struct ListedModel {
   uint32_t n_context = 0;  // tokens; 0: unknown
 };
 
+std::string openai_model(const ListedModel& model);
+std::string anthropic_model(const ListedModel& model);
 std::string openai_list(const std::vector<ListedModel>& models);
 std::string anthropic_list(const std::vector<ListedModel>& models);
 

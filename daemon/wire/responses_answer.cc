@@ -128,6 +128,11 @@ class ResponsesAnswer final : public AnswerShape, private PartSink {
     output_.push_back(std::move(item));
   }
 
+  void add_whole(Object item) {
+    add_item(item);
+    item_done(std::move(item));
+  }
+
   bool is_free_form(const Part& part) const { return echo_.free_form.contains(part.name); }
 
   Object message_item(std::string_view status, Array content) const {
@@ -154,6 +159,7 @@ class ResponsesAnswer final : public AnswerShape, private PartSink {
 
   void open(const Part& part) override {
     encrypted_.clear();
+    own_.reset();
     switch (part.kind) {
       case StreamDelta::Kind::reasoning:
         item_id_ = make_id("rs");
@@ -192,7 +198,10 @@ class ResponsesAnswer final : public AnswerShape, private PartSink {
                    Object{{"summary_index", 0}, {"text", part.text}});
         item_event("response.reasoning_summary_part.done",
                    Object{{"summary_index", 0}, {"part", summary_part(part.text)}});
-        return item_done(reasoning_item(Array{summary_part(part.text)}));
+        if (own_ && !own_->contains("summary")) (*own_)["summary"] = Array{summary_part(part.text)};
+        item_done(own_ ? std::move(*own_) : reasoning_item(Array{summary_part(part.text)}));
+        for (Value& item : after_) add_whole(std::move(item.as_object()));
+        return after_.clear();
       case StreamDelta::Kind::tool_call: return close_call(part);
       default:
         item_event("response.output_text.done",
@@ -216,31 +225,30 @@ class ResponsesAnswer final : public AnswerShape, private PartSink {
     item_done(call_item(part, "completed", arguments));
   }
 
-  // Encrypted reasoning of the wire's own provider keeps its id, with which the provider checks it.
+  // What came by this same wire is an item already, with an id by which its provider knows it.
   void opaque(const Part* reasoning, std::string_view provider, std::string_view json) override {
     auto part = json::parse_value(json);
     const bool is_own = provider == "openai" && part && part->is_object();
-    const Value* encrypted = is_own ? part->as_object().if_contains("encrypted_content") : nullptr;
-    if (is_own && !(encrypted && encrypted->is_string())) {
-      if (reasoning) return;
-      Object item = std::move(part->as_object());
-      add_item(item);
-      return item_done(std::move(item));
+    if (!is_own) {
+      encrypted_ = carry(provider, json);
+      if (!reasoning) item_id_ = make_id("rs");
+      if (!reasoning) add_whole(reasoning_item({}));
+      return;
     }
-    encrypted_ = is_own ? std::string(encrypted->as_string()) : carry(provider, json);
-    if (reasoning) return;
-    item_id_ = make_id("rs");
-    if (is_own)
-      if (auto* id = part->as_object().if_contains("id"); id && id->is_string())
-        item_id_ = std::string(id->as_string());
-    add_item(reasoning_item({}));
-    item_done(reasoning_item({}));
+    if (!reasoning)
+      add_whole(std::move(part->as_object()));
+    else if (part->as_object()["type"] == "reasoning")
+      own_ = std::move(part->as_object());
+    else
+      after_.push_back(std::move(*part));
   }
 
   const Echo echo_;
   Parts parts_{*this};
   Array output_;  // items that are done
+  Array after_;   // items that wait for the open one to be done
   std::string item_id_, encrypted_;  // of the item that is open
+  std::optional<Object> own_;        // what it is, as its provider said it
   uint64_t n_events_ = 0;
   std::string* out_ = nullptr;  // null: the answer is no stream
 };

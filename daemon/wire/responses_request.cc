@@ -153,7 +153,7 @@ class Items {
     return {};
   }
 
-  // Text and encrypted content apart, as the provider's reader makes them.
+  // The text for every model, the item itself for its provider.
   Result<> read_reasoning(Element item) {
     std::string text;
     for (std::string_view name : {"summary", "content"}) {
@@ -169,12 +169,8 @@ class Items {
     const std::string encrypted = text_member(item, "encrypted_content");
     if (encrypted.empty()) return {};
     auto foreign = carried(encrypted);
-    json::Object part{{"type", "reasoning"}};
-    if (auto id = string_member(item, "id")) part["id"] = *id;
-    part["encrypted_content"] = encrypted;
     blocks.emplace_back().content =
-        foreign ? std::move(*foreign)
-                : Opaque{std::string(kProvider), {boost::json::serialize(part)}};
+        foreign ? std::move(*foreign) : Opaque{std::string(kProvider), {json::to_text(item)}};
     return {};
   }
 

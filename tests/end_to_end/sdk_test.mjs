@@ -171,6 +171,9 @@ test('models are listed in the shape of each library', async () => {
   const known = ['auto', 'chatty', 'chatty-model', 'claudia', 'claudia-model', 'gpt-mapped'];
   assert.deepEqual(await of(openai.models.list()), known);
   assert.deepEqual(await of(anthropic.models.list()), known);
+  assert.equal((await openai.models.retrieve('chatty')).owned_by, 'openai');
+  assert.equal((await anthropic.models.retrieve('chatty')).display_name, 'chatty');
+  await assert.rejects(openai.models.retrieve('gpt-9'), { status: 404 });
 });
 
 test('a prompt that is too long is refused with both numbers, in the words of each wire', async () => {

@@ -63,7 +63,8 @@ TEST(Responses, WhatAnAssistantMadeInARowIsOneMessage) {
   EXPECT_EQ(messages[2].role, Role::assistant);
   EXPECT_EQ(part<Reasoning>(messages[2], 0).text, "hm");
   EXPECT_EQ(part<Opaque>(messages[2], 1).part.text,
-            R"({"type":"reasoning","id":"rs_1","encrypted_content":"gAAA"})");
+            R"({"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"hm"}],"encrypted_content":"gAAA"})")
+      << "the item itself, for its provider";
   EXPECT_EQ(part<Text>(messages[2], 2).text, "I call.");
   EXPECT_EQ(part<ToolCall>(messages[2], 3).arguments, "{\"p\": 1}") << "to the letter";
   EXPECT_EQ(part<ToolCall>(messages[2], 4).arguments, R"({"input":"*** Begin \"x\""})");
@@ -171,6 +172,7 @@ TEST(Responses, StreamsTypedEventsInSequence) {
   EXPECT_EQ(events[0].data.at("response").at("status"), "in_progress");
   EXPECT_EQ(events[0].data.at("response").at("instructions"), "i");
   EXPECT_EQ(events[8].data.at("item").at("encrypted_content"), "gAAA");
+  EXPECT_EQ(events[8].data.at("item").at("id"), "rs_1") << "by which its provider knows it";
   EXPECT_EQ(events[8].data.at("item").at("summary").at(0).at("text"), "hm");
   EXPECT_EQ(events[11].data.at("delta"), "Hel");
   EXPECT_EQ(events[11].data.at("item_id"), events[9].data.at("item").at("id"));
