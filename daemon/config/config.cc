@@ -48,6 +48,29 @@ void model_keys(auto& model, Key& key) {
   key.duration("keep_alive", model.keep_alive);
 }
 
+void read_aliases(Section& root, std::vector<ModelAlias>& out) {
+  const toml::table* table = root.table("alias");
+  if (!table) return;
+  for (auto&& [key, node] : *table) {
+    auto model = node.value<std::string>();
+    if (model && !model->empty())
+      out.push_back({std::string(key.str()), std::move(*model)});
+    else
+      root.fault().fail(node, fmt::format("alias.\"{}\"", key.str()),
+                        "the name of a model or target, or auto");
+  }
+}
+
+bool fits(std::string_view pattern, std::string_view name) {
+  const size_t star = pattern.find('*');
+  if (star == pattern.npos) return pattern == name;
+  if (!name.starts_with(pattern.substr(0, star))) return false;
+  const std::string_view rest = pattern.substr(star + 1);
+  for (size_t at = star; at <= name.size(); ++at)
+    if (fits(rest, name.substr(at))) return true;
+  return false;
+}
+
 // A name that means two models would mean whichever comes first.
 void check_aliases(const Config& config, const toml::table& root, settings::Fault& fault) {
   for (const ModelConfig& model : config.models)
@@ -122,6 +145,7 @@ Result<Config> read_config(const toml::table& table, const std::string& file_nam
     model_keys(model, section);
     section.finish();
   });
+  read_aliases(root, config.aliases);
   if (root.has("policy_file"))
     config.policy = read_policy_file(root);
   else
@@ -157,6 +181,9 @@ std::string to_toml(const Config& config) {
     add(printed(model, [](auto& r, auto& key) {
           model_keys(r, key);
         }).section("model", model.name));
+  settings::Printer aliases;
+  for (const ModelAlias& alias : config.aliases) aliases(alias.pattern, alias.model);
+  if (!config.aliases.empty()) add(aliases.section("alias"));
   add(router::print_policy(config.policy));
   return out;
 }
@@ -187,6 +214,16 @@ const ModelConfig* Config::find_model(std::string_view name_or_alias) const {
     if (model.name == name_or_alias || std::ranges::count(model.aliases, name_or_alias) > 0)
       return &model;
   return nullptr;
+}
+
+const ModelAlias* Config::find_alias(std::string_view name) const {
+  const ModelAlias* best = nullptr;
+  for (const ModelAlias& alias : aliases) {
+    if (alias.pattern == name) return &alias;
+    if (fits(alias.pattern, name) && (!best || alias.pattern.size() > best->pattern.size()))
+      best = &alias;
+  }
+  return best;
 }
 
 }  // namespace hearth

@@ -46,6 +46,11 @@ struct ModelConfig {  // [model.NAME]
   std::chrono::seconds keep_alive{300};  // keep_alive = "5m", "0" for ever
 };
 
+struct ModelAlias {     // one line of [alias]: "claude-*" = "auto"
+  std::string pattern;  // of names that clients ask for; '*' stands for any text
+  std::string model;    // what is meant: auto, auto:cheap, local, a target, a model
+};
+
 struct SessionConfig {                // [sessions]
   uint64_t quota_bytes = 2ull << 30;  // of the event log on disk
 };
@@ -62,12 +67,15 @@ struct Config {
   SessionConfig sessions;
   LogConfig log;
   std::vector<ModelConfig> models;
+  std::vector<ModelAlias> aliases;
   // [policy], [target.*], [class.*], [[label]], ... here, or in the file that policy_file names
   // (from this one's folder on).
   router::Policy policy;
 
   // Null when no [model.NAME] has that name or alias.
   const ModelConfig* find_model(std::string_view name_or_alias) const;
+  // The line of [alias] for a name: itself, else the longest pattern that fits it.
+  const ModelAlias* find_alias(std::string_view name) const;
 };
 
 // Reads the files, the most important last; those that are missing leave the defaults. The `text`

@@ -44,6 +44,7 @@ std::string_view error_type_of(int status) {
     case 403:
     case 421: return "permission_error";
     case 404: return "not_found_error";
+    case 413: return "request_too_large";
     case 429: return "rate_limit_error";
     default: return status < 500 ? "invalid_request_error" : "server_error";
   }
@@ -69,7 +70,8 @@ size_t HttpRequest::count(std::string_view name) const {
 std::string error_body(int status, std::string_view message) {
   json::Object error{
       {"message", message}, {"type", error_type_of(status)}, {"param", nullptr}, {"code", nullptr}};
-  return boost::json::serialize(json::Object{{"error", error}});
+  if (status == 401) error["code"] = "invalid_api_key";
+  return boost::json::serialize(json::Object{{"type", "error"}, {"error", error}});
 }
 
 std::string response_head(int status, std::string_view content_type, const Headers& extra) {

@@ -70,7 +70,8 @@ struct Refusal {
   Headers headers = {};
 };
 
-// {"error": {"message", "type", "param": null, "code"}}, the shape OpenAI's clients understand.
+// {"type": "error", "error": {"message", "type", "param": null, "code"}}: what OpenAI's clients
+// understand and Anthropic's too, since nobody knows yet which one asks.
 std::string error_body(int status, std::string_view message);
 
 // Status line and headers, up to and including the blank line.

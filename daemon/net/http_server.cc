@@ -81,6 +81,8 @@ void HttpServer::websocket(std::string path, WebSocketHandler handler) {
 
 const HttpServer::Route* HttpServer::find(std::string_view path) const {
   auto found = routes_.find(path);
+  if (found == routes_.end())
+    found = routes_.find(std::string(path.substr(0, path.rfind('/') + 1)) + "*");
   return found == routes_.end() ? nullptr : &found->second;
 }
 

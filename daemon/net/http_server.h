@@ -55,7 +55,8 @@ class HttpServer {
   HttpServer(net::any_io_executor executor, Gate& gate, HttpOptions options);
   ~HttpServer();
 
-  // Routes are exact paths, set before serve(). /healthz is there from the start.
+  // Routes are exact paths, set before serve(), or end in "/*": any one name. /healthz is there from
+  // the start.
   void route(std::string method, std::string path, HttpHandler handler,
              Access access = Access::clients);
   void websocket(std::string path, WebSocketHandler handler);  // the owner's

@@ -27,10 +27,10 @@
 #include "service/egress_journal.h"
 #include "service/metrics.h"
 #include "service/model_catalog.h"
-#include "service/openai_handlers.h"
 #include "service/route_journal.h"
 #include "service/session_methods.h"
 #include "service/system_methods.h"
+#include "service/wire_handlers.h"
 #include "session/sessions.h"
 #include "session/store.h"
 #include "support/log.h"
@@ -90,7 +90,7 @@ class Daemon {
   router::Router router_;
   session::Sessions sessions_;
   session::SessionMethods session_methods_;
-  OpenAiHandlers openai_;
+  WireHandlers wires_;
   SystemMethods system_methods_;
   jsonrpc::Dispatcher dispatcher_;
   transport::RpcOptions rpc_;
@@ -140,7 +140,7 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
                [this] { return catalog_.policy(); }, journal_, &labeller_, &egress_, ledger_.get()}),
       sessions_(loop.get_executor(), *store_, router_),
       session_methods_(sessions_, *store_),
-      openai_(router_, catalog_, engine_),
+      wires_(router_, catalog_, engine_),
       system_methods_(
           {catalog_, engine_, metrics_, [this] { return config_; },
            [this] { return reload_config(); }, [this] { return rotate_token(); },
@@ -168,7 +168,7 @@ void Daemon::bind_http() {
                   return answer_metrics(std::move(request), responder);
                 },
                 transport::Access::owner);
-  openai_.bind(server_);
+  wires_.bind(server_);
   server_.websocket("/hearth",
                     [this](transport::HttpRequest request, transport::WebSocket& socket) {
                       return transport::serve_rpc(dispatcher_, rpc_, std::move(request), socket);

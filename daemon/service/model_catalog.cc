@@ -72,6 +72,20 @@ std::shared_ptr<const router::Policy> ModelCatalog::policy() {
   return policy_;
 }
 
+std::string ModelCatalog::resolve(const std::string& model) {
+  refresh();
+  const ModelAlias* alias = config_->find_alias(model);
+  const bool is_target = std::ranges::count(policy_->targets, model, &router::Target::name) > 0;
+  return alias && !is_target ? alias->model : model;
+}
+
+std::vector<std::string> ModelCatalog::aliases() const {
+  std::vector<std::string> names;
+  for (const ModelAlias& alias : config_->aliases)
+    if (alias.pattern.find('*') == alias.pattern.npos) names.push_back(alias.pattern);
+  return names;
+}
+
 const std::vector<models::StoredModel>& ModelCatalog::stored() {
   refresh();
   return stored_;

@@ -27,6 +27,12 @@ class ModelCatalog {
   // not_found says which models exist and how to get one.
   Result<engine::ModelSpec> spec(const std::string& model);
 
+  // What a client means by the name that it asks for: a target's own name means that target, any
+  // other one what [alias] says, else itself.
+  std::string resolve(const std::string& model);
+  // Names of [alias] that stand for themselves, without '*'.
+  std::vector<std::string> aliases() const;
+
   const std::vector<models::StoredModel>& stored();
   void set_config(std::shared_ptr<const Config> config);
 

@@ -1,20 +1,16 @@
-// OpenAI's wire, served side: /v1/chat/completions and /v1/completions to and from the canonical
-// form. Pure conversions; the handlers are in service/openai_handlers.cc.
+// OpenAI's older wires, served side: /v1/chat/completions and /v1/completions to and from the
+// canonical form.
 //
 // Fields that nobody knows, and those that change nothing in the answer (user, metadata, store),
 // are ignored, as clients expect. A known field that Hearth cannot honour is Errc::unsupported.
 // Errors name the field.
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "inference/completion.h"
 #include "support/json.h"
-#include "support/result.h"
+#include "wire/dialect.h"
 
 namespace hearth::wire::openai {
 
@@ -24,17 +20,11 @@ struct Request {
   bool is_stream = false;
   bool include_usage = false;  // stream_options.include_usage
   bool echo = false;           // completions only
+  std::string session;         // prompt_cache_key
 };
 
 Result<Request> parse_chat(std::string_view body);
 Result<Request> parse_completions(std::string_view body);
-
-// What every response of one request repeats.
-struct Head {
-  std::string id;     // "chatcmpl-..." or "cmpl-..."
-  int64_t created_s;  // unix time
-  std::string model;  // as answered: the target's model
-};
 
 std::string chat_response(const Head& head, const Completion& completion);
 std::string text_response(const Head& head, const Completion& completion,
@@ -53,11 +43,11 @@ std::string usage_chunk(const Head& head, bool is_chat, const Usage& usage, cons
 //
 // A provider's failure keeps the provider's code and, where it is about the request, its status; a
 // 401 becomes 403, since the client's own token is right.
-struct ErrorReply {
-  int status;
-  std::string body;
-  std::optional<int64_t> retry_after_s;
-};
 ErrorReply error_reply(const Failure& failure);
+
+// As a dialect has them (openai_dialect.cc).
+Result<Asked, Failure> ask_chat(std::string_view body);
+Result<Asked, Failure> ask_completions(std::string_view body);
+ErrorReply reply_error(const Failure& failure, std::string_view request_id);
 
 }  // namespace hearth::wire::openai

@@ -4,48 +4,13 @@
 #include <charconv>
 #include <limits>
 
+#include "wire/carried.h"
 #include "wire/openai.h"
+#include "wire/reading.h"
 
 namespace hearth::wire::openai {
 
 namespace {
-
-using json::Element;
-
-Error wrong(std::string_view field, std::string_view expected) {
-  return {Errc::invalid, fmt::format("{}: expected {}", field, expected)};
-}
-
-std::optional<Element> member(Element object, std::string_view name) {
-  Element value;
-  if (object[name].get(value) || value.is_null()) return std::nullopt;
-  return value;
-}
-
-std::optional<std::string_view> string_member(Element object, std::string_view name) {
-  auto value = member(object, name);
-  std::string_view text;
-  if (!value || value->get_string().get(text)) return std::nullopt;
-  return text;
-}
-
-// A number with bounds; absent leaves `out` alone.
-template <class T>
-Result<> read_number(Element body, std::string_view name, double low, double high,
-                     std::optional<T>& out) {
-  auto value = member(body, name);
-  if (!value) return {};
-  double number;
-  bool is_wrong =
-      value->get_double().get(number) != simdjson::SUCCESS || !(number >= low && number <= high);
-  if constexpr (std::is_integral_v<T>)
-    is_wrong = is_wrong || number != static_cast<double>(static_cast<T>(number));
-  if (is_wrong)
-    return wrong(name, fmt::format("{} from {} to {}",
-                                   std::is_integral_v<T> ? "an integer" : "a number", low, high));
-  out = static_cast<T>(number);
-  return {};
-}
 
 // Content as OpenAI has it: a string, null, or an array of typed parts.
 Result<> read_content(Element content, const std::string& path, std::vector<Block>& blocks) {
@@ -112,6 +77,10 @@ Result<Message> read_message(Element element, const std::string& path) {
     if (auto thought = string_member(element, field);
         thought && !thought->empty() && message.blocks.empty())
       message.blocks.emplace_back().content = Reasoning{std::string(*thought), std::nullopt};
+  if (simdjson::dom::array details; !element["reasoning_details"].get_array().get(details))
+    for (Element detail : details)
+      if (auto opaque = carried(text_member(detail, "data")))
+        message.blocks.emplace_back().content = std::move(*opaque);
   std::vector<Block> content;
   Element value;
   if (!element["content"].get(value))
@@ -337,6 +306,7 @@ Result<> read_common(Element body, Request& out) {
     if (auto include = member(*options, "include_usage"))
       if (include->get_bool().get(out.include_usage))
         return wrong("stream_options.include_usage", "a boolean");
+  if (auto key = string_member(body, "prompt_cache_key")) out.session = std::string(*key);
   if (auto done = refuse_foreign(body); !done) return done;
   std::optional<uint32_t> max_tokens;
   for (std::string_view name : {"max_tokens", "max_completion_tokens"})

@@ -2,6 +2,7 @@
 
 #include <span>
 
+#include "wire/carried.h"
 #include "wire/openai.h"
 
 namespace hearth::wire::openai {
@@ -50,11 +51,18 @@ Object timings_object(const Usage& usage, const Timings& timings) {
        timings.decode_ms > 0 ? 1000.0 * usage.n_completion / timings.decode_ms : 0.0}};
 }
 
+// What only its provider understands, where the clients of several wires keep such things.
+Object details_of(std::string_view provider, std::string_view part) {
+  return Object{{"type", "reasoning.encrypted"}, {"data", carry(provider, part)}};
+}
+
 Object message_object(const Message& message) {
   std::string reasoning;
-  Array calls;
+  Array calls, details;
   for (const Block& block : message.blocks) {
     if (auto* thought = std::get_if<Reasoning>(&block.content)) reasoning += thought->text;
+    if (auto* opaque = std::get_if<Opaque>(&block.content))
+      details.push_back(details_of(opaque->provider, opaque->part.text));
     if (auto* call = std::get_if<ToolCall>(&block.content))
       calls.push_back(
           Object{{"id", call->id},
@@ -65,6 +73,7 @@ Object message_object(const Message& message) {
   Object object{{"role", "assistant"}};
   object["content"] = text.empty() && !calls.empty() ? Value(nullptr) : Value(text);
   if (!reasoning.empty()) object["reasoning_content"] = reasoning;
+  if (!details.empty()) object["reasoning_details"] = std::move(details);
   if (!calls.empty()) object["tool_calls"] = std::move(calls);
   return object;
 }
@@ -126,6 +135,10 @@ std::string chat_chunk(const Head& head, const StreamDelta& delta) {
       call["function"] = std::move(function);
       return delta_chunk(head, Object{{"tool_calls", Array{std::move(call)}}}, nullptr);
     }
+    case StreamDelta::Kind::opaque:
+      return delta_chunk(
+          head, Object{{"reasoning_details", Array{details_of(delta.provider, delta.text)}}},
+          nullptr);
     case StreamDelta::Kind::progress: return "";
   }
   return "";
@@ -199,6 +212,13 @@ Row row_of(std::span<const Row> rows, Errc code) {
   return rows.back();
 }
 
+Value param_of(const Failure& failure) {
+  if (failure.code == Errc::context_exceeded) return Value("messages");
+  const std::string_view field = failure.is_ours() ? field_of(failure) : "";
+  const bool is_wrong = failure.code == Errc::invalid || failure.code == Errc::unsupported;
+  return is_wrong && !field.empty() ? Value(field) : Value(nullptr);
+}
+
 int status_of(const Failure& failure, int usual) {
   const long said = failure.http_status;
   const bool is_ours_to_choose = said < 400 || said >= 500 || said == 401 || said == 407 ||
@@ -215,7 +235,7 @@ ErrorReply error_reply(const Failure& failure) {
   const bool has_word = !failure.word.empty() && !is_context;
   Object body{{"message", failure.message},
               {"type", failure.http_status == 429 ? "rate_limit_error" : row.type},
-              {"param", is_context ? Value("messages") : Value(nullptr)},
+              {"param", param_of(failure)},
               {"code", has_word ? std::string_view(failure.word) : row.word}};
   if (is_context && failure.n_context) {
     body["n_prompt_tokens"] = failure.n_prompt;  // the names llama-server's clients know

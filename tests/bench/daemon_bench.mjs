@@ -3,7 +3,7 @@ import path from 'node:path';
 import { hearth, median, publish, root } from './figures.mjs';
 
 process.env.HEARTH_BINARY ??= hearth;
-process.env.HEARTH_CLIENTS ??= path.join(root, 'tests/clients');
+process.env.HEARTH_CLIENTS ??= path.join(root, '.deps/clients');
 const { Daemon, RpcClient } = await import('../end_to_end/daemon.mjs');
 
 const rows = [];

@@ -1,5 +1,5 @@
-// The OpenAI wire over a real server, with a scripted answer behind it: what only the handlers do.
-#include "service/openai_handlers.h"
+// The served wires over a real server, with a scripted answer behind it: what only the handlers do.
+#include "service/wire_handlers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -52,12 +52,12 @@ class Upstream : public router::Completer {
   router::RequestFacts facts;
 };
 
-class OpenAiHandlersTest : public ::testing::Test {
+class WireHandlersTest : public ::testing::Test {
  protected:
-  OpenAiHandlersTest() {
+  WireHandlersTest() {
     server.emplace([this](transport::HttpServer& http) { bind(http); });
   }
-  ~OpenAiHandlersTest() override { server.reset(); }
+  ~WireHandlersTest() override { server.reset(); }
 
   void bind(transport::HttpServer& http) {
     engine.emplace(io.get_executor(), engine::EngineClient::Options{});
@@ -76,11 +76,11 @@ class OpenAiHandlersTest : public ::testing::Test {
   Upstream upstream;
   std::optional<engine::EngineClient> engine;
   std::optional<ModelCatalog> catalog;
-  std::optional<OpenAiHandlers> handlers;
+  std::optional<WireHandlers> handlers;
   std::optional<transport::TestServer> server;
 };
 
-TEST_F(OpenAiHandlersTest, AProvidersFailureNamesItsSpeakerAndItsWait) {
+TEST_F(WireHandlersTest, AProvidersFailureNamesItsSpeakerAndItsWait) {
   Failure failure = Error{Errc::busy, "acme answered 429: slow down"};
   failure.speaker = "acme";
   failure.http_status = 429;
@@ -97,7 +97,7 @@ TEST_F(OpenAiHandlersTest, AProvidersFailureNamesItsSpeakerAndItsWait) {
   }
 }
 
-TEST_F(OpenAiHandlersTest, HearthsOwnFailureSaysSo) {
+TEST_F(WireHandlersTest, HearthsOwnFailureSaysSo) {
   upstream.failure = Failure(Error{Errc::upstream, "the engine ended by signal 11"});
   RawResponse response = server->exchange(post(""));
   EXPECT_EQ(response.status, 500);
@@ -108,7 +108,7 @@ TEST_F(OpenAiHandlersTest, HearthsOwnFailureSaysSo) {
   EXPECT_EQ(response.headers["x-hearth-error-source"], "hearth");
 }
 
-TEST_F(OpenAiHandlersTest, AnExceptionIsAnAnswerToo) {
+TEST_F(WireHandlersTest, AnExceptionIsAnAnswerToo) {
   upstream.throws = true;
   for (const char* stream : {"", R"(,"stream":true)"}) {
     RawResponse response = server->exchange(post(stream));
@@ -117,7 +117,7 @@ TEST_F(OpenAiHandlersTest, AnExceptionIsAnAnswerToo) {
   }
 }
 
-TEST_F(OpenAiHandlersTest, TheRouterIsToldWhereARequestCameIn) {
+TEST_F(WireHandlersTest, TheRouterIsToldWhereARequestCameIn) {
   upstream.failure = Failure(Error{Errc::denied, "no"});
   (void)server->exchange(post(""));
   EXPECT_EQ(upstream.facts.origin, router::Origin::chat);
@@ -127,7 +127,7 @@ TEST_F(OpenAiHandlersTest, TheRouterIsToldWhereARequestCameIn) {
   EXPECT_EQ(upstream.facts.task, router::TaskClass::completion);
 }
 
-TEST_F(OpenAiHandlersTest, AnAnswerThatIsNotReadEndsItsRequest) {
+TEST_F(WireHandlersTest, AnAnswerThatIsNotReadEndsItsRequest) {
   upstream.n_deltas = 20;  // MiB
   RawResponse response = server->exchange(post(R"(,"stream":true)"));
   EXPECT_EQ(response.status, 200);

@@ -1,0 +1,203 @@
+#include "service/exchange.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <chrono>
+#include <utility>
+
+#include "support/id.h"
+
+namespace hearth {
+
+using transport::Headers;
+
+namespace {
+
+// Of an answer that its client does not read.
+constexpr size_t kMaxPending = 16 << 20;
+
+// Between signs of life while nothing else is said.
+constexpr std::chrono::seconds kHeartbeat{5};
+
+int64_t now_s() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+// Header values are one printable line.
+std::string header_safe(std::string_view text) {
+  std::string safe;
+  for (unsigned char c : text.substr(0, 300))
+    safe += c >= 0x20 && c < 0x7f ? static_cast<char>(c) : '?';
+  return safe;
+}
+
+}  // namespace
+
+Exchange::Exchange(net::any_io_executor executor, const wire::Dialect& dialect,
+                   const Services& services, transport::HttpResponder& responder)
+    : dialect_(dialect),
+      services_(services),
+      responder_(responder),
+      changed_(executor, net::steady_timer::time_point::max()),
+      overflow_(executor, net::steady_timer::time_point::max()) {}
+
+Task<> Exchange::answer(wire::Asked asked, router::RequestFacts facts) {
+  asked_ = std::move(asked);
+  facts_ = std::move(facts);
+  head_.id = make_id(dialect_.id_prefix);
+  head_.created_s = now_s();
+  head_.model = facts_.model;
+  n_prompt_estimate_ = router::estimate_tokens(asked_.body);
+  if (asked_.is_stream)
+    co_await answer_stream();
+  else
+    co_await answer_whole();
+}
+
+Task<> Exchange::refuse(Failure failure, std::string request_id) {
+  facts_.id = std::move(request_id);
+  outcome_ = std::move(failure);
+  co_await refuse();
+}
+
+Task<> Exchange::run() {
+  using namespace net::experimental::awaitable_operators;
+  router::RouteRequest request{facts_, std::move(asked_.body)};
+  DeltaSink sink = [](const StreamDelta&) {};
+  if (asked_.is_stream) sink = [this](const StreamDelta& delta) { hear(delta); };
+  auto on_decision = [this](const router::Decision& decision) {
+    decision_ = decision;
+    if (!decision.model.empty()) head_.model = decision.model;
+  };
+  // A race goes on when one side throws: here it must be over.
+  auto answering =
+      router::answer_of(services_.completer, std::move(request), std::move(sink), on_decision);
+  auto overflowing = overflow_.async_wait(as_result);
+  auto race = std::move(answering) || std::move(overflowing);
+  auto first = co_await std::move(race);
+  if (auto* answer = std::get_if<Answer>(&first)) {
+    outcome_ = std::move(*answer);
+  } else {
+    outcome_ = Error{Errc::busy, fmt::format("the client reads too slowly: {} MiB of the answer "
+                                             "wait for it",
+                                             kMaxPending >> 20)};
+  }
+  // Clients shrink by these numbers; a refusal before anything was counted has none.
+  if (!*outcome_ && outcome_->error().code == Errc::context_exceeded &&
+      outcome_->error().n_context == 0) {
+    Failure failure = outcome_->error();
+    failure.n_context = services_.widest_context();
+    const uint64_t n_prompt = std::max<uint64_t>(n_prompt_estimate_, failure.n_context + uint64_t{1});
+    failure.n_prompt = static_cast<uint32_t>(std::min<uint64_t>(n_prompt, UINT32_MAX));
+    outcome_ = std::move(failure);
+  }
+  changed_.cancel();
+}
+
+Task<> Exchange::answer_whole() {
+  co_await run();
+  if (!*outcome_) co_return co_await refuse();
+  std::string body = asked_.shape->whole(head_, **outcome_);
+  (void)co_await responder_.respond(200, "application/json", std::move(body), headers());
+}
+
+Task<> Exchange::answer_stream() {
+  using namespace net::experimental::awaitable_operators;
+  // Both end together: a client that goes away ends pump() with an exception, which cancels run().
+  Task<> running = run();
+  Task<> pumping = pump();
+  co_await (std::move(running) && std::move(pumping));
+}
+
+void Exchange::hear(const StreamDelta& delta) {
+  if (delta.kind == StreamDelta::Kind::progress) {
+    head_.n_prompt = delta.n_prompt;
+    if (!is_begun_) head_.n_cached = delta.n_done;
+    begin();
+    return add(fmt::format(": prompt {}/{}\n\n", delta.n_done, delta.n_prompt));
+  }
+  begin();
+  asked_.shape->hear(head_, delta, pending_);
+  add("");
+}
+
+void Exchange::begin() {
+  if (!is_begun_) asked_.shape->begin(head_, pending_);
+  is_begun_ = true;
+}
+
+void Exchange::add(std::string_view bytes) {
+  pending_ += bytes;
+  if (pending_.size() > kMaxPending) overflow_.expires_at(net::steady_timer::time_point::min());
+  changed_.cancel();
+}
+
+bool Exchange::tells_in_stream() const {
+  const bool is_overflow = !*outcome_ && outcome_->error().code == Errc::context_exceeded;
+  return is_begun_ || *outcome_ || (is_overflow && dialect_.streams_overflow);
+}
+
+Task<> Exchange::pump() {
+  auto gone = [] { return boost::system::system_error(net::error::operation_aborted); };
+  // Until the first sign of life an error can still be a proper status.
+  while (!is_begun_ && !outcome_) {
+    changed_.expires_after(kHeartbeat * 2);
+    auto [timer_error] = co_await changed_.async_wait(as_result);
+    if (!timer_error) begin();
+  }
+  if (outcome_ && !tells_in_stream()) co_return co_await refuse();
+  Headers lines = headers();
+  lines.push_back({"cache-control", "no-cache"});
+  if (auto begun = co_await responder_.begin_stream(200, "text/event-stream", std::move(lines));
+      !begun)
+    throw gone();
+  for (;;) {
+    if (!pending_.empty()) {
+      std::string chunk = std::exchange(pending_, {});
+      if (auto written = co_await responder_.write(std::move(chunk)); !written) throw gone();
+      continue;
+    }
+    if (outcome_) break;
+    changed_.expires_after(kHeartbeat);
+    auto [timer_error] = co_await changed_.async_wait(as_result);
+    if (!timer_error) add(dialect_.sign_of_life);
+  }
+  begin();
+  if (*outcome_)
+    asked_.shape->end(head_, **outcome_, pending_);
+  else
+    asked_.shape->fail(head_, outcome_->error(), pending_);
+  if (auto written = co_await responder_.write(std::move(pending_)); !written) throw gone();
+  (void)co_await responder_.end();
+}
+
+Task<> Exchange::refuse() {
+  const Failure& failure = outcome_->error();
+  wire::ErrorReply reply = dialect_.error(failure, facts_.id);
+  Headers lines = headers();
+  if (reply.retry_after_s) lines.push_back({"retry-after", std::to_string(*reply.retry_after_s)});
+  lines.push_back({"x-should-retry", wire::may_retry(failure) ? "true" : "false"});
+  lines.push_back({"x-hearth-error-source", failure.is_ours() ? "hearth" : "provider"});
+  (void)co_await responder_.respond(reply.status, "application/json", std::move(reply.body),
+                                    std::move(lines));
+}
+
+Headers Exchange::headers() const {
+  Headers lines{{std::string(dialect_.request_id_header), facts_.id}};
+  if (!decision_.target.empty())
+    lines.push_back({"x-hearth-target", header_safe(decision_.target)});
+  if (!decision_.id.empty()) {
+    lines.push_back({"x-hearth-decision-id", decision_.id});
+    lines.push_back({"x-hearth-reason", header_safe(decision_.reason)});
+  }
+  if (!asked_.left_out.empty())
+    lines.push_back({"x-hearth-left-out",
+                     header_safe(fmt::format("{}", fmt::join(asked_.left_out, "; ")))});
+  return lines;
+}
+
+}  // namespace hearth

@@ -1,0 +1,66 @@
+// One request of a served wire on its way: sent to the router, answered whole or as a stream,
+// whatever the dialect.
+//
+// Lives on the loop thread, on the frame of the handler. A client that goes away cancels the
+// handler and with it the answer; one that reads too slowly ends its request, for generation never
+// waits for it.
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "net/http_message.h"
+#include "router/router.h"
+#include "wire/dialect.h"
+
+namespace hearth {
+
+class Exchange {
+ public:
+  struct Services {
+    router::Completer& completer;
+    std::function<uint32_t()> widest_context;  // of all targets, in tokens; 0: unknown
+  };
+
+  // All outlive the exchange.
+  Exchange(net::any_io_executor executor, const wire::Dialect& dialect, const Services& services,
+           transport::HttpResponder& responder);
+
+  // Every answer carries the request's id, and once decided x-hearth-target and x-hearth-reason; an
+  // error says in x-hearth-error-source whether Hearth or a provider speaks.
+  Task<> answer(wire::Asked asked, router::RequestFacts facts);
+  Task<> refuse(Failure failure, std::string request_id);
+
+ private:
+  Task<> answer_whole();
+  Task<> answer_stream();
+  Task<> run();
+  Task<> pump();
+  Task<> refuse();
+  bool tells_in_stream() const;
+  void hear(const StreamDelta& delta);
+  void begin();
+  void add(std::string_view bytes);
+  transport::Headers headers() const;
+
+  const wire::Dialect& dialect_;
+  const Services& services_;
+  transport::HttpResponder& responder_;
+
+  wire::Asked asked_;
+  wire::Head head_;
+  router::RequestFacts facts_;
+  uint64_t n_prompt_estimate_ = 0;
+  router::Decision decision_;
+  std::optional<Answer> outcome_;
+
+  std::string pending_;    // of a stream: not yet written
+  bool is_begun_ = false;  // the first sign of life: from here on the status is 200
+  net::steady_timer changed_;
+  net::steady_timer overflow_;  // expires when `pending_` is full
+};
+
+}  // namespace hearth

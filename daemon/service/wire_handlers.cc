@@ -1,0 +1,172 @@
+#include "service/wire_handlers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "net/client_tokens.h"
+#include "support/id.h"
+#include "support/json.h"
+#include "wire/anthropic.h"
+
+namespace hearth {
+
+using transport::HttpRequest;
+using transport::HttpResponder;
+
+namespace {
+
+std::vector<std::string> split_labels(std::string_view list) {
+  std::vector<std::string> labels;
+  while (!list.empty()) {
+    size_t comma = list.find(',');
+    std::string_view label = list.substr(0, comma);
+    list.remove_prefix(comma == list.npos ? list.size() : comma + 1);
+    while (label.starts_with(' ')) label.remove_prefix(1);
+    while (label.ends_with(' ')) label.remove_suffix(1);
+    if (!label.empty()) labels.emplace_back(label);
+  }
+  return labels;
+}
+
+// Where clients name their conversation, the surest first.
+constexpr std::string_view kSessionHeaders[] = {
+    "x-hearth-session",    // anybody
+    "x-session-id",        // opencode, Kilo
+    "x-session-affinity",  // opencode, Kilo
+    "x-claude-code-session-id",
+    "session-id",  // Codex
+    "session_id",  // Codex before
+    "thread-id",   // Codex
+};
+
+std::string session_of(const HttpRequest& request, const wire::Asked& asked) {
+  constexpr size_t kMaxName = 200;
+  for (std::string_view name : kSessionHeaders)
+    if (auto value = request.header(name); value && !value->empty())
+      return std::string(value->substr(0, kMaxName));
+  return asked.session.substr(0, kMaxName);
+}
+
+}  // namespace
+
+void WireHandlers::bind(transport::HttpServer& server) {
+  for (const wire::Dialect& dialect : wire::dialects())
+    server.route("POST", std::string(dialect.path),
+                 [this, &dialect](HttpRequest request, HttpResponder& responder) {
+                   return answer(dialect, std::move(request), responder);
+                 });
+  server.route("POST", "/v1/messages/count_tokens",
+               [this](HttpRequest request, HttpResponder& responder) {
+                 return count_tokens(std::move(request), responder);
+               });
+  server.route("GET", "/v1/models", [this](HttpRequest request, HttpResponder& responder) {
+    return list_models(std::move(request), responder);
+  });
+  server.route("GET", "/v1/models/*", [this](HttpRequest request, HttpResponder& responder) {
+    return show_model(std::move(request), responder);
+  });
+}
+
+Task<> WireHandlers::answer(const wire::Dialect& dialect, HttpRequest request,
+                            HttpResponder& responder) {
+  Exchange exchange(co_await net::this_coro::executor, dialect, services_, responder);
+  router::RequestFacts facts;
+  facts.id = make_id("req");
+  auto asked = dialect.parse(request.body);
+  request.body = {};
+  if (!asked) {
+    Failure failure = asked.error();
+    co_await exchange.refuse(std::move(failure), facts.id);
+    co_return;
+  }
+  facts.model = catalog_.resolve(asked->model);
+  facts.session = session_of(request, *asked);
+  facts.origin = enum_from_name<router::Origin>(dialect.name).value_or(router::Origin::chat);
+  facts.task = asked->body.prompt ? router::TaskClass::completion : router::TaskClass::chat;
+  if (auto labels = request.header("x-hearth-labels")) facts.labels = split_labels(*labels);
+  if (request.client) {
+    facts.token = request.client->name;
+    for (const std::string& label : request.client->labels) facts.labels.push_back(label);
+  }
+  co_await exchange.answer(std::move(*asked), std::move(facts));
+}
+
+// An estimate says so; the count is the one that a prompt is refused by.
+Task<> WireHandlers::count_tokens(HttpRequest request, HttpResponder& responder) {
+  auto asked = wire::anthropic::parse_count(request.body);
+  const std::string id = make_id("req");
+  transport::Headers headers{{"request-id", id}};
+  if (!asked) {
+    wire::ErrorReply reply = wire::anthropic::error_reply(asked.error(), id);
+    (void)co_await responder.respond(reply.status, "application/json", std::move(reply.body),
+                                     std::move(headers));
+    co_return;
+  }
+  json::Object body{{"input_tokens", router::estimate_tokens(asked->body)}};
+  std::string text = boost::json::serialize(body);
+  headers.push_back({"x-hearth-token-count", "estimate"});
+  (void)co_await responder.respond(200, "application/json", std::move(text), std::move(headers));
+}
+
+uint32_t WireHandlers::context_of(const router::Target& target) {
+  for (const auto& model : engine_.loaded())
+    if (model.model == target.model) return model.facts.n_context;
+  for (const auto& model : catalog_.stored())
+    if (model.name == target.model) return static_cast<uint32_t>(model.n_context_train);
+  return target.n_context;
+}
+
+uint32_t WireHandlers::widest_context() {
+  uint32_t widest = 0;
+  for (const router::Target& target : catalog_.policy()->targets)
+    widest = std::max(widest, context_of(target));
+  return widest;
+}
+
+std::vector<wire::ListedModel> WireHandlers::models() {
+  std::vector<wire::ListedModel> models;
+  std::set<std::string> seen;
+  auto add = [&](const std::string& id, std::string_view owner, uint32_t n_context) {
+    if (!id.empty() && seen.insert(id).second)
+      models.push_back({id, std::string(owner), n_context});
+  };
+  auto policy = catalog_.policy();
+  add("auto", "hearth", widest_context());
+  for (const router::Target& target : policy->targets) {
+    bool is_engine = target.kind == router::TargetKind::engine;
+    std::string_view owner = is_engine ? "hearth" : std::string_view(target.provider);
+    add(target.name, owner, context_of(target));
+    add(target.model, owner, context_of(target));
+  }
+  for (const std::string& name : catalog_.aliases()) add(name, "hearth", 0);
+  return models;
+}
+
+// Anthropic's clients say which version of the wire they mean, and get its shape.
+Task<> WireHandlers::list_models(HttpRequest request, HttpResponder& responder) {
+  const bool is_anthropic = request.header("anthropic-version").has_value();
+  std::string text =
+      is_anthropic ? wire::anthropic_list(models()) : wire::openai_list(models());
+  (void)co_await responder.respond(200, "application/json", std::move(text));
+}
+
+Task<> WireHandlers::show_model(HttpRequest request, HttpResponder& responder) {
+  const bool is_anthropic = request.header("anthropic-version").has_value();
+  const std::string name = request.path.substr(request.path.rfind('/') + 1);
+  const std::vector<wire::ListedModel> known = models();
+  auto found = std::ranges::find(known, name, &wire::ListedModel::id);
+  std::string text;
+  int status = 200;
+  if (found == known.end()) {
+    status = 404;
+    text = transport::error_body(
+        status, fmt::format("model \"{}\" is not known here; GET /v1/models lists what is", name));
+  } else {
+    text = is_anthropic ? wire::anthropic_model(*found) : wire::openai_model(*found);
+  }
+  (void)co_await responder.respond(status, "application/json", std::move(text));
+}
+
+}  // namespace hearth

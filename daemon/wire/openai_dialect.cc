@@ -1,0 +1,99 @@
+// The chat and completions wires as dialects: what their streams are made of.
+#include "wire/dialect.h"
+#include "wire/openai.h"
+#include "wire/reading.h"
+
+namespace hearth::wire::openai {
+
+namespace {
+
+class ChatAnswer final : public AnswerShape {
+ public:
+  explicit ChatAnswer(bool include_usage) : include_usage_(include_usage) {}
+
+  std::string whole(const Head& head, const Completion& completion) override {
+    return chat_response(head, completion);
+  }
+  void begin(const Head& head, std::string& out) override {
+    add_event(out, "", chat_first_chunk(head));
+  }
+  void hear(const Head& head, const StreamDelta& delta, std::string& out) override {
+    const std::string chunk = chat_chunk(head, delta);
+    if (!chunk.empty()) add_event(out, "", chunk);
+  }
+  void end(const Head& head, const Completion& completion, std::string& out) override {
+    add_event(out, "", chat_last_chunk(head, completion.finish_reason));
+    if (include_usage_)
+      add_event(out, "", usage_chunk(head, true, completion.usage, completion.timings));
+    add_event(out, "", "[DONE]");
+  }
+  // The missing [DONE] says that the answer is not whole.
+  void fail(const Head&, const Failure& failure, std::string& out) override {
+    add_event(out, "", error_reply(failure).body);
+  }
+
+ private:
+  const bool include_usage_;
+};
+
+class TextAnswer final : public AnswerShape {
+ public:
+  TextAnswer(bool include_usage, std::string echo)
+      : include_usage_(include_usage), echo_(std::move(echo)) {}
+
+  std::string whole(const Head& head, const Completion& completion) override {
+    return text_response(head, completion, echo_);
+  }
+  void begin(const Head& head, std::string& out) override {
+    if (!echo_.empty()) add_event(out, "", text_chunk(head, echo_));
+  }
+  void hear(const Head& head, const StreamDelta& delta, std::string& out) override {
+    const bool is_text = delta.kind == StreamDelta::Kind::text && !delta.text.empty();
+    if (is_text) add_event(out, "", text_chunk(head, delta.text));
+  }
+  void end(const Head& head, const Completion& completion, std::string& out) override {
+    add_event(out, "", text_last_chunk(head, completion.finish_reason));
+    if (include_usage_)
+      add_event(out, "", usage_chunk(head, false, completion.usage, completion.timings));
+    add_event(out, "", "[DONE]");
+  }
+  void fail(const Head&, const Failure& failure, std::string& out) override {
+    add_event(out, "", error_reply(failure).body);
+  }
+
+ private:
+  const bool include_usage_;
+  const std::string echo_;
+};
+
+Asked asked_of(Request&& request, std::unique_ptr<AnswerShape> shape) {
+  Asked asked;
+  asked.model = std::move(request.model);
+  asked.body = std::move(request.body);
+  asked.is_stream = request.is_stream;
+  asked.session = std::move(request.session);
+  asked.shape = std::move(shape);
+  return asked;
+}
+
+}  // namespace
+
+Result<Asked, Failure> ask_chat(std::string_view body) {
+  auto request = parse_chat(body);
+  if (!request) return request.error();
+  name_tools(request->body.messages);
+  auto shape = std::make_unique<ChatAnswer>(request->include_usage);
+  return asked_of(std::move(*request), std::move(shape));
+}
+
+Result<Asked, Failure> ask_completions(std::string_view body) {
+  auto request = parse_completions(body);
+  if (!request) return request.error();
+  std::string echo = request->echo ? request->body.prompt.value_or("") : "";
+  auto shape = std::make_unique<TextAnswer>(request->include_usage, std::move(echo));
+  return asked_of(std::move(*request), std::move(shape));
+}
+
+ErrorReply reply_error(const Failure& failure, std::string_view) { return error_reply(failure); }
+
+}  // namespace hearth::wire::openai
