@@ -97,8 +97,8 @@ TEST_F(LabellerTest, EveryPartOfARequestIsRead) {
             board);
   EXPECT_EQ(with([&](auto& body) { add_block(body, Image{"file:" + text, ""}); }), board);
   EXPECT_EQ(with([&](auto& body) { body.messages[0].name = text; }), board);
-  EXPECT_EQ(with([&](auto& body) { body.tools = {{"t", text, {}}}; }), board);
-  EXPECT_EQ(with([&](auto& body) { body.tools = {{"t", "", {"{\"a\":\"" + text + "\"}"}}}; }),
+  EXPECT_EQ(with([&](auto& body) { body.tools = {{"t", text, {}, ""}}; }), board);
+  EXPECT_EQ(with([&](auto& body) { body.tools = {{"t", "", {"{\"a\":\"" + text + "\"}"}, ""}}; }),
             board);
   EXPECT_EQ(with([&](auto& body) { body.stop = {text}; }), board);
   EXPECT_EQ(with([&](auto& body) { body.template_variables.text = "{\"a\":\"" + text + "\"}"; }),
