@@ -8,6 +8,8 @@
 #include "cli/commands.h"
 #include "cli/model_path.h"
 #include "cli/terminal.h"
+#include "cli/time_option.h"
+#include "egress/ledger.h"
 #include "models/fit.h"
 #include "models/pull.h"
 
@@ -45,6 +47,18 @@ struct ProgressBar {
   }
 };
 
+egress::Record record_of(const Egress& transfer) {
+  egress::Record record;
+  record.time_ms = now_ms();
+  record.hosts = transfer.hosts;
+  record.method = transfer.method;
+  record.status = transfer.status;
+  record.n_sent = transfer.n_sent;
+  record.n_received = transfer.n_received;
+  record.cause = "pull";
+  return record;
+}
+
 int run(const Common& common, const Options& options) {
   auto reference = models::parse_reference(options.reference);
   if (!reference) return fail(reference.error());
@@ -52,6 +66,9 @@ int run(const Common& common, const Options& options) {
   models::PullOptions how;
   how.name = options.name;
   how.progress = [&](const models::PullProgress& at) { bar.draw(at); };
+  auto ledger = egress::Ledger::open(path::join(common.folders.state, "egress"));
+  if (!ledger) return fail(ledger.error());
+  how.on_egress = [&](const Egress& transfer) { (void)ledger->append(record_of(transfer)); };
   auto model = models::pull(store_of(common), *reference, how);
   bar.end();
   if (!model) return fail(model.error());

@@ -329,7 +329,10 @@ Task<> pull_into(std::optional<Result<StoredModel>>& outcome, HttpClient& http, 
 Result<StoredModel> pull_hub(const Store& store, const HubModel& model,
                              const PullOptions& options) {
   net::io_context loop(1);
-  HttpClient http(loop.get_executor(), &log_egress);
+  HttpClient http(loop.get_executor(), [&options](const Egress& egress) {
+    log_egress(egress);
+    if (options.on_egress) options.on_egress(egress);
+  });
   std::optional<Result<StoredModel>> outcome;
   std::exception_ptr failure;
   net::co_spawn(loop, pull_into(outcome, http, store, model, options),

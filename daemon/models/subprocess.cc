@@ -33,9 +33,14 @@ Result<ProgramOutput> run_program(const std::vector<std::string>& arguments, siz
   std::vector<char*> argv;
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
+  // What pip needs to reach its index as the user does.
+  std::vector<char*> environment =
+      child_environment({"PIP_", "PYTHON", "VIRTUAL_ENV", "http_proxy", "https_proxy", "all_proxy",
+                         "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+                         "SSL_CERT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"});
   pid_t child = 0;
   int failed = ::posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(),
-                              child_environment().data());
+                              environment.data());
   posix_spawn_file_actions_destroy(&actions);
   if (failed) return file::io_error("run", arguments[0], failed);
   out_write.reset();

@@ -88,6 +88,10 @@ struct Fold {
     piece.kind = kind;
     piece.text = delta.text;
     append(entry->message, piece);
+    // Should nothing but deltas survive a crash, they carry what their request did.
+    if (!view.route || entry->message.blocks.empty()) return;
+    Block& block = entry->message.blocks.back();
+    if (block.labels.empty()) block.labels = view.route->decision.labels;
   }
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "support/log.h"
@@ -32,6 +34,7 @@ Task<> Turn::run(router::Completer& completer, router::RouteRequest request) {
   DeltaSink sink = [this](const StreamDelta& delta) { on_delta(delta); };
   auto on_decision = [this](const router::Decision& decision) {
     model_ = decision.model;
+    labels_ = decision.labels;
     session_.record(TurnRoute{id_, decision});
   };
   auto state = co_await net::this_coro::cancellation_state;
@@ -96,6 +99,10 @@ void Turn::record_message(Message message, std::string finish) {
   if (message_id_.empty()) message_id_ = fmt::format("m{}", session_.next_seq());
   message.id = message_id_;
   if (!message.model && !model_.empty()) message.model = model_;
+  // Also what was heard of an answer that did not end.
+  for (Block& block : message.blocks)
+    for (const std::string& label : labels_)
+      if (std::ranges::count(block.labels, label) == 0) block.labels.push_back(label);
   std::vector<ToolUpsert> tools;
   for (const Block& block : message.blocks)
     if (const auto* call = std::get_if<ToolCall>(&block.content))

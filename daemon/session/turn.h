@@ -5,6 +5,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include <boost/asio/steady_timer.hpp>
 
@@ -38,6 +39,7 @@ class Turn {
   Message partial_;         // the deltas folded, with their tokens
   std::set<uint32_t> begun_tools_;
   std::string model_;
+  std::vector<std::string> labels_;  // of the request: the answer inherits them
   bool is_interrupted_ = false;
   net::steady_timer interrupt_;  // expires when the turn is to stop
 };

@@ -18,14 +18,15 @@ constexpr std::string_view kPrefixes[] = {
 
 }  // namespace
 
-std::vector<char*> child_environment() {
+std::vector<char*> child_environment(std::initializer_list<std::string_view> further) {
   std::vector<char*> kept;
   for (char** each = environ; each && *each; ++each) {
     const std::string_view name =
         std::string_view(*each).substr(0, std::string_view(*each).find('='));
-    const bool is_known =
-        std::ranges::count(kNames, name) > 0 ||
-        std::ranges::any_of(kPrefixes, [&](auto prefix) { return name.starts_with(prefix); });
+    auto begins_with = [&](std::string_view prefix) { return name.starts_with(prefix); };
+    const bool is_known = std::ranges::count(kNames, name) > 0 ||
+                          std::ranges::any_of(kPrefixes, begins_with) ||
+                          std::ranges::any_of(further, begins_with);
     if (is_known) kept.push_back(*each);
   }
   kept.push_back(nullptr);

@@ -80,6 +80,7 @@ class ScriptedCompleter : public router::Completer {
     decision.target = "script";
     decision.model = "scripted-model";
     decision.reason = "a test said so";
+    decision.labels = requests_.back().facts.labels;
     on_decision(decision);
 
     Completion completion;

@@ -95,6 +95,19 @@ TEST_F(Turns, CarryTheLabelsOfAllBlocks) {
   EXPECT_EQ(daemon->completer.requests().back().facts.labels, std::vector<std::string>{"secret"});
 }
 
+// The log is where a session's labels live: through its end, a restart, an answer cut off.
+TEST_F(Turns, GiveTheRequestsLabelsToTheAnswer) {
+  std::string id = create();
+  auto start = turn(id, "k1");
+  start.input[0].labels = {"secret"};
+  daemon->completer.plan({say("it is nine"), fail(Errc::upstream, "gone")});
+  ASSERT_TRUE(start_turn(std::move(start)));
+  run_until_idle(id);
+  restart();
+  EXPECT_EQ(session(id)->view().messages.back().message.blocks.at(0).labels,
+            std::vector<std::string>{"secret"});
+}
+
 TEST_F(Turns, AnswerAResentStartWithTheFirstResult) {
   std::string id = create();
   auto first = start_turn(turn(id, "k1"));

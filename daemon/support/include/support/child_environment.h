@@ -2,11 +2,14 @@
 // key. Names that are not known to be harmless are left out.
 #pragma once
 
+#include <initializer_list>
+#include <string_view>
 #include <vector>
 
 namespace hearth {
 
 // Ends with a null, as exec wants it; points into this process's environment, for the moment.
-std::vector<char*> child_environment();
+// `further`: starts of names that this child needs beside the common ones.
+std::vector<char*> child_environment(std::initializer_list<std::string_view> further = {});
 
 }  // namespace hearth
