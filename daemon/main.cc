@@ -28,6 +28,8 @@ std::vector<Command> commands() {
       group("token", "Work on the access token", {token_rotate()}),
       group("bench", "Measure speed on this machine", {bench_engine()}),
       group("route", "Work on where requests go", {route_simulate()}),
+      ledger().with({ledger_export(), ledger_unknown(), ledger_settle()}),
+      prices().with({prices_diff()}),
       completion(commands),
       quantize(),
       group("dev", "For people who work on models",

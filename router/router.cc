@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "money/payment.h"
+#include "money/runaway.h"
 #include "router/policy_file.h"
 #include "support/id.h"
 
@@ -81,6 +82,7 @@ void read_facts(const Policy& policy, RouteRequest& request) {
     }
   facts.n_prompt_estimate = estimate_tokens(request.body);
   facts.max_tokens = request.body.max_tokens;
+  facts.rounds = rounds_of(request.body);
   facts.needs = needs_of(request.body);
 }
 
@@ -128,6 +130,7 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   read_facts(*policy, request);
   const DecisionRecord record = decide_on(request.facts, policy);
   Ending ending(services_.log, record);
+  services_.log.asked(record, request.body, *policy);
   if (on_decision) on_decision(record.decision);
   Answer answer = co_await carry_out(record.decision, policy, std::move(request), std::move(sink));
   ending.tell(answer);

@@ -50,6 +50,18 @@ std::optional<Per> period_of(std::string_view scope) {
   return std::nullopt;
 }
 
+Party party_of(const Budget& budget) {
+  Party party;
+  const size_t colon = budget.scope.find(':');
+  if (colon == budget.scope.npos) return party;
+  const std::string kind = budget.scope.substr(0, colon), name = budget.scope.substr(colon + 1);
+  if (kind == "project") party.project = name;
+  if (kind == "token") party.token = name;
+  if (kind == "target") party.target = name;
+  if (kind == "class") party.task = enum_from_name<TaskClass>(name).value_or(party.task);
+  return party;
+}
+
 int64_t period_start(Per per, int64_t now_ms) {
   if (per == Per::ever) return 0;
   if (per == Per::hour) return (quarter_of(now_ms) - 3) * kQuarterMs;

@@ -38,6 +38,9 @@ struct Party {
   TaskClass task = TaskClass::chat;
 };
 
+// Somebody whom the budget is about; for a session's, nobody.
+Party party_of(const Budget& budget);
+
 // When the period began that holds this moment (Unix ms).
 int64_t period_start(Per per, int64_t now_ms);
 // "today", "this month": for sentences.

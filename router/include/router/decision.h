@@ -50,12 +50,11 @@ struct EnumNames<router::TaskClass> {
 template <>
 struct EnumNames<router::Origin> {
   using O = router::Origin;
-  static constexpr std::pair<O, std::string_view> names[] = {
-      {O::session, "session"},
-      {O::chat, "chat"},
-      {O::completions, "completions"},
-      {O::responses, "responses"},
-      {O::messages, "messages"}};
+  static constexpr std::pair<O, std::string_view> names[] = {{O::session, "session"},
+                                                             {O::chat, "chat"},
+                                                             {O::completions, "completions"},
+                                                             {O::responses, "responses"},
+                                                             {O::messages, "messages"}};
 };
 template <>
 struct EnumNames<router::Trust> {
@@ -79,6 +78,16 @@ struct Exploration {
   }
 };
 
+// Rounds of tool calls since the user last spoke, and how often the last ones were the same.
+struct Rounds {
+  uint32_t n_rounds = 0;
+  uint32_t n_repeats = 0;
+  static void fields(auto& self, auto&& field) {
+    field.or_default("rounds", self.n_rounds);
+    field.or_default("repeats", self.n_repeats);
+  }
+};
+
 // What the router may know about a request; no text.
 struct RequestFacts {
   std::string id;       // request id, also in the response headers
@@ -93,6 +102,7 @@ struct RequestFacts {
   uint32_t max_tokens = 0;
   Needs needs;
   std::optional<uint32_t> deadline_ms;
+  Rounds rounds;
   std::optional<Exploration> exploration;  // absent: none
   static void fields(auto& self, auto&& field) {
     field("id", self.id);
@@ -107,6 +117,7 @@ struct RequestFacts {
     field("maxTokens", self.max_tokens);
     field("needs", self.needs);
     field("deadlineMs", self.deadline_ms);
+    field.or_default("rounds", self.rounds);
     field("exploration", self.exploration);
   }
 };

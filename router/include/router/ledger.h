@@ -23,6 +23,8 @@
 
 namespace hearth::router {
 
+class OutputHistory;
+
 enum class AttemptState : uint8_t {
   reserved,   // under way
   settled,    // billed by what the provider reported
@@ -89,10 +91,12 @@ class Ledger : public Account {
   size_t n_open() const { return open_.size(); }
   PicoUsd held() const;
   size_t n_unknown() const { return unknown_.size(); }
-  Spending::Sums spent(const Budget& budget, const Party& party = {}) const;
+  Spending::Sums spent(const Budget& budget) const;  // not of a session's
   PicoUsd spent_since(Per per) const;
   std::optional<Error> failure() const { return writer_->failure(); }
   const std::string& set_aside() const { return set_aside_; }
+  // For what is kept beside the attempts (decision_store.h).
+  storage::Writer& writer() { return *writer_; }
   static std::string file_in(const std::string& folder);
 
  private:
@@ -114,6 +118,7 @@ class Ledger : public Account {
   Spending spending_;
   std::map<int64_t, std::unique_ptr<Open>> open_;
   std::map<int64_t, AttemptRow> unknown_;
+  std::unique_ptr<OutputHistory> outputs_;
   int64_t next_id_ = 1;
   Totals totals_;
   std::set<std::pair<std::string, int64_t>> told_;  // soft budgets passed, by period

@@ -68,6 +68,23 @@ struct LabelRule {
   Trust trust = Trust::local;
 };
 
+// [limits]: when a model that calls tools for ever is stopped; 0: never.
+struct Limits {
+  uint32_t n_repeats = 20;  // repeated_calls: the same calls with the same results, in a row
+  uint32_t n_rounds = 0;    // tool_rounds: since the user last spoke
+};
+
+// What of a request's words the ledger keeps: nothing, a hash, or all of it (never of a labelled
+// request).
+enum class Bodies : uint8_t { none, hash, full };
+
+// [ledger]
+struct LedgerRules {
+  Bodies bodies = Bodies::none;
+  uint32_t keep_days = 90;            // of decisions; what cost money is kept
+  uint64_t quota_bytes = 1ull << 30;  // the oldest decisions go when the file is larger
+};
+
 struct Policy {
   std::string name = "default";
   Trust trust_floor = Trust::retained;  // no target less trusted than this is ever used
@@ -77,6 +94,8 @@ struct Policy {
   Value value;
   Explore explore;
   std::vector<Budget> budgets;  // in the order of the file
+  Limits limits;
+  LedgerRules ledger;
 };
 
 // Chooses, among the targets that pass every filter, the one of the highest utility in dollars:
@@ -95,3 +114,12 @@ Decision decide(const RequestFacts& facts, const Policy& policy,
 std::vector<std::string> labels_of(const Policy& policy, const Block& block);
 
 }  // namespace hearth::router
+
+namespace hearth {
+template <>
+struct EnumNames<router::Bodies> {
+  using B = router::Bodies;
+  static constexpr std::pair<B, std::string_view> names[] = {
+      {B::none, "none"}, {B::hash, "hash"}, {B::full, "full"}};
+};
+}  // namespace hearth
