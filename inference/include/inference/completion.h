@@ -165,7 +165,7 @@ struct Usage {
   uint32_t n_cache_write = 0;     // of the prompt, put into a cache for some minutes
   uint32_t n_cache_write_1h = 0;  // of the prompt, put into a cache for an hour
   // In pico-dollars (1e-12 USD): as the provider reports it, then as the ledger has it.
-  std::optional<int64_t> cost_pico;
+  std::optional<int64_t> cost_pico{};
   // Billed at the plain price. The four parts of the prompt are disjoint and add up to it.
   uint32_t n_fresh() const { return n_prompt - n_cached - n_cache_write - n_cache_write_1h; }
   static void fields(auto& self, auto&& field) {
