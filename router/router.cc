@@ -57,6 +57,7 @@ Task<Answer> answer_of(Completer& completer, RouteRequest request, DeltaSink sin
 }
 
 uint64_t estimate_tokens(const CompletionRequest& request) {
+  constexpr size_t kImageBytes = 6000;  // as text: about what a large one is billed for
   size_t n_bytes = request.prompt ? request.prompt->size() : 0;
   for (const Message& message : request.messages) {
     n_bytes += 8;  // role and turn markers
@@ -65,6 +66,7 @@ uint64_t estimate_tokens(const CompletionRequest& request) {
       if (auto* call = std::get_if<ToolCall>(&block.content)) n_bytes += call->arguments.size();
       if (auto* result = std::get_if<ToolResult>(&block.content)) n_bytes += result->text.size();
       if (auto* thought = std::get_if<Reasoning>(&block.content)) n_bytes += thought->text.size();
+      if (std::holds_alternative<Image>(block.content)) n_bytes += kImageBytes;
     }
   }
   for (const ToolSpec& tool : request.tools)
