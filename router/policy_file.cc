@@ -95,6 +95,8 @@ template <class Key>
 void limit_keys(auto& limits, Key& key) {
   key("repeated_calls", limits.n_repeats, 0, 1 << 20);
   key("tool_rounds", limits.n_rounds, 0, 1 << 20);
+  key("run_tokens", limits.n_tokens, 0, int64_t{1} << 40);
+  key("run_minutes", limits.minutes, 0, 1 << 20);
 }
 
 template <class Key>

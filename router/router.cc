@@ -130,6 +130,7 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
                               std::function<void(const Decision&)> on_decision) {
   const std::shared_ptr<const Policy> policy = services_.policy();
   read_facts(*policy, request);
+  if (services_.account) services_.account->recall(request.facts);
   const DecisionRecord record = decide_on(request.facts, policy);
   Ending ending(services_.log, record);
   services_.log.asked(record, request.body, *policy);

@@ -215,6 +215,7 @@ Task<Result<Hold>> Ledger::reserve(Spend spend) {
   row.party = spend.party;
   row.provider = spend.provider;
   row.model = spend.model;
+  begin_run(spend, now);
   Hold hold;
   hold.id = row.id;
   attempt->is_free = !spend.price || worst_rates(*spend.price, bounds.max_prompt, now).is_free();
@@ -327,6 +328,9 @@ void Ledger::end(const Open& attempt, AttemptRow row) {
   ByTarget& target = totals_.targets[row.party.target];
   ++target.n_attempts;
   target.spent += row.cost;
+  if (auto run = runs_.find(row.party.session);
+      run != runs_.end() && run->second.n_spoken == attempt.spend.n_spoken)
+    run->second.n_tokens += row.usage.n_prompt + uint64_t{row.usage.n_completion};
   if (attempt.spend.policy) tell_of_soft_budgets(*attempt.spend.policy, row.party, row.time_ms);
   // What cost nothing is no loss; what did is kept until the disk takes it.
   if (attempt.is_free && row.cost == PicoUsd() && writer_->failure()) {
@@ -339,6 +343,25 @@ void Ledger::end(const Open& attempt, AttemptRow row) {
     return put_row(database, row);
   };
   writer_->queue(std::move(write));
+}
+
+void Ledger::begin_run(const Spend& spend, int64_t now_ms) {
+  constexpr size_t kMaxRuns = 4096;
+  if (spend.party.session.empty()) return;
+  auto [run, is_new] = runs_.try_emplace(spend.party.session);
+  if (is_new || run->second.n_spoken != spend.n_spoken) run->second = {spend.n_spoken, now_ms, 0};
+  if (runs_.size() > kMaxRuns) {
+    auto oldest =
+        std::ranges::min_element(runs_, {}, [](const auto& each) { return each.second.begun_ms; });
+    runs_.erase(oldest);
+  }
+}
+
+void Ledger::recall(RequestFacts& facts) const {
+  auto run = runs_.find(facts.session);
+  if (run == runs_.end() || run->second.n_spoken != facts.rounds.n_spoken) return;
+  facts.rounds.n_tokens = run->second.n_tokens;
+  facts.rounds.ms = static_cast<uint64_t>(std::max<int64_t>(0, now_ms() - run->second.begun_ms));
 }
 
 void Ledger::tell_of_soft_budgets(const Policy& policy, const Party& party, int64_t now_ms) {

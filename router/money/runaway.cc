@@ -26,6 +26,7 @@ uint32_t n_repeats(const std::vector<size_t>& rounds, size_t period) {
 }  // namespace
 
 Rounds rounds_of(const CompletionRequest& body) {
+  Rounds found;
   std::vector<size_t> rounds;  // calls and results, hashed
   bool is_open = false;        // the last round has its calls, its results are being read
   for (const Message& message : body.messages) {
@@ -33,6 +34,7 @@ Rounds rounds_of(const CompletionRequest& body) {
       const bool is_result = std::ranges::any_of(message.blocks, [](const Block& block) {
         return std::holds_alternative<ToolResult>(block.content);
       });
+      if (!is_result) ++found.n_spoken;
       if (!is_result) rounds.clear();
       if (!is_result) is_open = false;
     }
@@ -47,7 +49,6 @@ Rounds rounds_of(const CompletionRequest& body) {
         rounds.back() = mixed(rounds.back(), result->text);
     }
   }
-  Rounds found;
   found.n_rounds = static_cast<uint32_t>(rounds.size());
   for (size_t period : {1, 2, 3})
     if (period <= rounds.size())
@@ -66,6 +67,17 @@ std::optional<std::string> runaway(const Rounds& rounds, const Limits& limits) {
         "{} rounds of tool calls since the user last spoke, [limits] tool_rounds "
         "allows {}; a message of the user starts anew",
         rounds.n_rounds, limits.n_rounds);
+  if (limits.n_tokens && rounds.n_tokens >= limits.n_tokens)
+    return fmt::format(
+        "{} tokens since the user last spoke, [limits] run_tokens allows {}; a message of the user "
+        "starts anew",
+        rounds.n_tokens, limits.n_tokens);
+  constexpr uint64_t kMsPerMinute = 60'000;
+  if (limits.minutes && rounds.ms >= limits.minutes * kMsPerMinute)
+    return fmt::format(
+        "{} minutes since the user last spoke, [limits] run_minutes allows {}; a message of the "
+        "user starts anew",
+        rounds.ms / kMsPerMinute, limits.minutes);
   return std::nullopt;
 }
 

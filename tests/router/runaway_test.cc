@@ -66,11 +66,17 @@ TEST_F(RunawayTest, TurnsOfTwoAndThreeAreLoopsToo) {
 }
 
 TEST_F(RunawayTest, LimitsSayWhenItEnds) {
-  const Rounds rounds{30, 8};
-  EXPECT_FALSE(runaway(rounds, {.n_repeats = 9, .n_rounds = 31}));
-  EXPECT_TRUE(runaway(rounds, {.n_repeats = 8, .n_rounds = 0}));
-  EXPECT_TRUE(runaway(rounds, {.n_repeats = 0, .n_rounds = 30}));
-  EXPECT_FALSE(runaway(rounds, {.n_repeats = 0, .n_rounds = 0}));
+  Rounds rounds;
+  rounds.n_rounds = 30;
+  rounds.n_repeats = 8;
+  rounds.n_tokens = 1000;
+  rounds.ms = 120'000;
+  EXPECT_FALSE(runaway(rounds, {9, 31, 1001, 3}));
+  EXPECT_TRUE(runaway(rounds, {8, 0, 0, 0}));
+  EXPECT_TRUE(runaway(rounds, {0, 30, 0, 0}));
+  EXPECT_TRUE(runaway(rounds, {0, 0, 1000, 0}));
+  EXPECT_TRUE(runaway(rounds, {0, 0, 0, 2}));
+  EXPECT_FALSE(runaway(rounds, {0, 0, 0, 0}));
 }
 
 }  // namespace

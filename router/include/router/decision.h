@@ -78,13 +78,19 @@ struct Exploration {
   }
 };
 
-// Rounds of tool calls since the user last spoke, and how often the last ones were the same.
+// What was done since the user last spoke.
 struct Rounds {
-  uint32_t n_rounds = 0;
-  uint32_t n_repeats = 0;
+  uint32_t n_spoken = 0;   // messages of the user so far
+  uint32_t n_rounds = 0;   // of tool calls
+  uint32_t n_repeats = 0;  // how often the last ones were the same
+  uint64_t n_tokens = 0;   // billed or computed; in a session only
+  uint64_t ms = 0;         // since the first request; in a session only
   static void fields(auto& self, auto&& field) {
+    field.or_default("spoken", self.n_spoken);
     field.or_default("rounds", self.n_rounds);
     field.or_default("repeats", self.n_repeats);
+    field.or_default("tokens", self.n_tokens);
+    field.or_default("ms", self.ms);
   }
 };
 

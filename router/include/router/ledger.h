@@ -68,6 +68,7 @@ class Ledger : public Account {
   Task<Result<Hold>> reserve(Spend spend) override;
   PicoUsd settle(const Hold& hold, const Settlement& settlement) override;
   void release(const Hold& hold) override;
+  void recall(RequestFacts& facts) const override;
 
   // What an unknown attempt cost after all. not_found when there is none of that id.
   Task<Result<>> decide(int64_t id, PicoUsd cost);
@@ -108,6 +109,7 @@ class Ledger : public Account {
   std::optional<Spending::Sums> tightest(const Policy& policy, const Party& party, int64_t now_ms,
                                          const Budget*& budget) const;
   void tell_of_soft_budgets(const Policy& policy, const Party& party, int64_t now_ms);
+  void begin_run(const Spend& spend, int64_t now_ms);
   void end(const Open& attempt, AttemptRow row);
 
   const net::any_io_executor loop_;
@@ -118,6 +120,13 @@ class Ledger : public Account {
   Spending spending_;
   std::map<int64_t, std::unique_ptr<Open>> open_;
   std::map<int64_t, AttemptRow> unknown_;
+  // Of each session, since its user last spoke.
+  struct RunSoFar {
+    uint32_t n_spoken = 0;
+    int64_t begun_ms = 0;
+    uint64_t n_tokens = 0;
+  };
+  std::map<std::string, RunSoFar> runs_;
   std::unique_ptr<OutputHistory> outputs_;
   int64_t next_id_ = 1;
   Totals totals_;

@@ -71,7 +71,10 @@ struct LabelRule {
 // [limits]: when a model that calls tools for ever is stopped; 0: never.
 struct Limits {
   uint32_t n_repeats = 20;  // repeated_calls: the same calls with the same results, in a row
-  uint32_t n_rounds = 0;    // tool_rounds: since the user last spoke
+  // Since the user last spoke: tool_rounds; in a session also run_tokens and run_minutes.
+  uint32_t n_rounds = 0;
+  uint64_t n_tokens = 0;
+  uint32_t minutes = 0;
 };
 
 // What of a request's words the ledger keeps: nothing, a hash, or all of it (never of a labelled
