@@ -32,6 +32,8 @@ std::vector<Command> commands() {
       group("route", "Work on where requests go", {route_simulate()}),
       group("policy", "Work on the policy", {policy_check(), policy_show(), policy_test()}),
       egress_list().with({egress_verify()}),
+      ledger().with({ledger_export(), ledger_unknown(), ledger_settle()}),
+      prices().with({prices_diff()}),
       completion(commands),
       quantize(),
       group("dev", "For people who work on models",

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "explore.h"
+#include "money/runaway.h"
 #include "router/account.h"
 #include "score.h"
 
@@ -170,6 +171,12 @@ Decision decide(const RequestFacts& facts, const Policy& policy,
   const bool is_known =
       std::ranges::any_of(policy.targets, [&](const Target& t) { return names(facts, t); });
   if (!is_known && !policy.targets.empty()) return unknown_model(facts, policy);
+  if (auto why = runaway(facts.rounds, policy.limits)) {
+    Decision stopped;
+    stopped.refused_as = Errc::denied;
+    stopped.reason = *why;
+    return stopped;
+  }
 
   Decision decision;
   decision.labels = facts.labels;

@@ -102,6 +102,21 @@ void budget_keys(auto& budget, Key& key) {
 }
 
 template <class Key>
+void limit_keys(auto& limits, Key& key) {
+  key("repeated_calls", limits.n_repeats, 0, 1 << 20);
+  key("tool_rounds", limits.n_rounds, 0, 1 << 20);
+  key("run_tokens", limits.n_tokens, 0, int64_t{1} << 40);
+  key("run_minutes", limits.minutes, 0, 1 << 20);
+}
+
+template <class Key>
+void ledger_keys(auto& ledger, Key& key) {
+  key("bodies", ledger.bodies);
+  key("keep_days", ledger.keep_days, 1, 36'500);
+  key.bytes("quota", ledger.quota_bytes);
+}
+
+template <class Key>
 void label_keys(auto& label, Key& key) {
   key("name", label.name);
   key("match", label.match);
@@ -308,6 +323,8 @@ Policy read_policy(Section& root) {
       if (!path.starts_with('/') && path != "~" && !path.starts_with("~/"))
         section.refuse("roots", "absolute paths, or such as begin with ~/");
   });
+  read("limits", [&](Section& section) { limit_keys(policy.limits, section); });
+  read("ledger", [&](Section& section) { ledger_keys(policy.ledger, section); });
   root.each("budget", [&](Section section, std::string name) {
     read_budget(std::move(section), std::move(name), policy);
   });
@@ -364,6 +381,8 @@ std::string print_policy(const Policy& policy) {
     budget_keys(budget, printer);
     out += "\n" + printer.section("budget", budget.scope);
   }
+  out += "\n" + printed("limits", [&](Printer& key) { limit_keys(policy.limits, key); });
+  out += "\n" + printed("ledger", [&](Printer& key) { ledger_keys(policy.ledger, key); });
   for (const LabelRule& label : policy.labels) {
     Printer printer;
     label_keys(label, printer);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "money/payment.h"
+#include "money/runaway.h"
 #include "router/policy_file.h"
 #include "support/id.h"
 
@@ -90,6 +91,7 @@ Task<Answer> answer_of(Completer& completer, RouteRequest request, DeltaSink sin
 }
 
 uint64_t estimate_tokens(const CompletionRequest& request) {
+  constexpr size_t kImageBytes = 6000;  // as text: about what a large one is billed for
   size_t n_bytes = request.prompt ? request.prompt->size() : 0;
   for (const Message& message : request.messages) {
     n_bytes += 8;  // role and turn markers
@@ -98,6 +100,7 @@ uint64_t estimate_tokens(const CompletionRequest& request) {
       if (auto* call = std::get_if<ToolCall>(&block.content)) n_bytes += call->arguments.size();
       if (auto* result = std::get_if<ToolResult>(&block.content)) n_bytes += result->text.size();
       if (auto* thought = std::get_if<Reasoning>(&block.content)) n_bytes += thought->text.size();
+      if (std::holds_alternative<Image>(block.content)) n_bytes += kImageBytes;
     }
   }
   for (const ToolSpec& tool : request.tools)
@@ -110,6 +113,7 @@ void read_facts(const Policy& policy, RouteRequest& request) {
   label_by_source(policy, request);
   facts.n_prompt_estimate = estimate_tokens(request.body);
   facts.max_tokens = request.body.max_tokens;
+  facts.rounds = rounds_of(request.body);
   facts.needs = needs_of(request.body);
 }
 
@@ -167,8 +171,10 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   } else {
     read_facts(*policy, request);
   }
+  if (services_.account) services_.account->recall(request.facts);
   const DecisionRecord record = decide_on(request.facts, policy);
   Ending ending(services_.log, record);
+  services_.log.asked(record, request.body, *policy);
   if (on_decision) on_decision(record.decision);
   Inheritance heirs(services_.labeller, record.facts.labels);
   sink = heirs.hear(std::move(sink));

@@ -38,6 +38,12 @@ Command dev_detokenize();
 Command dev_template();
 Command dev_inspect();
 Command dev_synth();
+Command ledger();
+Command ledger_export();
+Command ledger_unknown();
+Command ledger_settle();
+Command prices();
+Command prices_diff();
 Command completion(std::vector<Command> (*commands)());  // of all of them
 
 std::string version_text(const Common& common);  // --version

@@ -7,16 +7,33 @@
 #include "cli/rpc_client.h"
 #include "cli/terminal.h"
 #include "daemon/protocol/model.h"
+#include "router/money.h"
 
 namespace hearth::cli {
 
 namespace {
+
+void print_money(const protocol::Spending& money) {
+  auto words = [](const std::string& usd) {
+    auto amount = router::parse_usd(usd);
+    return amount ? router::in_words(*amount) : usd;
+  };
+  fmt::print("  spent: {} today, {} this month", words(money.today_usd), words(money.month_usd));
+  if (money.held_usd != "0") fmt::print(", {} held", words(money.held_usd));
+  if (money.n_unknown)
+    fmt::print("; {} of unknown cost, see `hearth ledger unknown`", money.n_unknown);
+  fmt::print("\n");
+  for (const protocol::BudgetState& budget : money.budgets)
+    fmt::print("  budget {}: {} of {}{}\n", printable(budget.scope), words(budget.spent_usd),
+               words(budget.limit_usd), budget.is_hard ? "" : " (not enforced)");
+}
 
 void print_health(const protocol::Health& health) {
   fmt::print("hearth {}  pid {}  up {:.0f} s  {} resident\n", health.version, health.pid,
              health.uptime_s, size_text(health.resident_bytes));
   fmt::print("  {}\n  {}\n  {} client{}\n", health.url, health.socket, health.n_connections,
              health.n_connections == 1 ? "" : "s");
+  print_money(health.money);
   const protocol::EngineStats& engine = health.engine;
   if (engine.pid < 0) {
     fmt::print("  engine: not running (it starts with the first local request)\n");

@@ -133,7 +133,7 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       local_(router::make_engine_provider(
           engine_, [this](const std::string& model) { return catalog_.spec(model); })),
       remote_(router::make_remote_provider(loop.get_executor(), egress_.sink())),
-      journal_(metrics_),
+      journal_(metrics_, *ledger_),
       router_({[this](router::TargetKind kind) -> router::Provider& {
                  return kind == router::TargetKind::engine ? *local_ : *remote_;
                },
@@ -142,7 +142,7 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       session_methods_(sessions_, *store_),
       wires_(router_, catalog_, engine_),
       system_methods_(
-          {catalog_, engine_, metrics_, [this] { return config_; },
+          {catalog_, engine_, metrics_, *ledger_, [this] { return config_; },
            [this] { return reload_config(); }, [this] { return rotate_token(); },
            [this] { server_.cut_revoked(); },
            [this](bool drain) { ask_to_stop(drain); }, [this] { return server_.n_connections(); },
@@ -212,7 +212,8 @@ Task<> Daemon::answer_health(transport::HttpRequest request, transport::HttpResp
 }
 
 Task<> Daemon::answer_metrics(transport::HttpRequest, transport::HttpResponder& responder) {
-  std::string text = metrics_.prometheus({server_.n_connections(), &engine_});
+  std::string text =
+      metrics_.prometheus({server_.n_connections(), &engine_, ledger_.get(), catalog_.policy()});
   (void)co_await responder.respond(200, "text/plain; version=0.0.4; charset=utf-8",
                                    std::move(text));
 }

@@ -24,6 +24,62 @@ struct Page {
   }
 };
 
+// A label's value as Prometheus wants it.
+std::string label(std::string_view value) {
+  std::string out;
+  for (char c : value) {
+    if (c == '\\' || c == '"') out += '\\';
+    if (c == '\n')
+      out += "\\n";
+    else
+      out += c;
+  }
+  return out;
+}
+
+void money(Page& page, const router::Ledger& ledger, const router::Policy* policy,
+           uint64_t n_refused) {
+  auto rows = std::back_inserter(page.text);
+  const router::Ledger::Totals& totals = ledger.totals();
+  page.family("hearth_attempts_total", "counter", "Attempts by target.");
+  for (const auto& [name, target] : totals.targets)
+    fmt::format_to(rows, "hearth_attempts_total{{target=\"{}\"}} {}\n", label(name),
+                   target.n_attempts);
+  page.family("hearth_spend_usd_total", "counter", "Money spent since the start, by target.");
+  for (const auto& [name, target] : totals.targets)
+    fmt::format_to(rows, "hearth_spend_usd_total{{target=\"{}\"}} {}\n", label(name),
+                   router::to_text(target.spent));
+  page.one("hearth_reserved_usd", "gauge", "Held for attempts under way.",
+           router::to_text(ledger.held()));
+  page.one("hearth_attempts_unknown", "gauge", "Attempts of unknown cost, counted at their most.",
+           ledger.n_unknown());
+  page.one("hearth_budget_refusals_total", "counter",
+           "Requests and attempts that a budget refused.", n_refused + totals.n_refused);
+  page.one("hearth_bills_estimated_total", "counter",
+           "Attempts billed without the provider's word.", totals.n_estimated);
+  page.one("hearth_bills_drifted_total", "counter", "Bills that differ from the provider's own.",
+           totals.n_drifted);
+  page.one("hearth_bills_over_reservation_total", "counter",
+           "Attempts that cost more than was reserved.", totals.n_overshot);
+  if (!policy) return;
+  auto budgets = [&](std::string_view name, std::string_view help, auto amount) {
+    page.family(name, "gauge", help);
+    for (const router::Budget& budget : policy->budgets)
+      if (budget.scope != "session")
+        fmt::format_to(rows, "{}{{budget=\"{}\"}} {}\n", name, label(budget.scope),
+                       router::to_text(amount(budget)));
+  };
+  budgets("hearth_budget_usd", "What a budget is.",
+          [](const router::Budget& budget) { return budget.limit(); });
+  budgets("hearth_budget_spent_usd", "Spent of it in its period.",
+          [&](const router::Budget& budget) { return ledger.spent(budget).spent; });
+  budgets("hearth_budget_left_usd", "Neither spent nor held of it.",
+          [&](const router::Budget& budget) {
+            const router::Spending::Sums sums = ledger.spent(budget);
+            return budget.limit() - sums.spent - sums.held;
+          });
+}
+
 }  // namespace
 
 void Metrics::request_ended(router::Origin origin, const Answer& answer) {
@@ -70,6 +126,7 @@ std::string Metrics::prometheus(const Gauges& gauges) const {
   page.one("hearth_uptime_seconds", "gauge", "Time since start.", uptime_s());
   page.one("process_resident_memory_bytes", "gauge", "Resident memory of the daemon.",
            resident_bytes());
+  if (gauges.ledger) money(page, *gauges.ledger, gauges.policy.get(), n_refused_by_budget_);
   if (gauges.engine) {
     engine::SnapshotData snapshot = gauges.engine->snapshot();
     page.one("hearth_engine_up", "gauge", "1 while an engine process runs.",

@@ -6,22 +6,27 @@
 #include <chrono>
 #include <cstdint>
 #include <iterator>
+#include <memory>
 #include <string>
 
 #include "inference/completion.h"
 #include "inference/engine_client.h"
 #include "router/decision.h"
+#include "router/ledger.h"
 
 namespace hearth {
 
 class Metrics {
  public:
   void request_started() { ++n_running_; }
+  void refused_by_budget() { ++n_refused_by_budget_; }
   void request_ended(router::Origin origin, const Answer& answer);
 
   struct Gauges {
     size_t n_connections = 0;
     const engine::EngineClient* engine = nullptr;
+    const router::Ledger* ledger = nullptr;
+    std::shared_ptr<const router::Policy> policy;  // whose budgets are shown
   };
   std::string prometheus(const Gauges& gauges) const;
   double uptime_s() const;
@@ -35,6 +40,7 @@ class Metrics {
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   std::array<Counts, std::size(EnumNames<router::Origin>::names)> by_origin_{};
   uint64_t n_running_ = 0;
+  uint64_t n_refused_by_budget_ = 0;
   uint64_t n_prompt_tokens_ = 0;
   uint64_t n_cached_tokens_ = 0;
   uint64_t n_completion_tokens_ = 0;

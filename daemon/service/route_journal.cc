@@ -1,6 +1,5 @@
 #include "service/route_journal.h"
 
-#include "support/json.h"
 #include "support/log.h"
 
 namespace hearth {
@@ -13,11 +12,18 @@ void RouteJournal::decided(const router::DecisionRecord& record) {
                        {"policy", record.policy_hash},
                        {"target", decision.target.empty() ? "-" : decision.target},
                        {"reason", decision.reason}});
-  log::debug("decision", {{"record", json::encode(record)}});
+  if (decision.refused_as == Errc::over_budget) metrics_.refused_by_budget();
+  store_.decided(record);
+}
+
+void RouteJournal::asked(const router::DecisionRecord& record, const CompletionRequest& body,
+                         const router::Policy& policy) {
+  store_.asked(record, body, policy.ledger);
 }
 
 void RouteJournal::ended(const router::DecisionRecord& record, const Answer& answer) {
   metrics_.request_ended(record.facts.origin, answer);
+  store_.ended(record, answer);
   if (answer || answer.error().code == Errc::cancelled) return;
   const Failure& failure = answer.error();
   log::warn("not answered", {{"decision", record.decision.id},

@@ -24,6 +24,7 @@ void SystemMethods::bind(jsonrpc::Dispatcher& dispatcher) {
   dispatcher.bind("ops/metrics", *this, &SystemMethods::get_metrics);
   dispatcher.bind("ops/protocol", *this, &SystemMethods::get_protocol);
   dispatcher.bind("ops/shutdown", *this, &SystemMethods::shut_down);
+  dispatcher.bind("ledger/settle", *this, &SystemMethods::settle);
   dispatcher.bind("ops/rotateToken", *this, &SystemMethods::rotate_token);
   dispatcher.bind("ops/reloadTokens", *this, &SystemMethods::reload_tokens);
 }
@@ -100,6 +101,31 @@ Task<Result<protocol::ConfigText>> SystemMethods::reload_config(Call, Empty) {
   co_return config_text();
 }
 
+// Of every budget that is not each session's own; a named one's sums are those of its name.
+protocol::Spending SystemMethods::money() const {
+  const router::Ledger& ledger = services_.ledger;
+  protocol::Spending money;
+  money.today_usd = router::to_text(ledger.spent_since(router::Per::day));
+  money.month_usd = router::to_text(ledger.spent_since(router::Per::month));
+  money.held_usd = router::to_text(ledger.held());
+  money.n_unknown = ledger.n_unknown();
+  for (const router::Budget& budget : services_.catalog.policy()->budgets) {
+    if (budget.scope == "session") continue;
+    const router::Spending::Sums sums = ledger.spent(budget);
+    money.budgets.push_back({budget.scope, std::string(enum_name(budget.per)), budget.is_hard,
+                             router::to_text(budget.limit()), router::to_text(sums.spent),
+                             router::to_text(sums.held)});
+  }
+  return money;
+}
+
+Task<Result<Empty>> SystemMethods::settle(Call, protocol::LedgerSettle settle) {
+  auto cost = router::parse_usd(settle.usd);
+  if (!cost) co_return cost.error();
+  if (auto done = co_await services_.ledger.decide(settle.id, *cost); !done) co_return done.error();
+  co_return Empty{};
+}
+
 protocol::Health SystemMethods::health() const {
   protocol::Health health;
   health.version = services_.version;
@@ -122,13 +148,15 @@ protocol::Health SystemMethods::health() const {
   stats.prefill_tokens_per_s = snapshot.prefill_tokens_per_s;
   stats.decode_tokens_per_s = snapshot.decode_tokens_per_s;
   for (const auto& loaded : services_.engine.loaded()) stats.loaded.push_back(loaded.model);
+  health.money = money();
   return health;
 }
 
 Task<Result<protocol::Health>> SystemMethods::get_health(Call, Empty) { co_return health(); }
 
 Task<Result<protocol::MetricsText>> SystemMethods::get_metrics(Call, Empty) {
-  Metrics::Gauges gauges{services_.n_connections(), &services_.engine};
+  Metrics::Gauges gauges{services_.n_connections(), &services_.engine, &services_.ledger,
+                         services_.catalog.policy()};
   co_return protocol::MetricsText{services_.metrics.prometheus(gauges)};
 }
 

@@ -17,6 +17,7 @@ class SystemMethods {
     ModelCatalog& catalog;
     engine::EngineClient& engine;
     const Metrics& metrics;
+    router::Ledger& ledger;
     std::function<std::shared_ptr<const Config>()> config;
     std::function<Result<>()> reload_config;
     std::function<Result<std::string>()> rotate_token;
@@ -45,10 +46,12 @@ class SystemMethods {
   Task<Result<protocol::Empty>> shut_down(jsonrpc::Call, protocol::Shutdown how);
   Task<Result<protocol::TokenRotated>> rotate_token(jsonrpc::Call, protocol::Empty);
   Task<Result<protocol::Empty>> reload_tokens(jsonrpc::Call, protocol::Empty);
+  Task<Result<protocol::Empty>> settle(jsonrpc::Call, protocol::LedgerSettle settle);
 
   // A target's or alias's name -> the engine's model.
   Result<engine::ModelSpec> spec_of(const std::string& name);
   protocol::ConfigText config_text() const;
+  protocol::Spending money() const;
 
   Services services_;
 };

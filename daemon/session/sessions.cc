@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "support/log.h"
 
@@ -56,6 +57,10 @@ router::RouteRequest route_request(const Session& session, TurnStart start,
   request.facts.labels.assign(labels.begin(), labels.end());
   request.facts.id = session.id() + "/" + turn;
   request.facts.session = session.id();
+  // As its budget is called: "/home/me/web-shop/" -> "web-shop".
+  std::filesystem::path folder = std::filesystem::path(session.view().info.cwd).lexically_normal();
+  if (!folder.has_filename()) folder = folder.parent_path();
+  request.facts.project = folder.filename().string();
   if (start.model) request.facts.model = *start.model;
   request.facts.n_prompt_estimate = estimate_tokens(request.body.messages);
   request.facts.max_tokens = start.max_tokens;

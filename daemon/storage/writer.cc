@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr auto kRetryAfter = std::chrono::seconds(1);
+constexpr std::chrono::milliseconds kRetryAfter{1000}, kGather{500};
 
 uint64_t size_of(const std::string& path) {
   std::error_code failed;
@@ -71,7 +71,10 @@ Writer::~Writer() {
 void Writer::queue(Write write) {
   {
     std::lock_guard lock(mutex_);
+    if (!write.may_wait) ++n_urgent_;
     queue_.push_back(std::move(write));
+    // The first of those that may wait starts the time.
+    if (n_urgent_ == 0 && queue_.size() > 1) return;
   }
   wake_.notify_one();
 }
@@ -98,7 +101,10 @@ void Writer::run() {
       } else {
         wake_.wait_for(lock, kRetryAfter, has_work);
       }
+      if (n_urgent_ == 0 && !is_closing_)
+        wake_.wait_for(lock, kGather, [this] { return n_urgent_ > 0 || is_closing_; });
       batch.swap(queue_);
+      n_urgent_ = 0;
       if (batch.empty() && is_closing_) break;
     }
     process(std::move(batch));

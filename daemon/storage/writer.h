@@ -52,6 +52,8 @@ class Writer {
     // Outside of any transaction, after all that came before and before all that comes behind. Is
     // waited for, and not tried again.
     bool is_alone = false;
+    // Nobody waits, and half a second's worth may go in one transaction.
+    bool may_wait = false;
   };
 
   // The write-ahead log is copied into the database when it has grown beyond this.
@@ -93,6 +95,7 @@ class Writer {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   Batch queue_;                   // guarded by mutex_
+  size_t n_urgent_ = 0;           // in queue_; guarded by mutex_
   bool is_closing_ = false;       // guarded by mutex_
   std::optional<Error> failure_;  // guarded by mutex_
 

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "ledger/rows.h"
+#include "money/output_history.h"
 #include "support/log.h"
 #include "support/path.h"
 
@@ -13,8 +14,8 @@ namespace hearth::router {
 
 namespace {
 
-// Without a word of the client: what is asked of a budget that has plenty, and what an answer needs
-// at least to be worth its prompt.
+// Without a word of the client: what is asked of a budget that has plenty; and, until answers of
+// its kind were seen, what one needs to be worth its prompt.
 constexpr uint32_t kUsualOutput = 16'384, kLeastOutput = 1'024;
 
 constexpr int64_t kDayMs = 24 * 3'600'000;
@@ -31,14 +32,14 @@ struct Bounds {
 };
 
 Bounds bounds_of(uint64_t n_prompt_estimate, uint32_t max_output, uint32_t n_model_output,
-                 bool hour_cache) {
+                 bool hour_cache, std::optional<uint32_t> usual_most) {
   // Two bytes for a token, and what a provider's template adds.
   constexpr uint64_t kTokensPerEstimated = 2, kTemplate = 256;
   Bounds bounds;
   bounds.max_prompt = n_prompt_estimate * kTokensPerEstimated + kTemplate;
   bounds.most_output = max_output ? max_output : kUsualOutput;
   if (n_model_output) bounds.most_output = std::min(bounds.most_output, n_model_output);
-  bounds.least_output = std::min(bounds.most_output, kLeastOutput);
+  bounds.least_output = std::min(bounds.most_output, usual_most.value_or(kLeastOutput));
   bounds.hour_cache = hour_cache;
   return bounds;
 }
@@ -77,7 +78,10 @@ struct Ledger::Open {
 };
 
 Ledger::Ledger(net::any_io_executor loop, Options options, file::Descriptor lock)
-    : loop_(std::move(loop)), options_(std::move(options)), lock_(std::move(lock)) {}
+    : loop_(std::move(loop)),
+      options_(std::move(options)),
+      lock_(std::move(lock)),
+      outputs_(std::make_unique<OutputHistory>()) {}
 
 Ledger::~Ledger() = default;
 
@@ -120,6 +124,19 @@ Result<> Ledger::load(storage::Database& database) {
   if (!unknown_.empty())
     log::warn("attempts whose cost is not known count at their most; see `hearth ledger unknown`",
               {{"attempts", unknown_.size()}});
+
+  auto lengths = database.prepare(
+      "SELECT class,target,output FROM attempts WHERE state='settled' AND failed IS NULL "
+      "ORDER BY id DESC LIMIT 2000");
+  if (!lengths) return lengths.error();
+  for (;;) {
+    auto row = lengths->step();
+    if (!row) return row.error();
+    if (!*row) break;
+    if (auto task = enum_from_name<TaskClass>(lengths->text(0)))
+      outputs_->add(*task, std::string(lengths->text(1)),
+                    static_cast<uint32_t>(lengths->integer(2)));
+  }
 
   const int64_t before = now_ms() - 62 * kDayMs;
   auto add = [&](const std::string& sql) -> Result<> {
@@ -167,8 +184,8 @@ Means Ledger::means(const Policy& policy, const RequestFacts& facts, const Targe
   Means means;
   if (!target.price) return means;
   const int64_t now = now_ms();
-  const Bounds bounds =
-      bounds_of(facts.n_prompt_estimate, facts.max_tokens, target.n_max_output, false);
+  const Bounds bounds = bounds_of(facts.n_prompt_estimate, facts.max_tokens, target.n_max_output,
+                                  false, outputs_->p99(facts.task, target.name));
   means.needed = bounds.cost(*target.price, bounds.least_output, now).pico();
   if (means.needed == 0) return means;
   const Party party{facts.session, facts.project, facts.token, target.name, facts.task};
@@ -185,8 +202,9 @@ Means Ledger::means(const Policy& policy, const RequestFacts& facts, const Targe
 
 Task<Result<Hold>> Ledger::reserve(Spend spend) {
   const int64_t now = now_ms();
-  const Bounds bounds = bounds_of(spend.n_prompt_estimate, spend.max_output, spend.n_model_output,
-                                  spend.asks_for_hour_cache);
+  const Bounds bounds =
+      bounds_of(spend.n_prompt_estimate, spend.max_output, spend.n_model_output,
+                spend.asks_for_hour_cache, outputs_->p99(spend.party.task, spend.party.target));
   auto attempt = std::make_unique<Open>();
   AttemptRow& row = attempt->row;
   row.id = next_id_++;
@@ -197,6 +215,7 @@ Task<Result<Hold>> Ledger::reserve(Spend spend) {
   row.party = spend.party;
   row.provider = spend.provider;
   row.model = spend.model;
+  begin_run(spend, now);
   Hold hold;
   hold.id = row.id;
   attempt->is_free = !spend.price || worst_rates(*spend.price, bounds.max_prompt, now).is_free();
@@ -269,6 +288,8 @@ PicoUsd Ledger::settle(const Hold& hold, const Settlement& settlement) {
     row.rates = rates_at(*spend.price, row.usage.n_prompt, row.time_ms);
     row.cost = bill(row.usage, row.rates);
   }
+  if (row.state == AttemptState::settled && !row.failed_as)
+    outputs_->add(row.party.task, row.party.target, row.usage.n_completion);
   if (settlement.reported_cost && *settlement.reported_cost >= PicoUsd()) {
     row.reported = settlement.reported_cost;
     if (row.state == AttemptState::settled && differs(row.cost, *row.reported)) {
@@ -302,9 +323,14 @@ void Ledger::release(const Hold& hold) {
 void Ledger::end(const Open& attempt, AttemptRow row) {
   row.ended_ms = now_ms();
   spending_.add(row.party, row.time_ms, {row.cost, PicoUsd() - row.reserved});
+  constexpr int64_t kForgetEvery = 4096;
+  if (row.id % kForgetEvery == 0) spending_.forget_details(row.ended_ms);
   ByTarget& target = totals_.targets[row.party.target];
   ++target.n_attempts;
   target.spent += row.cost;
+  if (auto run = runs_.find(row.party.session);
+      run != runs_.end() && run->second.n_spoken == attempt.spend.n_spoken)
+    run->second.n_tokens += row.usage.n_prompt + uint64_t{row.usage.n_completion};
   if (attempt.spend.policy) tell_of_soft_budgets(*attempt.spend.policy, row.party, row.time_ms);
   // What cost nothing is no loss; what did is kept until the disk takes it.
   if (attempt.is_free && row.cost == PicoUsd() && writer_->failure()) {
@@ -312,10 +338,30 @@ void Ledger::end(const Open& attempt, AttemptRow row) {
     return;
   }
   storage::Writer::Write write;
+  write.may_wait = attempt.is_free;
   write.work = [row = std::move(row)](storage::Database& database) {
     return put_row(database, row);
   };
   writer_->queue(std::move(write));
+}
+
+void Ledger::begin_run(const Spend& spend, int64_t now_ms) {
+  constexpr size_t kMaxRuns = 4096;
+  if (spend.party.session.empty()) return;
+  auto [run, is_new] = runs_.try_emplace(spend.party.session);
+  if (is_new || run->second.n_spoken != spend.n_spoken) run->second = {spend.n_spoken, now_ms, 0};
+  if (runs_.size() > kMaxRuns) {
+    auto oldest =
+        std::ranges::min_element(runs_, {}, [](const auto& each) { return each.second.begun_ms; });
+    runs_.erase(oldest);
+  }
+}
+
+void Ledger::recall(RequestFacts& facts) const {
+  auto run = runs_.find(facts.session);
+  if (run == runs_.end() || run->second.n_spoken != facts.rounds.n_spoken) return;
+  facts.rounds.n_tokens = run->second.n_tokens;
+  facts.rounds.ms = static_cast<uint64_t>(std::max<int64_t>(0, now_ms() - run->second.begun_ms));
 }
 
 void Ledger::tell_of_soft_budgets(const Policy& policy, const Party& party, int64_t now_ms) {
@@ -362,8 +408,8 @@ PicoUsd Ledger::held() const {
   return sum;
 }
 
-Spending::Sums Ledger::spent(const Budget& budget, const Party& party) const {
-  return spending_.sums(budget, party, now_ms()).value_or(Spending::Sums{});
+Spending::Sums Ledger::spent(const Budget& budget) const {
+  return spending_.sums(budget, party_of(budget), now_ms()).value_or(Spending::Sums{});
 }
 
 PicoUsd Ledger::spent_since(Per per) const {

@@ -27,7 +27,18 @@ constexpr std::string_view kVersion1 = R"sql(
   CREATE INDEX attempts_open ON attempts(state) WHERE state IN ('reserved','unknown');
 )sql";
 
-constexpr std::string_view kSteps[] = {kVersion1};
+// `record`, `outcome`, `body`: JSON. `quality` in millionths.
+constexpr std::string_view kVersion2 = R"sql(
+  CREATE TABLE decisions(
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, request TEXT NOT NULL, t INTEGER NOT NULL,
+    record TEXT NOT NULL, outcome TEXT, quality INTEGER, body_hash TEXT NOT NULL, body TEXT
+  );
+  CREATE INDEX decisions_by_time ON decisions(t);
+  CREATE INDEX decisions_by_request ON decisions(request);
+  CREATE INDEX attempts_by_decision ON attempts(decision);
+)sql";
+
+constexpr std::string_view kSteps[] = {kVersion1, kVersion2};
 
 constexpr PicoUsd Rates::* kRates[] = {&Rates::input,          &Rates::cached, &Rates::cache_write,
                                        &Rates::cache_write_1h, &Rates::output, &Rates::reasoning};

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace hearth::router {
 
 Spend spend_of(std::shared_ptr<const Policy> policy, const RequestFacts& facts,
@@ -19,6 +21,7 @@ Spend spend_of(std::shared_ptr<const Policy> policy, const RequestFacts& facts,
   spend.n_prompt_estimate = facts.n_prompt_estimate;
   spend.max_output = body.max_tokens;
   spend.n_model_output = target.n_max_output;
+  spend.n_spoken = facts.rounds.n_spoken;
   return spend;
 }
 

@@ -50,6 +50,18 @@ std::optional<Per> period_of(std::string_view scope) {
   return std::nullopt;
 }
 
+Party party_of(const Budget& budget) {
+  Party party;
+  const size_t colon = budget.scope.find(':');
+  if (colon == budget.scope.npos) return party;
+  const std::string kind = budget.scope.substr(0, colon), name = budget.scope.substr(colon + 1);
+  if (kind == "project") party.project = name;
+  if (kind == "token") party.token = name;
+  if (kind == "target") party.target = name;
+  if (kind == "class") party.task = enum_from_name<TaskClass>(name).value_or(party.task);
+  return party;
+}
+
 int64_t period_start(Per per, int64_t now_ms) {
   if (per == Per::ever) return 0;
   if (per == Per::hour) return (quarter_of(now_ms) - 3) * kQuarterMs;
@@ -74,11 +86,26 @@ std::string_view period_words(Per per) {
   return "in all";
 }
 
+int64_t Spending::first_quarter(Per per, int64_t now_ms) const {
+  if (quarter_of_starts_ != quarter_of(now_ms)) {
+    quarter_of_starts_ = quarter_of(now_ms);
+    for (const auto& [each, name] : EnumNames<Per>::names)
+      starts_[static_cast<size_t>(each)] = quarter_of(period_start(each, now_ms));
+  }
+  return starts_[static_cast<size_t>(per)];
+}
+
 void Spending::add(const Party& party, int64_t time_ms, Sums change) {
-  for (const std::string& key : keys_of(party)) {
-    Sums& sums = keys_[key][quarter_of(time_ms)];
+  const int64_t quarter = quarter_of(time_ms);
+  auto add_to = [&change](Sums& sums) {
     sums.spent += change.spent;
     sums.held += change.held;
+  };
+  for (const std::string& key : keys_of(party)) {
+    Account& account = keys_[key];
+    add_to(account.quarters[quarter]);
+    for (Kept& kept : account.kept)
+      if (kept.first <= quarter && quarter <= kept.last) add_to(kept.sums);
   }
 }
 
@@ -86,30 +113,32 @@ std::optional<Spending::Sums> Spending::sums(const Budget& budget, const Party& 
                                              int64_t now_ms) const {
   const auto key = key_of(budget, party);
   if (!key) return std::nullopt;
-  Sums total;
   const auto found = keys_.find(*key);
-  if (found == keys_.end()) return total;
+  if (found == keys_.end()) return Sums{};
+  const int64_t first = first_quarter(budget.per, now_ms);
   const int64_t last = quarter_of(now_ms + kDayMs + kDayMs / 2);
-  const int64_t first = quarter_of(period_start(budget.per, now_ms));
-  for (auto at = found->second.lower_bound(first); at != found->second.end() && at->first <= last;
-       ++at) {
-    total.spent += at->second.spent;
-    total.held += at->second.held;
+  Kept& kept = found->second.kept[static_cast<size_t>(budget.per)];
+  if (kept.first == first && kept.last == last) return kept.sums;
+  kept = {first, last, {}};
+  const auto& quarters = found->second.quarters;
+  for (auto at = quarters.lower_bound(first); at != quarters.end() && at->first <= last; ++at) {
+    kept.sums.spent += at->second.spent;
+    kept.sums.held += at->second.held;
   }
-  return total;
+  return kept.sums;
 }
 
 void Spending::forget_details(int64_t now_ms) {
   const int64_t before = quarter_of(now_ms - 62 * kDayMs);
-  for (auto& [key, quarters] : keys_) {
+  for (auto& [key, account] : keys_) {
     Sums old;
-    auto end = quarters.lower_bound(before);
-    for (auto at = quarters.begin(); at != end; ++at) {
+    auto end = account.quarters.lower_bound(before);
+    for (auto at = account.quarters.begin(); at != end; ++at) {
       old.spent += at->second.spent;
       old.held += at->second.held;
     }
-    quarters.erase(quarters.begin(), end);
-    if (old.spent != PicoUsd() || old.held != PicoUsd()) quarters[0] = old;
+    account.quarters.erase(account.quarters.begin(), end);
+    if (old.spent != PicoUsd() || old.held != PicoUsd()) account.quarters[0] = old;
   }
 }
 

@@ -43,15 +43,19 @@ PicoUsd Payment::close(Answer& answer) {
   Settlement settlement;
   settlement.estimate = estimate_usage(n_prompt_, n_heard_bytes_);
   if (answer) {
-    const bool has_count = answer->usage.n_prompt || answer->usage.n_completion;
-    if (has_count) settlement.reported = answer->usage;
+    const Usage& usage = answer->usage;
+    const bool has_count = usage.n_prompt || usage.n_completion;
+    if (has_count) settlement.reported = usage;
+    if (usage.cost_pico) settlement.reported_cost = PicoUsd(*usage.cost_pico);
     settlement.timings = answer->timings;
   } else {
     settlement.failed_as = answer.error().code;
     // Who refuses does not bill.
     if (answer.error().http_status >= 400) settlement.reported = Usage{};
   }
-  return account->settle(hold_, settlement);
+  const PicoUsd cost = account->settle(hold_, settlement);
+  if (answer) answer->usage.cost_pico = cost.pico();
+  return cost;
 }
 
 }  // namespace hearth::router

@@ -5,6 +5,7 @@
 #include "providers/openai_chat.h"
 #include "providers/rejection.h"
 #include "providers/wire_json.h"
+#include "router/money.h"
 
 namespace hearth::router::openai {
 
@@ -26,6 +27,8 @@ Usage usage_of(Element usage) {
     if (read.n_cached == 0) read.n_cached = count_at(usage, name);
   if (!usage["completion_tokens_details"].get(details))
     read.n_reasoning = count_at(details, "reasoning_tokens");
+  double usd = 0;  // OpenRouter
+  if (!usage["cost"].get(usd) && usd >= 0) read.cost_pico = PicoUsd::from_usd(usd).pico();
   read.n_cached = std::min(read.n_cached, read.n_prompt);
   read.n_cache_write = std::min(read.n_cache_write, read.n_prompt - read.n_cached);
   return read;

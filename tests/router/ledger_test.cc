@@ -321,6 +321,28 @@ TEST_F(LedgerTest, WhatWasUnderWayIsUnknownAfterARestartAndCountsUntilItIsDecide
   EXPECT_TRUE(reserve(spend()));
 }
 
+TEST_F(LedgerTest, RemembersWhatASessionDidSinceItsUserSpoke) {
+  auto recalled = [&](uint32_t n_spoken) {
+    RequestFacts facts;
+    facts.session = "s1";
+    facts.rounds.n_spoken = n_spoken;
+    ledger->recall(facts);
+    return std::pair(facts.rounds.n_tokens, facts.rounds.ms);
+  };
+  Spend of_session = spend();
+  of_session.party.session = "s1";
+  of_session.n_spoken = 1;
+  for (int i = 0; i < 3; ++i) {
+    auto hold = reserve(of_session);
+    ledger->settle(*hold, settled(100, 10));
+    now_ms += 1000;
+  }
+  EXPECT_EQ(recalled(1), std::pair(uint64_t{330}, uint64_t{3000}));
+  EXPECT_EQ(recalled(2), std::pair(uint64_t{0}, uint64_t{0})) << "the user spoke";
+  now_ms -= kDay;
+  EXPECT_EQ(recalled(1).second, 0u) << "no time is negative";
+}
+
 TEST_F(LedgerTest, RowsOfMonthsAgoStillCountInAll) {
   auto hold = reserve(spend());
   ledger->settle(*hold, settled(1000, 0));

@@ -164,6 +164,8 @@ struct Usage {
   uint32_t n_reasoning = 0;
   uint32_t n_cache_write = 0;     // of the prompt, put into a cache for some minutes
   uint32_t n_cache_write_1h = 0;  // of the prompt, put into a cache for an hour
+  // In pico-dollars (1e-12 USD): as the provider reports it, then as the ledger has it.
+  std::optional<int64_t> cost_pico{};
   // Billed at the plain price. The four parts of the prompt are disjoint and add up to it.
   uint32_t n_fresh() const { return n_prompt - n_cached - n_cache_write - n_cache_write_1h; }
   static void fields(auto& self, auto&& field) {
@@ -173,6 +175,7 @@ struct Usage {
     field("reasoningTokens", self.n_reasoning);
     field.or_default("cacheWriteTokens", self.n_cache_write);
     field.or_default("cacheWriteHourTokens", self.n_cache_write_1h);
+    field("costPico", self.cost_pico);
   }
 };
 
@@ -216,10 +219,8 @@ struct StreamDelta {
 template <>
 struct EnumNames<StreamDelta::Kind> {
   static constexpr std::pair<StreamDelta::Kind, std::string_view> names[] = {
-      {StreamDelta::Kind::text, "text"},
-      {StreamDelta::Kind::reasoning, "reasoning"},
-      {StreamDelta::Kind::tool_call, "tool_call"},
-      {StreamDelta::Kind::progress, "progress"},
+      {StreamDelta::Kind::text, "text"},           {StreamDelta::Kind::reasoning, "reasoning"},
+      {StreamDelta::Kind::tool_call, "tool_call"}, {StreamDelta::Kind::progress, "progress"},
       {StreamDelta::Kind::opaque, "opaque"},
   };
 };

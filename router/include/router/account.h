@@ -36,6 +36,7 @@ struct Spend {
   uint32_t max_output = 0;
   uint32_t n_model_output = 0;  // the most that the model gives; 0: not known
   bool asks_for_hour_cache = false;
+  uint32_t n_spoken = 0;  // messages of the user so far
 };
 
 Spend spend_of(std::shared_ptr<const Policy> policy, const RequestFacts& facts,
@@ -77,6 +78,9 @@ class Account {
   // What it cost. May run in a destructor; the disk follows.
   virtual PicoUsd settle(const Hold& hold, const Settlement& settlement) = 0;
   virtual void release(const Hold& hold) = 0;
+
+  // What the request's session has done since the user last spoke (facts.rounds.n_spoken).
+  virtual void recall(RequestFacts& facts) const = 0;
 };
 
 // "budget day holds $0.50, $0.47 is spent and $0.01 held today; this needs $0.12 at most"; nothing

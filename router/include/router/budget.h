@@ -4,6 +4,7 @@
 // "session" (each session alone), or "project:NAME", "class:NAME", "token:NAME", "target:NAME".
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -38,12 +39,18 @@ struct Party {
   TaskClass task = TaskClass::chat;
 };
 
+// Somebody whom the budget is about; for a session's, nobody.
+Party party_of(const Budget& budget);
+
 // When the period began that holds this moment (Unix ms).
 int64_t period_start(Per per, int64_t now_ms);
 // "today", "this month": for sentences.
 std::string_view period_words(Per per);
 
 // What was spent and what is held, by party and quarter of an hour. Lives on one thread.
+//
+// A question costs a look-up: sums of a period are kept until the quarter is over, since a period
+// begins and ends with one.
 class Spending {
  public:
   struct Sums {
@@ -61,8 +68,19 @@ class Spending {
   void forget_details(int64_t now_ms);
 
  private:
-  using ByQuarter = std::map<int64_t, Sums>;
-  std::map<std::string, ByQuarter, std::less<>> keys_;
+  struct Kept {
+    int64_t first = 1, last = 0;  // quarters; none
+    Sums sums;
+  };
+  struct Account {
+    std::map<int64_t, Sums> quarters;
+    std::array<Kept, 5> kept;  // by Per
+  };
+  int64_t first_quarter(Per per, int64_t now_ms) const;
+
+  mutable std::map<std::string, Account, std::less<>> keys_;
+  mutable int64_t quarter_of_starts_ = -1;
+  mutable std::array<int64_t, 5> starts_{};  // of periods, in that quarter
 };
 
 }  // namespace hearth::router

@@ -50,12 +50,11 @@ struct EnumNames<router::TaskClass> {
 template <>
 struct EnumNames<router::Origin> {
   using O = router::Origin;
-  static constexpr std::pair<O, std::string_view> names[] = {
-      {O::session, "session"},
-      {O::chat, "chat"},
-      {O::completions, "completions"},
-      {O::responses, "responses"},
-      {O::messages, "messages"}};
+  static constexpr std::pair<O, std::string_view> names[] = {{O::session, "session"},
+                                                             {O::chat, "chat"},
+                                                             {O::completions, "completions"},
+                                                             {O::responses, "responses"},
+                                                             {O::messages, "messages"}};
 };
 template <>
 struct EnumNames<router::Trust> {
@@ -93,6 +92,22 @@ struct LabelCause {
   }
 };
 
+// What was done since the user last spoke.
+struct Rounds {
+  uint32_t n_spoken = 0;   // messages of the user so far
+  uint32_t n_rounds = 0;   // of tool calls
+  uint32_t n_repeats = 0;  // how often the last ones were the same
+  uint64_t n_tokens = 0;   // billed or computed; in a session only
+  uint64_t ms = 0;         // since the first request; in a session only
+  static void fields(auto& self, auto&& field) {
+    field.or_default("spoken", self.n_spoken);
+    field.or_default("rounds", self.n_rounds);
+    field.or_default("repeats", self.n_repeats);
+    field.or_default("tokens", self.n_tokens);
+    field.or_default("ms", self.ms);
+  }
+};
+
 // What the router may know about a request; no text.
 struct RequestFacts {
   std::string id;       // request id, also in the response headers
@@ -108,6 +123,7 @@ struct RequestFacts {
   uint32_t max_tokens = 0;
   Needs needs;
   std::optional<uint32_t> deadline_ms;
+  Rounds rounds;
   std::optional<Exploration> exploration;  // absent: none
   static void fields(auto& self, auto&& field) {
     field("id", self.id);
@@ -123,6 +139,7 @@ struct RequestFacts {
     field("maxTokens", self.max_tokens);
     field("needs", self.needs);
     field("deadlineMs", self.deadline_ms);
+    field.or_default("rounds", self.rounds);
     field("exploration", self.exploration);
   }
 };

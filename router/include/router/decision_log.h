@@ -3,6 +3,7 @@
 
 #include "inference/completion.h"
 #include "router/decision.h"
+#include "router/policy.h"
 
 namespace hearth::router {
 
@@ -12,6 +13,8 @@ class DecisionLog {
  public:
   virtual ~DecisionLog() = default;
   virtual void decided(const DecisionRecord& record) = 0;
+  // The words that a decision was about, right behind it: for whoever may keep them.
+  virtual void asked(const DecisionRecord&, const CompletionRequest&, const Policy&) {}
   // Errc::cancelled when the client withdrew; a refusal by the decision itself ends too.
   virtual void ended(const DecisionRecord& record, const Answer& answer) = 0;
 };

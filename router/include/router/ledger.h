@@ -23,6 +23,8 @@
 
 namespace hearth::router {
 
+class OutputHistory;
+
 enum class AttemptState : uint8_t {
   reserved,   // under way
   settled,    // billed by what the provider reported
@@ -66,6 +68,7 @@ class Ledger : public Account {
   Task<Result<Hold>> reserve(Spend spend) override;
   PicoUsd settle(const Hold& hold, const Settlement& settlement) override;
   void release(const Hold& hold) override;
+  void recall(RequestFacts& facts) const override;
 
   // What an unknown attempt cost after all. not_found when there is none of that id.
   Task<Result<>> decide(int64_t id, PicoUsd cost);
@@ -89,10 +92,12 @@ class Ledger : public Account {
   size_t n_open() const { return open_.size(); }
   PicoUsd held() const;
   size_t n_unknown() const { return unknown_.size(); }
-  Spending::Sums spent(const Budget& budget, const Party& party = {}) const;
+  Spending::Sums spent(const Budget& budget) const;  // not of a session's
   PicoUsd spent_since(Per per) const;
   std::optional<Error> failure() const { return writer_->failure(); }
   const std::string& set_aside() const { return set_aside_; }
+  // For what is kept beside the attempts (decision_store.h).
+  storage::Writer& writer() { return *writer_; }
   static std::string file_in(const std::string& folder);
 
  private:
@@ -104,6 +109,7 @@ class Ledger : public Account {
   std::optional<Spending::Sums> tightest(const Policy& policy, const Party& party, int64_t now_ms,
                                          const Budget*& budget) const;
   void tell_of_soft_budgets(const Policy& policy, const Party& party, int64_t now_ms);
+  void begin_run(const Spend& spend, int64_t now_ms);
   void end(const Open& attempt, AttemptRow row);
 
   const net::any_io_executor loop_;
@@ -114,6 +120,14 @@ class Ledger : public Account {
   Spending spending_;
   std::map<int64_t, std::unique_ptr<Open>> open_;
   std::map<int64_t, AttemptRow> unknown_;
+  // Of each session, since its user last spoke.
+  struct RunSoFar {
+    uint32_t n_spoken = 0;
+    int64_t begun_ms = 0;
+    uint64_t n_tokens = 0;
+  };
+  std::map<std::string, RunSoFar> runs_;
+  std::unique_ptr<OutputHistory> outputs_;
   int64_t next_id_ = 1;
   Totals totals_;
   std::set<std::pair<std::string, int64_t>> told_;  // soft budgets passed, by period

@@ -79,6 +79,26 @@ enum class OnNoTarget : uint8_t {
   ask    // refuse with the question whether to lift what stands in its way
 };
 
+// [limits]: when a model that calls tools for ever is stopped; 0: never.
+struct Limits {
+  uint32_t n_repeats = 20;  // repeated_calls: the same calls with the same results, in a row
+  // Since the user last spoke: tool_rounds; in a session also run_tokens and run_minutes.
+  uint32_t n_rounds = 0;
+  uint64_t n_tokens = 0;
+  uint32_t minutes = 0;
+};
+
+// What of a request's words the ledger keeps: nothing, a hash, or all of it (never of a labelled
+// request).
+enum class Bodies : uint8_t { none, hash, full };
+
+// [ledger]
+struct LedgerRules {
+  Bodies bodies = Bodies::none;
+  uint32_t keep_days = 90;            // of decisions; what cost money is kept
+  uint64_t quota_bytes = 1ull << 30;  // the oldest decisions go when the file is larger
+};
+
 struct Policy {
   std::string name = "default";
   Trust trust_floor = Trust::retained;  // no target less trusted than this is ever used
@@ -91,6 +111,8 @@ struct Policy {
   Value value;
   Explore explore;
   std::vector<Budget> budgets;  // in the order of the file
+  Limits limits;
+  LedgerRules ledger;
 };
 
 // Chooses, among the targets that pass every filter, the one of the highest utility in dollars:
@@ -127,5 +149,11 @@ struct EnumNames<router::OnNoTarget> {
   using O = router::OnNoTarget;
   static constexpr std::pair<O, std::string_view> names[] = {
       {O::refuse, "refuse"}, {O::wait, "wait"}, {O::ask, "ask"}};
+};
+template <>
+struct EnumNames<router::Bodies> {
+  using B = router::Bodies;
+  static constexpr std::pair<B, std::string_view> names[] = {
+      {B::none, "none"}, {B::hash, "hash"}, {B::full, "full"}};
 };
 }  // namespace hearth

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/protocol/ledger.h"
 #include "inference/engine_messages.h"
 #include "support/record.h"
 
@@ -99,6 +100,7 @@ struct Health {
   std::string socket;
   uint32_t n_connections = 0;
   EngineStats engine;
+  Spending money;
   static void fields(auto& self, auto&& field) {
     field("status", self.status);
     field("version", self.version);
@@ -109,6 +111,7 @@ struct Health {
     field("socket", self.socket);
     field("connections", self.n_connections);
     field("engine", self.engine);
+    field.or_default("money", self.money);
   }
 };
 

@@ -1,0 +1,35 @@
+// How long answers were, by class and target, for what a reservation must hold. Old ones fade.
+// Lives on one thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "router/decision.h"
+
+namespace hearth::router {
+
+class OutputHistory {
+ public:
+  void add(TaskClass task, const std::string& target, uint32_t n_output);
+
+  // No more than one answer in a hundred was longer, to 19 % (a bucket's width). Nothing until
+  // enough have been seen.
+  std::optional<uint32_t> p99(TaskClass task, const std::string& target) const;
+
+ private:
+  static constexpr size_t kPerOctave = 4, kBuckets = 24 * kPerOctave;
+  static constexpr uint32_t kEnough = 50, kFadeAt = 4096;
+  struct Histogram {
+    std::array<uint32_t, kBuckets> counts{};
+    uint32_t n = 0;
+  };
+  std::map<std::pair<TaskClass, std::string>, Histogram> histograms_;
+};
+
+}  // namespace hearth::router
