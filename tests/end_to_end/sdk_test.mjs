@@ -248,5 +248,5 @@ test('ai with the openai-compatible provider: text and a tool loop', async () =>
   let text = '';
   for await (const piece of streamed.textStream) text += piece;
   assert.match(text, /mauve-7319/);
-  assert.equal((await streamed.usage).inputTokens, 100);
+  assert.equal((await streamed.usage).inputTokens, 200, "of both steps");
 });
