@@ -105,7 +105,10 @@ def entry(root, path, provider, model):
         lines.append(f"max_output = {limit['output']}")
     lines.append(f"tools = {str(bool(facts.get('tool_call'))).lower()}")
     lines.append(f"images = {str('image' in modalities.get('input', [])).lower()}")
-    lines.append(f'source = "models.dev"\ndate = "{facts.get("last_updated", "")}"')
+    date = facts.get("last_updated", "")
+    if len(date) == len("2026-01"):  # of a month: its first day
+        date += "-01"
+    lines.append(f'source = "models.dev"\ndate = "{date}"')
     return "\n".join(lines)
 
 

@@ -56,7 +56,7 @@ Result<ClientTokens::List> ClientTokens::read() const {
   if (!text && text.error().code == Errc::not_found) return List{};
   if (!text) return text.error();
   auto file = json::decode<File>(*text, path_);
-  if (!file) return file.error();
+  if (!file) return Error{file.error().code, path_ + ": " + file.error().message};
   List list;
   for (ClientToken& token : file->tokens) {
     if (!is_name(token.name) || !is_hex(token.sha256, kTokenBytes))

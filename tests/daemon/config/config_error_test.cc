@@ -60,7 +60,7 @@ TEST(ConfigError, UnknownKeysAreErrorsWithASuggestion) {
   check("[class.chat]\nmin_qality = 1\n", 2, "did you mean \"min_quality\"?");
   check("[[label]]\nname = 'a'\nmach = 'b'\n", 3, "did you mean \"match\"?");
   check("[log]\nlevle = 'info'\n", 2, "did you mean \"level\"?");
-  check("[policy]\nfloor = 'local'\n", 2, "known here: name trust_floor");
+  check("[policy]\nfloor = 'local'\n", 2, "known here: allow deny name on_no_target trust_floor");
   check("[sessions]\nqouta = 1\n", 2, "did you mean \"quota\"?");
 }
 
