@@ -19,6 +19,7 @@
 //
 // Source: context-independent tokens of xgrammar (Dong et al., 2024), trie walks of llguidance.
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "grammar/grammar.h"
@@ -27,8 +28,10 @@ namespace hearth::grammar {
 
 namespace {
 
-constexpr size_t kMaxWays = 32;              // more of them are walked together
-constexpr uint32_t kDepthMargin = 16;        // of calls that return without reading
+constexpr size_t kMaxWays = 32;        // more of them are walked together
+constexpr size_t kLargeSubtree = 300;  // tokens; it is walked where it stands
+constexpr uint32_t kDepthMargin = 16;  // of calls that return without reading
+constexpr size_t kWornStates = 300'000;
 constexpr size_t kMaxReachBytes = 64 << 20;  // of what is kept for a grammar
 
 }  // namespace
@@ -83,16 +86,14 @@ uint64_t Constraint::loops_of(StateId state) {
   return loops_[state] = loops;
 }
 
-// Adds the tokens that can be read from a state on. `escapes`: nodes where the innermost call may
-// be over. `depth`: of the stacks that it takes.
-void Constraint::walk(StateId from, const TokenTrie& trie, Mask& out,
-                      std::vector<uint32_t>* escapes, uint32_t* depth) {
+// Adds the tokens below a node that can be read from a state on.
+void Constraint::walk(StateId from, const TokenTrie& trie, uint32_t below, Mask& out,
+                      Escapes* escapes) {
   constexpr uint32_t kWorthLooking = 24;  // tokens below a node
   const std::span<const TokenTrie::Node> nodes = trie.nodes();
-  const uint32_t n_nodes = static_cast<uint32_t>(nodes.size() - 1);
   path_.resize(trie.longest() + 1);
-  path_[0] = from;
-  for (uint32_t i = 1; i < n_nodes;) {
+  path_[nodes[below].depth] = from;
+  for (uint32_t i = below + 1; i < nodes[below].end;) {
     const TokenTrie::Node& node = nodes[i];
     const StateId state = machine_.step(path_[node.depth - 1], node.byte);
     if (state == kDead) {
@@ -100,9 +101,11 @@ void Constraint::walk(StateId from, const TokenTrie& trie, Mask& out,
       continue;
     }
     path_[node.depth] = state;
-    if (depth) *depth = std::max(*depth, machine_.depth_of(state));
     for (Token token : trie.own_tokens(i)) set(out, token);
-    if (escapes && machine_.escapes(state)) escapes->push_back(i);
+    if (escapes) {
+      escapes->depth = std::max(escapes->depth, machine_.depth_of(state));
+      if (machine_.escapes(state)) escapes->nodes.push_back(i);
+    }
     const uint32_t n_below = nodes[node.end].first_token - node.first_token;
     if (n_below >= kWorthLooking && (node.below & ~loops_of(state)) == 0) {
       for (Token token : trie.all_tokens(i)) set(out, token);
@@ -123,15 +126,20 @@ const Constraint::Reach& Constraint::reach(Machine::Config local) {
   const TokenTrie& trie = vocabulary_->trie();
   auto reach = std::make_unique<Reach>();
   Mask bits((vocabulary_->size() + 63) / 64);
-  std::vector<uint32_t> escapes;
-  walk(machine_.state_of(local), trie, bits, &escapes, &reach->depth);
+  Escapes escapes;
+  walk(machine_.state_of(local), trie, 0, bits, &escapes);
+  reach->depth = escapes.depth;
 
   const auto is_set = [&](Token token) { return bits[token / 64] >> (token % 64) & 1; };
   std::vector<TokenTrie::Entry> rest;
   size_t n_rest_bytes = 0;
-  for (uint32_t node : escapes) {
-    const size_t n_own = trie.own_tokens(node).size();
-    for (const TokenTrie::Entry& entry : trie.entries_below(node).subspan(n_own)) {
+  for (uint32_t node : escapes.nodes) {
+    const auto below = trie.entries_below(node).subspan(trie.own_tokens(node).size());
+    if (below.size() > kLargeSubtree) {
+      reach->subtrees.push_back(node);
+      continue;
+    }
+    for (const TokenTrie::Entry& entry : below) {
       if (is_set(entry.token)) continue;
       rest.push_back({entry.bytes.substr(trie.nodes()[node].depth), entry.token});
       n_rest_bytes += entry.bytes.size() + sizeof(TokenTrie::Entry);
@@ -165,15 +173,19 @@ const Mask& Constraint::mask(StateId state) {
     is_split = machine_.depth(way.stack) + found.depth + kDepthMargin <= kMaxStackDepth;
     for (size_t word = 0; word < found.bits.size(); ++word) mask_[word] |= found.bits[word];
     for (Token token : found.tokens) set(mask_, token);
-    if (found.rest) walk(machine_.behind(way.stack), *found.rest, mask_, nullptr, nullptr);
+    if (!found.rest && found.subtrees.empty()) continue;
+    const StateId behind = machine_.behind(way.stack);
+    if (found.rest) walk(behind, *found.rest, 0, mask_, nullptr);
+    for (uint32_t node : found.subtrees) walk(behind, trie, node, mask_, nullptr);
   }
   if (!is_split) {  // so deep that what is below decides
     std::ranges::fill(mask_, 0);
-    walk(state, trie, mask_, nullptr, nullptr);
+    walk(state, trie, 0, mask_, nullptr);
   }
   if (machine_.accepts(state))
     for (Token token : vocabulary_->ends()) set(mask_, token);
   masked_ = state;
+  if (machine_.n_states() > kWornStates) is_worn_ = true;
   return mask_;
 }
 
@@ -219,9 +231,10 @@ bool Matcher::apply(std::span<float> logits) {
     any |= allowed;
     if (allowed == 0) {
       std::ranges::fill(part, kExcluded);
-    } else if (~allowed) {
-      for (size_t i = 0; i < part.size(); ++i)
-        if (!(allowed >> i & 1)) part[i] = kExcluded;
+    } else {
+      for (uint64_t out = ~allowed; out; out &= out - 1)
+        if (const size_t i = static_cast<size_t>(std::countr_zero(out)); i < part.size())
+          part[i] = kExcluded;
     }
   }
   return any != 0;

@@ -9,6 +9,7 @@
 // How masks are found fast is in constraint.cc.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -95,21 +96,27 @@ class Constraint {
 
   const Vocabulary& vocabulary() const { return *vocabulary_; }
   bool is_exhausted() const { return machine_.is_exhausted(); }
-  size_t n_states() const { return machine_.n_states(); }
+  // So much has been found out that it is better made anew. Any thread.
+  bool is_worn() const { return is_worn_; }
 
  private:
   // What may follow a position, as far as its own call goes.
   struct Reach {
     Mask bits;                  // either these
     std::vector<Token> tokens;  // or these
-    // Tokens that go beyond the call: by what of them is left there.
+    // Tokens that may go beyond the call: all below these nodes of the vocabulary's trie, and those
+    // here, by what of them is left behind the call.
+    std::vector<uint32_t> subtrees;
     std::unique_ptr<const TokenTrie> rest;
     uint32_t depth = 0;  // of the stack that it took, at most
   };
 
   const Reach& reach(Machine::Config local);
-  void walk(StateId from, const TokenTrie& trie, Mask& out, std::vector<uint32_t>* escapes,
-            uint32_t* depth);
+  struct Escapes {
+    std::vector<uint32_t> nodes;  // where the innermost call may be over
+    uint32_t depth = 0;           // of the deepest stack
+  };
+  void walk(StateId from, const TokenTrie& trie, uint32_t below, Mask& out, Escapes* escapes);
   uint64_t loops_of(StateId state);
   void set(Mask& mask, Token token) const { mask[token / 64] |= uint64_t{1} << (token % 64); }
 
@@ -122,6 +129,7 @@ class Constraint {
   StateId masked_ = kDead;  // whose mask `mask_` is
   Mask mask_;
   std::vector<StateId> path_;
+  std::atomic<bool> is_worn_ = false;
 };
 
 // One answer's place in a grammar. Copies go on by themselves (forks). One thread at a time with
