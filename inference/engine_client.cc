@@ -17,25 +17,48 @@ double sane(double number) { return std::isfinite(number) && number > 0 ? number
 
 Task<Answer> EngineClient::State::complete(ModelSpec spec, CompletionRequest request,
                                            DeltaSink sink) {
+  Work work = std::move(request);
+  Outcome outcome = co_await perform(std::move(spec), std::move(work), std::move(sink));
+  if (!outcome) co_return outcome.error();
+  co_return std::move((*outcome)->completion);
+}
+
+Task<Result<Answered>> EngineClient::State::ask(ModelSpec spec, Query query) {
+  Work work = std::move(query);
+  Outcome outcome = co_await perform(std::move(spec), std::move(work), DeltaSink());
+  if (!outcome) co_return Error{outcome.error().code, outcome.error().message};
+  co_return std::move((*outcome)->answered);
+}
+
+Task<EngineClient::State::Outcome> EngineClient::State::perform(ModelSpec spec, Work work,
+                                                                DeltaSink sink) {
   std::shared_ptr<State> self = shared_from_this();
   // A child that dies before it has taken a request up cannot have died of it, and nothing has been
   // said yet: such a request waits for the restart, as one that came a moment later would.
   constexpr int kMaxTries = 3;
   for (int n_tries = 1;; ++n_tries) {
     bool was_taken_up = true;
-    Answer outcome = co_await attempt(spec, request, sink, was_taken_up);
+    Outcome outcome = co_await attempt(spec, work, sink, was_taken_up);
     if (outcome || was_taken_up || n_tries == kMaxTries) co_return outcome;
   }
 }
 
-Task<Answer> EngineClient::State::attempt(ModelSpec spec, CompletionRequest request,
-                                          DeltaSink sink, bool& was_taken_up) {
+Task<EngineClient::State::Outcome> EngineClient::State::attempt(ModelSpec spec, Work work,
+                                                                DeltaSink sink,
+                                                                bool& was_taken_up) {
   std::shared_ptr<State> self = shared_from_this();
   auto facts = co_await ensure_loaded(spec);
   if (!facts) co_return facts.error();
 
   const uint64_t id = ++last_request;
-  ToEngine message = Generate{id, spec.model, std::move(request)};
+  ToEngine message;
+  if (Query* query = std::get_if<Query>(&work)) {
+    query->request = id;
+    query->model = spec.model;
+    message = std::move(*query);
+  } else {
+    message = Generate{id, spec.model, std::move(std::get<CompletionRequest>(work))};
+  }
   if (auto sent = connection->send(message); !sent) co_return sent.error();
   Model& model = models.at(spec.model);
   ++model.n_running;
@@ -64,7 +87,7 @@ Task<Answer> EngineClient::State::attempt(ModelSpec spec, CompletionRequest requ
     failure.n_context = mine->n_context;
     co_return failure;
   }
-  co_return std::move(mine->completion);
+  co_return mine;
 }
 
 void EngineClient::State::finish(uint64_t request, Result<> outcome) {
@@ -96,7 +119,10 @@ void EngineClient::State::on(const Accepted& event) {
 void EngineClient::State::on(const Delta& event) {
   auto at = running.find(event.request);
   if (at == running.end() || event.delta.kind > StreamDelta::Kind::progress) return;
-  append(at->second->completion.message, event.delta);
+  Completion& completion = at->second->completion;
+  append(completion.message, event.delta);
+  completion.logprobs.insert(completion.logprobs.end(), event.delta.logprobs.begin(),
+                             event.delta.logprobs.end());
   show(at->second, event.delta);
 }
 
@@ -115,7 +141,16 @@ void EngineClient::State::on(const Done& event) {
   completion.usage = event.usage;
   completion.timings = event.timings;
   completion.seed = event.seed;
+  completion.divergence = event.divergence;
   finish(event.request, {});
+}
+
+void EngineClient::State::on(Answered& event) {
+  auto at = running.find(event.request);
+  if (at == running.end()) return;
+  models.at(at->second->model).n_crashes = 0;
+  at->second->answered = std::move(event);
+  finish(at->first, {});
 }
 
 void EngineClient::State::on(const Failed& event) {
@@ -144,6 +179,10 @@ Task<Result<>> EngineClient::unload(std::string model) { return state_->unload(s
 
 Task<Answer> EngineClient::complete(ModelSpec spec, CompletionRequest request, DeltaSink sink) {
   return state_->complete(std::move(spec), std::move(request), std::move(sink));
+}
+
+Task<Result<Answered>> EngineClient::ask(ModelSpec spec, Query query) {
+  return state_->ask(std::move(spec), std::move(query));
 }
 
 std::vector<EngineClient::LoadedModel> EngineClient::loaded() const {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "engine_connection.h"
 #include "inference/engine_client.h"
@@ -42,6 +43,7 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
     std::string model;
     DeltaSink sink;
     Completion completion;
+    Answered answered;                     // of a query
     uint32_t n_prompt = 0, n_context = 0;  // of a prompt that does not fit
     bool is_taken_up = false;              // the child has accepted it
     std::optional<Result<>> outcome;
@@ -66,8 +68,11 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
   // --- engine_client.cc: requests ---
 
   Task<Answer> complete(ModelSpec spec, CompletionRequest request, DeltaSink sink);
-  Task<Answer> attempt(ModelSpec spec, CompletionRequest request, DeltaSink sink,
-                       bool& was_taken_up);
+  Task<Result<Answered>> ask(ModelSpec spec, Query query);
+  using Work = std::variant<CompletionRequest, Query>;
+  using Outcome = Result<std::shared_ptr<Running>, Failure>;
+  Task<Outcome> perform(ModelSpec spec, Work work, DeltaSink sink);
+  Task<Outcome> attempt(ModelSpec spec, Work work, DeltaSink sink, bool& was_taken_up);
   void finish(uint64_t request, Result<> outcome);
   void fail_running(const Error& error);
 
@@ -76,6 +81,7 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
   static void show(std::shared_ptr<Running> request, const StreamDelta& delta);
   void on(const Done& event);
   void on(const Failed& event);
+  void on(Answered& event);
 
   net::any_io_executor executor;
   Options options;

@@ -79,6 +79,35 @@ Prefix PrefixTree::find(std::span<const Token> tokens) {
   return prefix;
 }
 
+std::optional<PrefixTree::Fork> PrefixTree::fork_of(std::span<const Token> tokens) const {
+  Fork fork;
+  for (Node* node = root_.get(); node;) {
+    const auto page = tokens.subspan(fork.position);
+    if (page.size() >= kPageTokens)
+      if (Node* child = child_of(*node, page.first(kPageTokens))) {
+        node = child;
+        fork.position += kPageTokens;
+        continue;
+      }
+    const Node* nearest = nullptr;
+    size_t n_most = 0;
+    for (const auto& child : node->children) {
+      const auto [at, other] = std::ranges::mismatch(child->tokens, page);
+      const size_t n_common = static_cast<size_t>(at - child->tokens.begin());
+      if (nearest && n_common <= n_most) continue;
+      nearest = child.get();
+      n_most = n_common;
+    }
+    if (!nearest || n_most == page.size()) return std::nullopt;
+    fork.position += n_most;
+    if (fork.position == 0) return std::nullopt;
+    fork.known.assign(nearest->tokens.begin() + static_cast<ptrdiff_t>(n_most),
+                      nearest->tokens.end());
+    return fork;
+  }
+  return std::nullopt;
+}
+
 void PrefixTree::insert(std::span<const Token> tokens, std::span<const PageIndex> pages,
                         size_t first_window) {
   const uint32_t window = cache_.shape().window();

@@ -33,6 +33,14 @@ class PrefixTree {
   // each window part that the next token sees, has a reference that is now the caller's.
   Prefix find(std::span<const Token> tokens);
 
+  // Where `tokens` leave the way of what they share most with, and what stands there. Nothing when
+  // they share nothing, or leave nothing.
+  struct Fork {
+    size_t position = 0;
+    std::vector<Token> known;
+  };
+  std::optional<Fork> fork_of(std::span<const Token> tokens) const;
+
   // Remembers the whole pages of `tokens`, which lie computed in `pages`. Of the window parts,
   // which the caller holds from `first_window` on, those at the end: what it takes to go on after
   // the last whole page or the one before.

@@ -34,6 +34,10 @@ bool Engine::step() {
     resident.scheduler->step();
     did_work = true;
   }
+  if (!embeddings_.empty()) {
+    embed_one();
+    did_work = true;
+  }
   if (did_work) publish_snapshot();
   return did_work;
 }
@@ -82,7 +86,7 @@ void Engine::on(const Unload& request) {
   loading_.erase(request.model);
   if (Resident* resident = find(request.model)) {
     for (auto at = preparing_.begin(); at != preparing_.end();) {
-      const bool is_its = at->second == request.model;
+      const bool is_its = at->second.model == request.model;
       if (is_its) options_.emit(Failed{at->first, gone, 0, 0});
       at = is_its ? preparing_.erase(at) : std::next(at);
     }
@@ -107,7 +111,8 @@ void Engine::on(const Generate& request) {
                {Errc::not_found, fmt::format("model {} is not loaded", request.model)},
                0,
                0});
-  preparing_[request.request] = request.model;
+  if (!request.body.lane.empty()) end_lane(request.body.lane);
+  preparing_[request.request] = {request.model, request.body.lane};
   preparer_.post(
       [this, request, model = resident->model, arrived = options_.clock()]() -> Worker::Finish {
         auto prepared = std::make_shared<Prepared>();
@@ -120,7 +125,7 @@ void Engine::on(const Generate& request) {
 void Engine::take_up(uint64_t request, Prepared prepared) {
   const auto at = preparing_.find(request);
   if (at == preparing_.end()) return;  // cancelled meanwhile, or its model was unloaded
-  Resident* resident = find(at->second);
+  Resident* resident = find(at->second.model);
   preparing_.erase(at);
   const Refusal& refusal = prepared.refusal;
   if (!prepared.sequence)
@@ -129,7 +134,17 @@ void Engine::take_up(uint64_t request, Prepared prepared) {
     resident->scheduler->submit(std::move(prepared.sequence));
 }
 
+// The newest request of a lane makes those before it pointless.
+void Engine::end_lane(const std::string& lane) {
+  std::vector<uint64_t> older;
+  for (const auto& [request, preparing] : preparing_)
+    if (preparing.lane == lane) older.push_back(request);
+  for (uint64_t request : older) on(Cancel{request});
+  for (Resident& resident : residents_) resident.scheduler->cancel_lane(lane);
+}
+
 void Engine::on(const Cancel& request) {
+  std::erase_if(embeddings_, [&](auto& each) { return each.query.request == request.request; });
   if (preparing_.erase(request.request) > 0) {
     Done done;
     done.request = request.request;

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -59,10 +60,19 @@ class Engine {
     Refusal refusal;
   };
 
+  struct Embedding {
+    Query query;
+    std::vector<std::vector<Token>> texts;
+    Answered answer;
+  };
+
   void on(const Load& request);
   void on(const Unload& request);
   void on(const Generate& request);
   void on(const Cancel& request);
+  void on(const Query& request);
+  void end_lane(const std::string& lane);
+  void embed_one();
   void take_up(const Load& request, Result<std::unique_ptr<LoadedModel>> model, double load_ms);
   void take_up(uint64_t request, Prepared prepared);
   Resident* find(const std::string& model);
@@ -73,9 +83,13 @@ class Engine {
   std::unique_ptr<Backend> backend_;         // made for the first model; all run on it
   std::atomic<uint64_t> planned_bytes_ = 0;  // of all models that are loaded
   std::list<Resident> residents_;
-  std::set<std::string> loading_;              // names; those unloaded meanwhile are gone from it
-  std::map<uint64_t, std::string> preparing_;  // model of each request that is no sequence yet
-  SnapshotData unloaded_;                      // totals of models that are gone
+  std::set<std::string> loading_;  // names; those unloaded meanwhile are gone from it
+  struct Preparing {
+    std::string model, lane;
+  };
+  std::map<uint64_t, Preparing> preparing_;  // requests that are no sequences yet
+  std::deque<Embedding> embeddings_;         // queries under way, oldest first
+  SnapshotData unloaded_;                    // totals of models that are gone
   bool is_finished_ = false;
 
   // Last: their threads end before what they borrow.

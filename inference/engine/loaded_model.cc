@@ -130,6 +130,8 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request, Back
   Sampling sampling = hearth::sampling_defaults(*file);
   std::vector<Token> end_tokens = end_tokens_of(*tokenizer);
   const uint32_t n_vocab = facts.n_vocab;
+  auto grammars = std::make_unique<Grammars>(*tokenizer);
+  const std::optional<FimTokens> fim = fim_tokens_of(*file, *tokenizer);
   const uint64_t planned_bytes = needs.weights_bytes + needs.workspace_bytes + facts.kv_bytes;
   return std::unique_ptr<LoadedModel>(new LoadedModel{.name = request.model,
                                                       .settings = request.settings,
@@ -137,6 +139,8 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request, Back
                                                       .tokenizer = std::move(tokenizer),
                                                       .chat_template = std::move(*chat_template),
                                                       .dialect = dialect,
+                                                      .grammars = std::move(grammars),
+                                                      .fim = fim,
                                                       .model = std::move(*model),
                                                       .cache = std::move(*cache),
                                                       .facts = std::move(facts),

@@ -1,10 +1,12 @@
 // Everything that one loaded model needs to answer: file, tokenizer, template, weights, KV pool.
 //
 // On the heap (parts borrow from each other); owned by the Engine. Made on the loader's thread;
-// then tokenizer and template belong to every thread, the rest to the engine thread.
+// then tokenizer and template belong to every thread, the grammars to the preparer's, the rest to
+// the engine thread.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,9 +15,11 @@
 #include "cache/prefix_tree.h"
 #include "chat/chat_template.h"
 #include "dialects/dialect.h"
+#include "engine/grammars.h"
 #include "gguf/reader.h"
 #include "graph/model.h"
 #include "inference/engine_messages.h"
+#include "tokenizer/fim.h"
 #include "tokenizer/tokenizer.h"
 
 namespace hearth::engine {
@@ -46,6 +50,8 @@ struct LoadedModel {
   std::unique_ptr<const Tokenizer> tokenizer;  // the template borrows it
   ChatTemplate chat_template;
   const dialects::Dialect& dialect;
+  std::unique_ptr<Grammars> grammars;
+  std::optional<FimTokens> fim;  // nothing: it was not trained to fill gaps
   Model model;
   KvCache cache;
   PrefixTree prefixes{cache};

@@ -60,6 +60,15 @@ bool Scheduler::cancel(uint64_t request) {
   return true;
 }
 
+void Scheduler::cancel_lane(const std::string& lane) {
+  std::vector<uint64_t> older;
+  for (const auto& sequence : running_)
+    if (sequence->lane == lane) older.push_back(sequence->request);
+  for (const auto& sequence : waiting_)
+    if (sequence->lane == lane) older.push_back(sequence->request);
+  for (uint64_t request : older) cancel(request);
+}
+
 void Scheduler::fail_all(const Error& error) {
   while (!running_.empty()) fail(*running_.front(), error, true);
   while (!waiting_.empty()) fail(*waiting_.front(), error, true);
@@ -96,6 +105,7 @@ void Scheduler::admit() {
     if (!reserve_prompt(sequence)) return;
     if (!sequence.was_accepted) {
       sequence.was_accepted = true;
+      if (sequence.explains_cache) sequence.divergence = divergence_of(sequence);
       sequence.started = sequence.last_progress = clock_();
       sequence.usage.n_cached = sequence.n_computed;
       emit_(Accepted{sequence.request, sequence.n_prompt, sequence.n_computed});
@@ -103,6 +113,18 @@ void Scheduler::admit() {
     running_.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
   }
+}
+
+std::optional<CacheDivergence> Scheduler::divergence_of(const Sequence& sequence) const {
+  constexpr size_t kShown = 12;  // tokens of each side
+  const auto fork = model_.prefixes.fork_of(sequence.tokens);
+  if (!fork) return std::nullopt;
+  const auto text = [&](std::span<const Token> tokens) {
+    return model_.tokenizer->decode(tokens.first(std::min(kShown, tokens.size())), true);
+  };
+  return CacheDivergence{.position = static_cast<uint32_t>(fork->position),
+                         .cached = text(fork->known),
+                         .prompt = text(std::span(sequence.tokens).subspan(fork->position))};
 }
 
 // Pages for all tokens of a sequence, shared ones first. At least one token is left to compute: its
@@ -253,6 +275,15 @@ void Scheduler::advance(std::span<const Share> shares) {
 }
 
 void Scheduler::take_token(Sequence& sequence, std::span<float> logits) {
+  if (sequence.n_logprobs) logprobs_.look(logits, *sequence.n_logprobs);
+  if (sequence.matcher && !sequence.matcher->apply(logits)) {
+    const bool is_exhausted = sequence.matcher->is_exhausted();
+    return fail(sequence,
+                {Errc::unsupported, is_exhausted ? "the grammar is too ambiguous to follow"
+                                                 : "the vocabulary cannot spell what the grammar "
+                                                   "demands next"},
+                true);
+  }
   const Token token = sequence.sampler.sample(logits);
   if (sequence.first_token == TimePoint{}) sequence.first_token = clock_();
   if (token < 0)
@@ -264,12 +295,25 @@ void Scheduler::take_token(Sequence& sequence, std::span<float> logits) {
   sequence.sampler.accept(token);
   ++sequence.usage.n_completion;
   bool was_reasoning = sequence.stream.is_reasoning();
-  show(sequence, sequence.stream.push(token));
+  if (sequence.matcher) sequence.matcher->accept(token);
+  show(sequence, sequence.stream.push(token, logprob_of(sequence, token)));
   if (was_reasoning || sequence.stream.is_reasoning()) ++sequence.usage.n_reasoning;
 
   if (sequence.stream.stop_string()) return finish(sequence, FinishReason::stop);
+  if (sequence.matcher && sequence.matcher->is_complete())
+    return finish(sequence, FinishReason::stop);
   if (sequence.usage.n_completion >= sequence.n_max_answer)
     return finish(sequence, FinishReason::length);
+}
+
+std::optional<TokenLogprob> Scheduler::logprob_of(const Sequence& sequence, Token token) const {
+  if (!sequence.n_logprobs) return std::nullopt;
+  const auto text = [&](Token each) { return model_.tokenizer->piece(each, true); };
+  TokenLogprob out;
+  out.chosen = {token, text(token), logprobs_.of(token)};
+  for (const Candidate& candidate : logprobs_.top())
+    out.top.push_back({candidate.id, text(candidate.id), candidate.logit});
+  return out;
 }
 
 void Scheduler::show(Sequence& sequence, std::vector<StreamDelta> deltas) {
@@ -297,6 +341,7 @@ void Scheduler::finish(Sequence& sequence, FinishReason reason) {
   done.usage = sequence.usage;
   done.timings = sequence.timings(clock_());
   done.seed = sequence.sampler.seed();
+  done.divergence = sequence.divergence;
   emit_(done);
   release_pages(sequence, true);
   remove(sequence);

@@ -9,7 +9,9 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/clock.h"
@@ -18,6 +20,7 @@
 #include "engine/speed.h"
 #include "inference/engine_messages.h"
 #include "inference/engine_snapshot.h"
+#include "sampler/logprobs.h"
 
 namespace hearth::engine {
 
@@ -32,6 +35,7 @@ class Scheduler {
   void submit(std::unique_ptr<Sequence> sequence);
   // Ends a request with Done(cancelled). False when there is none of that id.
   bool cancel(uint64_t request);
+  void cancel_lane(const std::string& lane);
   void fail_all(const Error& error);
 
   bool has_work() const { return !running_.empty() || !waiting_.empty(); }
@@ -52,6 +56,7 @@ class Scheduler {
 
   void admit();
   bool reserve_prompt(Sequence& sequence);
+  std::optional<CacheDivergence> divergence_of(const Sequence& sequence) const;
   bool has_windows_for(const Sequence& newcomer) const;
   void grow_decoding();
   bool hold_windows(std::span<const Share> shares);
@@ -62,6 +67,7 @@ class Scheduler {
   void compute_alone(std::span<const Share> shares);
   void advance(std::span<const Share> shares);
   void take_token(Sequence& sequence, std::span<float> logits);
+  std::optional<TokenLogprob> logprob_of(const Sequence& sequence, Token token) const;
   void show(Sequence& sequence, std::vector<StreamDelta> deltas);
   void report_progress(Sequence& sequence);
   void finish(Sequence& sequence, FinishReason reason);
@@ -80,6 +86,7 @@ class Scheduler {
   std::vector<BatchRow> rows_;  // of the step, kept for their memory
   std::vector<std::vector<PageIndex>> tables_;
   std::vector<float> logits_;
+  Logprobs logprobs_;
   Speed speed_;
 };
 

@@ -11,6 +11,8 @@ namespace {
 
 constexpr size_t kMaxStopStrings = 64;
 constexpr size_t kMaxStopBytes = 1024;  // of one: text is held back for that long
+constexpr uint32_t kMaxLogprobs = 20;   // of other tokens at each place
+constexpr uint32_t kAnswerRoom = 256;   // tokens left for filling a gap when no limit is given
 
 Result<> check_stop_strings(const std::vector<std::string>& stop) {
   if (stop.size() > kMaxStopStrings)
@@ -35,6 +37,18 @@ std::vector<Token> tokens_of_prompt(const Tokenizer& tokenizer, std::string_view
 
 Result<std::vector<Token>> tokens_of(const CompletionRequest& body, const LoadedModel& model,
                                      int64_t unix_time_s) {
+  if (body.infill) {
+    if (!model.fim)
+      return Error{Errc::unsupported,
+                   fmt::format("{} was not trained to fill in the middle: its vocabulary has no "
+                               "tokens for it; take a coder model (Qwen2.5-Coder, StarCoder2, "
+                               "Codestral ...)",
+                               model.name)};
+    const uint32_t n_context = model.facts.n_context;
+    const uint32_t n_answer =
+        std::min(body.max_tokens ? body.max_tokens : kAnswerRoom, n_context / 2);
+    return fim_prompt(*body.infill, *model.fim, *model.tokenizer, n_context - n_answer);
+  }
   if (body.prompt) return tokens_of_prompt(*model.tokenizer, *body.prompt);
   bool offers_tools = body.tool_choice.mode != ToolChoice::Mode::none;
   return model.chat_template.render(body.messages,
@@ -57,14 +71,13 @@ bool opens_reasoning(std::span<const Token> prompt, const Tokenizer& tokenizer,
 TextStream::Options reading_of(const CompletionRequest& body, const LoadedModel& model,
                                std::span<const Token> prompt) {
   TextStream::Options reading{.stop_strings = body.stop};
-  if (body.prompt) return reading;
+  if (body.prompt || body.infill) return reading;
   reading.dialect = &model.dialect;
   reading.markers = model.chat_template.reasoning();
   if (reading.markers)
     reading.markers->opened_by_prompt =
         opens_reasoning(prompt, *model.tokenizer, reading.markers->open);
-  if (body.tool_choice.mode != ToolChoice::Mode::none)
-    reading.tools = dialects::Tools(body.tools);
+  if (body.tool_choice.mode != ToolChoice::Mode::none) reading.tools = dialects::Tools(body.tools);
   return reading;
 }
 
@@ -95,6 +108,9 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
     return nullptr;
   };
   if (auto checked = check_stop_strings(body.stop); !checked) return refuse(checked.error());
+  if (body.n_logprobs.value_or(0) > kMaxLogprobs)
+    return refuse({Errc::invalid, fmt::format("top_logprobs is {}, expected at most {}",
+                                              *body.n_logprobs, kMaxLogprobs)});
   auto settings = sampler_settings(body, model);
   if (!settings) return refuse(settings.error());
   auto tokens = tokens_of(body, model, unix_time_s);
@@ -115,6 +131,9 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
   const uint32_t n_prompt = static_cast<uint32_t>(tokens->size());
   const uint32_t n_room = n_context - n_prompt;
   TextStream::Options reading = reading_of(body, model, *tokens);
+  auto constraint = model.grammars->constraint_of(body, reading.dialect,
+                                                  reading.markers ? &*reading.markers : nullptr);
+  if (!constraint) return refuse(constraint.error());
   std::unique_ptr<Sequence> sequence(
       new Sequence{.request = request.request,
                    .tokens = std::move(*tokens),
@@ -124,6 +143,10 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
                    .stream = TextStream(*model.tokenizer, std::move(reading)),
                    .arrived = now});
   sequence->usage.n_prompt = n_prompt;
+  if (*constraint) sequence->matcher.emplace(std::move(*constraint));
+  sequence->n_logprobs = body.n_logprobs;
+  sequence->lane = body.lane;
+  sequence->explains_cache = body.explains_cache;
   for (Token token : sequence->tokens) sequence->sampler.accept(token);
   return sequence;
 }

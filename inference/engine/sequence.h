@@ -7,12 +7,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "cache/kv_cache.h"
 #include "engine/clock.h"
 #include "engine/loaded_model.h"
 #include "engine/text_stream.h"
+#include "grammar/grammar.h"
 #include "inference/engine_messages.h"
 #include "sampler/sampler.h"
 
@@ -30,6 +32,11 @@ struct Sequence {
 
   Sampler sampler;
   TextStream stream;
+  std::optional<grammar::Matcher> matcher{};  // nothing: any token may come
+  std::optional<uint32_t> n_logprobs{};
+  std::string lane{};
+  bool explains_cache = false;
+  std::optional<CacheDivergence> divergence{};
 
   Usage usage{};
   bool was_accepted = false;          // Accepted has been sent

@@ -27,7 +27,7 @@ TextStream::TextStream(const Tokenizer& tokenizer, Options options) : tokenizer_
   reader_ = std::make_unique<Reader>(std::move(options));
 }
 
-std::vector<StreamDelta> TextStream::push(Token token) {
+std::vector<StreamDelta> TextStream::push(Token token, std::optional<TokenLogprob> logprob) {
   std::vector<StreamDelta> out;
   if (stop_string()) return out;
   const bool is_shown = std::ranges::count(special_, tokenizer_.text(token)) > 0;
@@ -35,7 +35,7 @@ std::vector<StreamDelta> TextStream::push(Token token) {
   std::string text;
   move_whole_utf8(bytes_, text);
   n_pushed_ += text.size();
-  tokens_.push_back({token, n_pushed_ + (bytes_.empty() ? 0 : 1)});
+  tokens_.push_back({token, n_pushed_ + (bytes_.empty() ? 0 : 1), std::move(logprob)});
   reader_->source.push(text);
   add_told(out);
   return out;
@@ -56,16 +56,21 @@ std::vector<StreamDelta> TextStream::finish(bool is_cut) {
     out.push_back({.kind = n_calls() > 0 ? StreamDelta::Kind::tool_call : StreamDelta::Kind::text});
     if (n_calls() > 0) out.back().tool_index = static_cast<uint32_t>(n_calls() - 1);
   }
-  for (const Pending& pending : tokens_) out.back().tokens.push_back(pending.token);
+  for (Pending& pending : tokens_) add(std::move(pending), out.back());
   tokens_.clear();
   return out;
+}
+
+void TextStream::add(Pending pending, StreamDelta& delta) {
+  delta.tokens.push_back(pending.token);
+  if (pending.logprob) delta.logprobs.push_back(std::move(*pending.logprob));
 }
 
 void TextStream::add_told(std::vector<StreamDelta>& out) {
   for (dialects::Reply::Piece& piece : reader_->reply.take()) {
     StreamDelta& delta = piece.delta;
     for (; !tokens_.empty() && tokens_.front().end <= piece.end; tokens_.pop_front())
-      delta.tokens.push_back(tokens_.front().token);
+      add(std::move(tokens_.front()), delta);
     if (delta.text.empty() && delta.tokens.empty() && delta.tool_name.empty()) continue;
     out.push_back(std::move(delta));
   }

@@ -29,7 +29,7 @@ class TextStream {
   TextStream(const Tokenizer& tokenizer, Options options);
 
   // Each delta with the tokens that it tells of, in order; a marker's are with what follows it.
-  std::vector<StreamDelta> push(Token token);
+  std::vector<StreamDelta> push(Token token, std::optional<TokenLogprob> logprob = {});
   // What was held back; nothing may follow. `is_cut`: the model would have gone on.
   std::vector<StreamDelta> finish(bool is_cut);
 
@@ -49,7 +49,9 @@ class TextStream {
     dialects::Reading<> reading;
   };
 
+  struct Pending;
   void add_told(std::vector<StreamDelta>& out);
+  static void add(Pending pending, StreamDelta& delta);
 
   const Tokenizer& tokenizer_;
   std::vector<std::string> special_;  // control tokens that the reader sees
@@ -59,6 +61,7 @@ class TextStream {
   struct Pending {
     Token token;
     size_t end;  // told with the text that reaches this many bytes
+    std::optional<TokenLogprob> logprob;
   };
   std::deque<Pending> tokens_;
 };

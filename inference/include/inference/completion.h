@@ -95,15 +95,17 @@ struct ReasoningControls {
 
 // What the answer's text must be. Never a wish: who cannot keep it refuses.
 struct ResponseFormat {
-  enum class Kind : uint8_t { text, json_object, json_schema };
+  enum class Kind : uint8_t { text, json_object, json_schema, regex, gbnf };
   Kind kind = Kind::text;
-  std::string name;  // json_schema
-  RawJson schema;    // json_schema
+  std::string name;     // json_schema
+  RawJson schema;       // json_schema
+  std::string pattern;  // regex; gbnf: the grammar
   std::optional<bool> is_strict;
   static void fields(auto& self, auto&& field) {
     field.or_default("kind", self.kind);
     field.or_default("name", self.name);
     field("schema", self.schema);
+    field.or_default("pattern", self.pattern);
     field("strict", self.is_strict);
   }
 };
@@ -111,15 +113,44 @@ struct ResponseFormat {
 template <>
 struct EnumNames<ResponseFormat::Kind> {
   using K = ResponseFormat::Kind;
-  static constexpr std::pair<K, std::string_view> names[] = {
-      {K::text, "text"}, {K::json_object, "json_object"}, {K::json_schema, "json_schema"}};
+  static constexpr std::pair<K, std::string_view> names[] = {{K::text, "text"},
+                                                             {K::json_object, "json_object"},
+                                                             {K::json_schema, "json_schema"},
+                                                             {K::regex, "regex"},
+                                                             {K::gbnf, "gbnf"}};
 };
 
-// Either a conversation (`messages`, rendered by the model's template with a generation prompt) or
-// a bare `prompt` (text after BOS, no template).
+// A place in a file to fill, for models that were trained on it: what stands before and behind, and
+// what else of the repository may help.
+struct Infill {
+  struct File {
+    std::string path, text;
+    static void fields(auto& self, auto&& field) {
+      field("path", self.path);
+      field("text", self.text);
+    }
+  };
+  std::string prefix, suffix;
+  std::string begun;         // what the filling begins with
+  std::vector<File> others;  // the most helpful last
+  std::string path;          // of the file; "" when unknown
+  std::string repository;    // its name
+  static void fields(auto& self, auto&& field) {
+    field("prefix", self.prefix);
+    field("suffix", self.suffix);
+    field.or_default("begun", self.begun);
+    field("others", self.others);
+    field.or_default("path", self.path);
+    field.or_default("repository", self.repository);
+  }
+};
+
+// A conversation (`messages`, rendered by the model's template with a generation prompt), a bare
+// `prompt` (text after BOS, no template), or an `infill`.
 struct CompletionRequest {
   std::vector<Message> messages;
   std::optional<std::string> prompt;
+  std::optional<Infill> infill;
   std::vector<ToolSpec> tools;
   ToolChoice tool_choice;
   ReasoningControls reasoning;
@@ -129,9 +160,15 @@ struct CompletionRequest {
   std::vector<std::string> stop;
   uint32_t max_tokens = 0;  // 0: up to the context
   bool ignore_eos = false;
+  // Probabilities of the tokens of the answer, with those of so many others at each place.
+  std::optional<uint32_t> n_logprobs;
+  // Of requests with the same lane only the newest is answered; it ends the one before it.
+  std::string lane;
+  bool explains_cache = false;  // tell where the prompt left the way of what was cached
   static void fields(auto& self, auto&& field) {
     field("messages", self.messages);
     field("prompt", self.prompt);
+    field("infill", self.infill);
     field("tools", self.tools);
     field.or_default("toolChoice", self.tool_choice);
     field.or_default("reasoning", self.reasoning);
@@ -141,6 +178,9 @@ struct CompletionRequest {
     field("stop", self.stop);
     field.or_default("maxTokens", self.max_tokens);
     field.or_default("ignoreEos", self.ignore_eos);
+    field("logprobs", self.n_logprobs);
+    field.or_default("lane", self.lane);
+    field.or_default("explainsCache", self.explains_cache);
   }
 };
 
@@ -190,23 +230,58 @@ struct Timings {
   }
 };
 
+// How probable a token was, by the model itself: before penalties, filters and grammars.
+struct TokenLogprob {
+  struct Candidate {
+    Token token = 0;
+    std::string text;   // its bytes, which need not be whole characters
+    float logprob = 0;  // natural
+    static void fields(auto& self, auto&& field) {
+      field("token", self.token);
+      field("text", self.text);
+      field("logprob", self.logprob);
+    }
+  };
+  Candidate chosen;
+  std::vector<Candidate> top;  // best first
+  static void fields(auto& self, auto&& field) {
+    field("chosen", self.chosen);
+    field("top", self.top);
+  }
+};
+
+// Where a prompt left the way of the one before it that it shares most with, and so had to be read
+// anew.
+struct CacheDivergence {
+  uint32_t position = 0;  // of the first token that differs
+  std::string cached;     // what stood there, some tokens of it
+  std::string prompt;     // what stands there now
+  static void fields(auto& self, auto&& field) {
+    field("position", self.position);
+    field("cached", self.cached);
+    field("prompt", self.prompt);
+  }
+};
+
 // One piece of an answer as it is made, in order. Text is always whole UTF-8 sequences. An opaque
 // part belongs to the reasoning before it, where there is one.
 struct StreamDelta {
   enum class Kind : uint8_t { text, reasoning, tool_call, progress, opaque };
   Kind kind = Kind::text;
   std::string text{};  // text, reasoning; tool_call: the next piece of its arguments; opaque: JSON
-  std::vector<Token> tokens{};  // local answers: the ids behind the text
-  uint32_t tool_index = 0;      // tool_call: which call of this message
-  std::string tool_id{};        // tool_call: with its first piece
-  std::string tool_name{};      // tool_call: with its first piece
-  std::string provider{};       // opaque: who understands it
-  uint32_t n_done = 0;          // progress: prompt tokens read so far
-  uint32_t n_prompt = 0;        // progress: of how many
+  std::vector<Token> tokens{};           // local answers: the ids behind the text
+  uint32_t tool_index = 0;               // tool_call: which call of this message
+  std::string tool_id{};                 // tool_call: with its first piece
+  std::string tool_name{};               // tool_call: with its first piece
+  std::string provider{};                // opaque: who understands it
+  std::vector<TokenLogprob> logprobs{};  // of the tokens, if they were asked for
+  uint32_t n_done = 0;                   // progress: prompt tokens read so far
+  uint32_t n_prompt = 0;                 // progress: of how many
   static void fields(auto& self, auto&& field) {
     field("kind", self.kind);
     field("text", self.text);
     field("tokens", self.tokens);
+    field.or_default("logprobs", self.logprobs);
     field("toolIndex", self.tool_index);
     field("toolId", self.tool_id);
     field("toolName", self.tool_name);
@@ -234,6 +309,8 @@ struct Completion {
   Usage usage;
   Timings timings;
   uint64_t seed = 0;
+  std::vector<TokenLogprob> logprobs;
+  std::optional<CacheDivergence> divergence;
 };
 
 // What becomes of a request.

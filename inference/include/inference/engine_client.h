@@ -2,9 +2,10 @@
 // models on demand, streams answers, restarts it after a crash.
 //
 // Lives on the loop thread. Owns the child: the child dies with it, and exits by itself when its
-// last model unloads (keep-alive). A crash or a hang fails the requests that were running with Errc::upstream
-// and starts a new child for those that come after; five crashes in a row without a served request
-// between them, and the model that did it is refused until the daemon is told to load it again.
+// last model unloads (keep-alive). A crash or a hang fails the requests that were running with
+// Errc::upstream and starts a new child for those that come after; five crashes in a row without a
+// served request between them, and the model that did it is refused until the daemon is told to
+// load it again.
 #pragma once
 
 #include <chrono>
@@ -58,6 +59,9 @@ class EngineClient {
   // One answer. Deltas arrive on the loop thread, then the completion. Cancelling the awaiting task
   // stops decoding within one token.
   Task<Answer> complete(ModelSpec spec, CompletionRequest request, DeltaSink sink);
+
+  // What a model makes of texts: tokens, a rendered conversation, embeddings. Loads it if needed.
+  Task<Result<Answered>> ask(ModelSpec spec, Query query);
 
   struct LoadedModel {
     std::string model;

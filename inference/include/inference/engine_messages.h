@@ -89,7 +89,30 @@ struct Cancel {
   static void fields(auto& self, auto&& field) { field("request", self.request); }
 };
 
-using ToEngine = std::variant<Load, Unload, Generate, Cancel>;
+// What a loaded model makes of texts, without generating.
+struct Query {
+  enum class Kind : uint8_t { tokenize, detokenize, render, embed, facts };
+  uint64_t request = 0;  // as of Generate
+  std::string model;
+  Kind kind = Kind::tokenize;
+  std::vector<std::string> texts;  // tokenize: one; embed: each gives a vector
+  std::vector<Token> tokens;       // detokenize; embed, in place of texts
+  CompletionRequest body;          // render: messages, tools and template variables
+  bool adds_special = false;       // tokenize: tokens that begin and end a text
+  bool parses_special = true;      // tokenize: control tokens that the text spells
+  static void fields(auto& self, auto&& field) {
+    field("request", self.request);
+    field("model", self.model);
+    field("kind", self.kind);
+    field("texts", self.texts);
+    field("tokens", self.tokens);
+    field("body", self.body);
+    field("addsSpecial", self.adds_special);
+    field("parsesSpecial", self.parses_special);
+  }
+};
+
+using ToEngine = std::variant<Load, Unload, Generate, Cancel, Query>;
 
 // ---- engine -> daemon ----
 
@@ -174,6 +197,7 @@ struct Done {
   Usage usage;
   Timings timings;
   uint64_t seed = 0;
+  std::optional<CacheDivergence> divergence;
   static void fields(auto& self, auto&& field) {
     field("request", self.request);
     field("finishReason", self.finish_reason);
@@ -181,6 +205,7 @@ struct Done {
     field("usage", self.usage);
     field("timings", self.timings);
     field("seed", self.seed);
+    field("divergence", self.divergence);
   }
 };
 
@@ -198,7 +223,26 @@ struct Failed {
   }
 };
 
-using FromEngine = std::variant<Loaded, LoadFailed, Unloaded, Accepted, Delta, Done, Failed>;
+// What a query asked for; Failed answers it otherwise.
+struct Answered {
+  uint64_t request = 0;
+  std::string text;                            // detokenize, render; facts: the template
+  std::vector<Token> tokens;                   // tokenize, render
+  std::vector<std::string> pieces;             // tokenize: the bytes of each
+  std::vector<std::vector<float>> embeddings;  // of unit length
+  uint32_t n_tokens = 0;                       // embed: of all texts
+  static void fields(auto& self, auto&& field) {
+    field("request", self.request);
+    field("text", self.text);
+    field("tokens", self.tokens);
+    field("pieces", self.pieces);
+    field("embeddings", self.embeddings);
+    field("tokenCount", self.n_tokens);
+  }
+};
+
+using FromEngine =
+    std::variant<Loaded, LoadFailed, Unloaded, Accepted, Delta, Done, Failed, Answered>;
 
 // One frame for the wire, size prefix included.
 std::string encode_frame(const ToEngine& message);

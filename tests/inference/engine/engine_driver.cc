@@ -58,6 +58,8 @@ void EngineDriver::on(const engine::FromEngine& event) {
           load_error_ = e.error;
         } else if constexpr (std::is_same_v<E, engine::Unloaded>) {
           facts.erase(e.model);
+        } else if constexpr (std::is_same_v<E, engine::Answered>) {
+          answered[e.request] = e;
         } else {
           Answer& answer = answers[e.request];
           if constexpr (std::is_same_v<E, engine::Accepted>) {
@@ -74,6 +76,8 @@ void EngineDriver::on(const engine::FromEngine& event) {
             const bool is_reasoning = delta.kind == StreamDelta::Kind::reasoning;
             (is_reasoning ? answer.reasoning : answer.text) += delta.text;
             answer.deltas.push_back(delta.text);
+            answer.logprobs.insert(answer.logprobs.end(), delta.logprobs.begin(),
+                                   delta.logprobs.end());
             answer.tokens.insert(answer.tokens.end(), delta.tokens.begin(), delta.tokens.end());
           } else if constexpr (std::is_same_v<E, engine::Done>) {
             note("done", e.request);

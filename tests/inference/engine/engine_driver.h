@@ -18,6 +18,7 @@ struct Answer {
   std::vector<StreamDelta> progress;
   std::string text, reasoning;
   std::vector<Token> tokens;
+  std::vector<TokenLogprob> logprobs;
   std::vector<std::string> deltas;
   std::optional<engine::Done> done;
   std::optional<engine::Failed> failed;
@@ -45,6 +46,7 @@ class EngineDriver {
   engine::TimePoint now{std::chrono::hours(1)};
   std::chrono::milliseconds per_look{0};  // the clock moves that much whenever it is read
   std::map<uint64_t, Answer> answers;
+  std::map<uint64_t, engine::Answered> answered;    // queries
   std::map<std::string, engine::ModelFacts> facts;  // of what is loaded
   std::vector<std::string> events;                  // "accepted 1", "delta 1", "done 1", ...
   engine::Snapshot shared;

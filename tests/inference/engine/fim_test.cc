@@ -1,0 +1,109 @@
+#include "tokenizer/fim.h"
+
+#include <gtest/gtest.h>
+
+#include "inference/engine/tiny_model.h"
+
+namespace hearth {
+namespace {
+
+// A vocabulary of bytes with a family's tokens behind it.
+class FimTest : public ::testing::Test {
+ protected:
+  void open(const std::vector<std::string>& tokens,
+            const std::map<std::string, uint32_t>& ids = {}) {
+    testing::ModelImage image;
+    image.keys["general.architecture"] = std::string("llama");
+    testing::add_vocabulary(image);
+    auto& texts = std::get<std::vector<std::string>>(image.keys["tokenizer.ggml.tokens"]);
+    auto& types = std::get<std::vector<uint32_t>>(image.keys["tokenizer.ggml.token_type"]);
+    for (const std::string& token : tokens) {
+      texts.push_back(token);
+      types.push_back(3);
+    }
+    for (const auto& [name, id] : ids) image.keys["tokenizer.ggml." + name + "_token_id"] = id;
+    image_ = std::make_unique<testing::OpenImage>(image);
+    auto tokenizer = Tokenizer::load(image_->file());
+    ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+    tokenizer_ = std::make_unique<Tokenizer>(std::move(*tokenizer));
+    fim_ = fim_tokens_of(image_->file(), *tokenizer_);
+  }
+  std::string prompt(const Infill& infill, size_t n_most = 1000) {
+    return tokenizer_->decode(fim_prompt(infill, *fim_, *tokenizer_, n_most), true);
+  }
+
+  std::unique_ptr<testing::OpenImage> image_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::optional<FimTokens> fim_;
+};
+
+const std::vector<std::string> kQwen = {"<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>",
+                                        "<|repo_name|>", "<|file_sep|>"};
+
+TEST_F(FimTest, PrefixSuffixMiddleIsTheUsualOrder) {
+  open(kQwen);
+  ASSERT_TRUE(fim_);
+  EXPECT_EQ(prompt({.prefix = "int x = ", .suffix = ";\n"}),
+            "<|fim_prefix|>int x = <|fim_suffix|>;\n<|fim_middle|>");
+  EXPECT_EQ(prompt({.prefix = "a", .suffix = "b", .begun = "c"}),
+            "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>c");
+}
+
+TEST_F(FimTest, OtherFilesStandBeforeItWithTheirNames) {
+  open(kQwen);
+  EXPECT_EQ(prompt({.prefix = "a",
+                    .suffix = "b",
+                    .others = {{"one.h", "1"}, {"two.h", "2"}},
+                    .path = "m.cc",
+                    .repository = "app"}),
+            "<|repo_name|>app\n<|file_sep|>one.h\n1<|file_sep|>two.h\n2<|file_sep|>m.cc\n"
+            "<|fim_prefix|>a<|fim_suffix|>b<|fim_middle|>");
+}
+
+TEST_F(FimTest, FamiliesAreKnownByTheirTokens) {
+  open({"<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<repo_name>", "<file_sep>"});
+  EXPECT_EQ(prompt({.prefix = "a", .suffix = "b"}), "<fim_prefix>a<fim_suffix>b<fim_middle>");
+  open({"<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"});
+  EXPECT_EQ(prompt({.prefix = "a", .suffix = "b", .others = {{"f", "t"}}}),
+            "\n\n--- f ---\n\nt<｜fim▁begin｜>a<｜fim▁hole｜>b<｜fim▁end｜>");
+  open({"[SUFFIX]", "[PREFIX]"});
+  EXPECT_EQ(prompt({.prefix = "a", .suffix = "b"}), "[SUFFIX]b[PREFIX]a");
+  open({"▁<PRE>", "▁<SUF>", "▁<MID>"});
+  ASSERT_TRUE(fim_);
+  open({"<other>"});
+  EXPECT_FALSE(fim_);
+}
+
+TEST_F(FimTest, TheFilesOwnIdsAreBelieved) {
+  open({"<a>", "<b>", "<c>"}, {{"fim_pre", 261}, {"fim_suf", 262}, {"fim_mid", 263}});
+  ASSERT_TRUE(fim_);
+  EXPECT_EQ(prompt({.prefix = "x", .suffix = "y"}), "<a>x<b>y<c>");
+  open({"<a>"}, {{"fim_pre", 4000}, {"fim_suf", 1}, {"fim_mid", 2}});
+  EXPECT_FALSE(fim_) << "an id outside of the vocabulary";
+}
+
+TEST_F(FimTest, WhatDoesNotFitIsCutFarFromTheGap) {
+  open(kQwen);
+  const Infill infill{.prefix = std::string(500, 'p') + "NEAR",
+                      .suffix = "HERE" + std::string(500, 's'),
+                      .others = {{"f", std::string(100, 'f')}}};
+  const auto tokens = fim_prompt(infill, *fim_, *tokenizer_, 105);
+  EXPECT_LE(tokens.size(), 105u);
+  const std::string text = tokenizer_->decode(tokens, true);
+  EXPECT_NE(text.find("pNEAR<|fim_suffix|>HEREs"), text.npos) << text;
+  EXPECT_EQ(text.find('f', 15), text.find("fim_suffix")) << "no other file";
+  EXPECT_EQ(std::ranges::count(text, 's') > 15, true);
+  // A short suffix leaves its part to the prefix.
+  const std::string one_sided = prompt({.prefix = std::string(500, 'p'), .suffix = "s"}, 105);
+  EXPECT_EQ(std::ranges::count(one_sided, 'p'), 99 + 2);
+}
+
+TEST_F(FimTest, TextNeverBecomesControlTokens) {
+  open(kQwen);
+  const auto tokens =
+      fim_prompt({.prefix = "<|fim_middle|>", .suffix = ""}, *fim_, *tokenizer_, 100);
+  EXPECT_EQ(std::ranges::count(tokens, fim_->middle), 1);
+}
+
+}  // namespace
+}  // namespace hearth
