@@ -34,6 +34,10 @@ Needs needs_of(const CompletionRequest& request) {
       {Need::logit_bias, !sampling.logit_bias.empty()},
       {Need::ignore_eos, request.ignore_eos},
       {Need::template_variables, !request.template_variables.text.empty()},
+      {Need::grammar, request.response_format.kind == ResponseFormat::Kind::regex ||
+                          request.response_format.kind == ResponseFormat::Kind::gbnf},
+      {Need::infill, request.infill.has_value()},
+      {Need::logprobs, request.n_logprobs.has_value()},
   };
   Needs needs;
   for (const auto& [need, is_asked] : asked)

@@ -30,6 +30,7 @@
 #include "service/route_journal.h"
 #include "service/session_methods.h"
 #include "service/system_methods.h"
+#include "service/text_handlers.h"
 #include "service/wire_handlers.h"
 #include "session/sessions.h"
 #include "session/store.h"
@@ -91,6 +92,7 @@ class Daemon {
   session::Sessions sessions_;
   session::SessionMethods session_methods_;
   WireHandlers wires_;
+  TextHandlers texts_;
   SystemMethods system_methods_;
   jsonrpc::Dispatcher dispatcher_;
   transport::RpcOptions rpc_;
@@ -137,16 +139,18 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       router_({[this](router::TargetKind kind) -> router::Provider& {
                  return kind == router::TargetKind::engine ? *local_ : *remote_;
                },
-               [this] { return catalog_.policy(); }, journal_, &labeller_, &egress_, ledger_.get()}),
+               [this] { return catalog_.policy(); }, journal_, &labeller_, &egress_,
+               ledger_.get()}),
       sessions_(loop.get_executor(), *store_, router_),
       session_methods_(sessions_, *store_),
       wires_(router_, catalog_, engine_),
+      texts_(catalog_, engine_),
       system_methods_(
           {catalog_, engine_, metrics_, *ledger_, [this] { return config_; },
            [this] { return reload_config(); }, [this] { return rotate_token(); },
-           [this] { server_.cut_revoked(); },
-           [this](bool drain) { ask_to_stop(drain); }, [this] { return server_.n_connections(); },
-           [this] { return dispatcher_.describe(); }, HEARTH_VERSION, url_, socket_path_}),
+           [this] { server_.cut_revoked(); }, [this](bool drain) { ask_to_stop(drain); },
+           [this] { return server_.n_connections(); }, [this] { return dispatcher_.describe(); },
+           HEARTH_VERSION, url_, socket_path_}),
       token_(std::move(token)),
       clients_(path::join(options_.folders.state, "tokens.json")),
       gate_(token_, {.allowed_origins = config_->server.allowed_origins}, &clients_),
@@ -163,12 +167,14 @@ void Daemon::bind_http() {
                 [this](transport::HttpRequest request, transport::HttpResponder& responder) {
                   return answer_health(std::move(request), responder);
                 });
-  server_.route("GET", "/metrics",
-                [this](transport::HttpRequest request, transport::HttpResponder& responder) {
-                  return answer_metrics(std::move(request), responder);
-                },
-                transport::Access::owner);
+  server_.route(
+      "GET", "/metrics",
+      [this](transport::HttpRequest request, transport::HttpResponder& responder) {
+        return answer_metrics(std::move(request), responder);
+      },
+      transport::Access::owner);
   wires_.bind(server_);
+  texts_.bind(server_);
   server_.websocket("/hearth",
                     [this](transport::HttpRequest request, transport::WebSocket& socket) {
                       return transport::serve_rpc(dispatcher_, rpc_, std::move(request), socket);

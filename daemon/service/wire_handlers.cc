@@ -41,6 +41,8 @@ constexpr std::string_view kSessionHeaders[] = {
     "thread-id",   // Codex
 };
 
+constexpr size_t kMaxLane = 200;
+
 std::string session_of(const HttpRequest& request, const wire::Asked& asked) {
   constexpr size_t kMaxName = 200;
   for (std::string_view name : kSessionHeaders)
@@ -83,8 +85,15 @@ Task<> WireHandlers::answer(const wire::Dialect& dialect, HttpRequest request,
   }
   facts.model = catalog_.resolve(asked->model);
   facts.session = session_of(request, *asked);
-  facts.origin = enum_from_name<router::Origin>(dialect.name).value_or(router::Origin::chat);
-  facts.task = asked->body.prompt ? router::TaskClass::completion : router::TaskClass::chat;
+  const bool is_completion = asked->body.prompt || asked->body.infill;
+  const auto usual = is_completion ? router::Origin::completions : router::Origin::chat;
+  facts.origin = enum_from_name<router::Origin>(dialect.name).value_or(usual);
+  std::string& lane = asked->body.lane;
+  if (auto named = request.header("x-hearth-lane")) lane = named->substr(0, kMaxLane);
+  if (!lane.empty() && request.client) lane = request.client->name + "/" + lane;
+  if (auto cache = request.header("x-hearth-cache"); cache && *cache == "explain")
+    asked->body.explains_cache = true;
+  facts.task = is_completion ? router::TaskClass::completion : router::TaskClass::chat;
   if (auto labels = request.header("x-hearth-labels")) facts.labels = split_labels(*labels);
   if (request.client) {
     facts.token = request.client->name;
@@ -147,8 +156,7 @@ std::vector<wire::ListedModel> WireHandlers::models() {
 // Anthropic's clients say which version of the wire they mean, and get its shape.
 Task<> WireHandlers::list_models(HttpRequest request, HttpResponder& responder) {
   const bool is_anthropic = request.header("anthropic-version").has_value();
-  std::string text =
-      is_anthropic ? wire::anthropic_list(models()) : wire::openai_list(models());
+  std::string text = is_anthropic ? wire::anthropic_list(models()) : wire::openai_list(models());
   (void)co_await responder.respond(200, "application/json", std::move(text));
 }
 

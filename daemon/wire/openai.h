@@ -6,8 +6,10 @@
 // Errors name the field.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "support/json.h"
 #include "wire/dialect.h"
@@ -23,6 +25,13 @@ struct Request {
   std::string session;         // prompt_cache_key
 };
 
+// Parts that other wires have, too.
+Result<> read_sampling(json::Element body, Sampling& out);
+Result<> read_stop(json::Element body, std::vector<std::string>& out);
+// Bytes that need not be UTF-8, for JSON: what is no whole character becomes U+FFFD.
+std::string json_text(std::string_view bytes);
+json::Object timings_object(const Usage& usage, const Timings& timings);
+
 Result<Request> parse_chat(std::string_view body);
 Result<Request> parse_completions(std::string_view body);
 
@@ -35,9 +44,11 @@ std::string text_response(const Head& head, const Completion& completion,
 std::string chat_first_chunk(const Head& head);
 std::string chat_chunk(const Head& head, const StreamDelta& delta);
 std::string chat_last_chunk(const Head& head, FinishReason reason);
-std::string text_chunk(const Head& head, std::string_view text);
+// `offset`: characters of the answer before this chunk; grows by its own.
+std::string text_chunk(const Head& head, std::string_view text,
+                       std::span<const TokenLogprob> logprobs, size_t& offset);
 std::string text_last_chunk(const Head& head, FinishReason reason);
-std::string usage_chunk(const Head& head, bool is_chat, const Usage& usage, const Timings& timings);
+std::string usage_chunk(const Head& head, bool is_chat, const Completion& completion);
 
 // {"error": {"message", "type", "param", "code"}} and the HTTP status that goes with it.
 //

@@ -23,8 +23,7 @@ class ChatAnswer final : public AnswerShape {
   }
   void end(const Head& head, const Completion& completion, std::string& out) override {
     add_event(out, "", chat_last_chunk(head, completion.finish_reason));
-    if (include_usage_)
-      add_event(out, "", usage_chunk(head, true, completion.usage, completion.timings));
+    if (include_usage_) add_event(out, "", usage_chunk(head, true, completion));
     add_event(out, "", "[DONE]");
   }
   // The missing [DONE] says that the answer is not whole.
@@ -45,16 +44,16 @@ class TextAnswer final : public AnswerShape {
     return text_response(head, completion, echo_);
   }
   void begin(const Head& head, std::string& out) override {
-    if (!echo_.empty()) add_event(out, "", text_chunk(head, echo_));
+    if (!echo_.empty()) add_event(out, "", text_chunk(head, echo_, {}, offset_));
   }
   void hear(const Head& head, const StreamDelta& delta, std::string& out) override {
-    const bool is_text = delta.kind == StreamDelta::Kind::text && !delta.text.empty();
-    if (is_text) add_event(out, "", text_chunk(head, delta.text));
+    const bool says_something = !delta.text.empty() || !delta.logprobs.empty();
+    if (delta.kind == StreamDelta::Kind::text && says_something)
+      add_event(out, "", text_chunk(head, delta.text, delta.logprobs, offset_));
   }
   void end(const Head& head, const Completion& completion, std::string& out) override {
     add_event(out, "", text_last_chunk(head, completion.finish_reason));
-    if (include_usage_)
-      add_event(out, "", usage_chunk(head, false, completion.usage, completion.timings));
+    if (include_usage_) add_event(out, "", usage_chunk(head, false, completion));
     add_event(out, "", "[DONE]");
   }
   void fail(const Head&, const Failure& failure, std::string& out) override {
@@ -64,6 +63,7 @@ class TextAnswer final : public AnswerShape {
  private:
   const bool include_usage_;
   const std::string echo_;
+  size_t offset_ = 0;
 };
 
 Asked asked_of(Request&& request, std::unique_ptr<AnswerShape> shape) {

@@ -160,7 +160,8 @@ Result<> read_response_format(Element body, ResponseFormat& out) {
   auto format = member(body, "response_format");
   if (!format) return {};
   auto kind = enum_from_name<ResponseFormat::Kind>(string_member(*format, "type").value_or(""));
-  if (!kind) return wrong("response_format.type", "text, json_object or json_schema");
+  if (!kind || *kind > ResponseFormat::Kind::json_schema)
+    return wrong("response_format.type", "text, json_object or json_schema");
   out.kind = *kind;
   if (out.kind != ResponseFormat::Kind::json_schema) return {};
   auto schema = member(*format, "json_schema");
@@ -176,6 +177,67 @@ Result<> read_response_format(Element body, ResponseFormat& out) {
   return {};
 }
 
+// One of the texts, as an expression.
+std::string choice_pattern(simdjson::dom::array choices) {
+  std::string out;
+  for (Element choice : choices) {
+    std::string_view text;
+    if (choice.get_string().get(text)) return "";
+    if (!out.empty()) out += '|';
+    for (char c : text) {
+      if (std::string_view("\\^$.|?*+()[]{}/").find(c) != std::string_view::npos) out += '\\';
+      out += c;
+    }
+  }
+  return "(?:" + out + ")";
+}
+
+// How llama-server (grammar, json_schema) and vLLM (guided_*, structured_outputs) ask for a form.
+Result<> read_form(Element body, ResponseFormat& out) {
+  using Kind = ResponseFormat::Kind;
+  struct Row {
+    std::string_view name, inner;  // of "structured_outputs"
+    Kind kind;
+  };
+  constexpr Row kRows[] = {
+      {"json_schema", "json", Kind::json_schema}, {"guided_json", "json", Kind::json_schema},
+      {"guided_regex", "regex", Kind::regex},     {"guided_choice", "choice", Kind::regex},
+      {"guided_grammar", "grammar", Kind::gbnf},  {"grammar", "grammar", Kind::gbnf}};
+  const auto structured = member(body, "structured_outputs");
+  std::string_view chosen;
+  const auto read = [&](const Row& row, std::string_view name, Element value) -> Result<> {
+    std::string_view text;
+    const bool is_text = !value.get_string().get(text);
+    if (is_text && text.empty()) return {};
+    if (!chosen.empty() || out.kind != Kind::text)
+      return Error{Errc::invalid, fmt::format("{}: the answer's form is said twice", name)};
+    chosen = name;
+    out.kind = row.kind;
+    simdjson::dom::array choices;
+    if (row.inner == "json") {
+      if (!is_text && !value.is_object() && !value.is_bool()) return wrong(name, "a JSON schema");
+      out.schema.text = is_text ? std::string(text) : json::to_text(value);
+    } else if (row.inner == "choice") {
+      if (value.get_array().get(choices) || choices.size() == 0)
+        return wrong(name, "an array of strings");
+      out.pattern = choice_pattern(choices);
+      if (out.pattern.empty()) return wrong(name, "an array of strings");
+    } else {
+      if (!is_text) return wrong(name, "a string");
+      out.pattern = std::string(text);
+    }
+    return {};
+  };
+  for (const Row& row : kRows)
+    if (auto value = member(body, row.name))
+      if (auto done = read(row, row.name, *value); !done) return done;
+  if (structured)
+    for (const Row& row : {kRows[1], kRows[2], kRows[3], kRows[4]})
+      if (auto value = member(*structured, row.inner))
+        if (auto done = read(row, row.inner, *value); !done) return done;
+  return {};
+}
+
 // Fields that change the answer and that Hearth has no word for. The value given here, like null,
 // asks for nothing.
 struct Foreign {
@@ -183,10 +245,7 @@ struct Foreign {
   std::string_view harmless;
 };
 constexpr Foreign kForeign[] = {
-    {"logprobs", "false"},
-    {"top_logprobs", "0"},
     {"best_of", "1"},
-    {"suffix", "\"\""},
     {"audio", "null"},
     {"modalities", "[\"text\"]"},
     {"web_search_options", "null"},
@@ -194,12 +253,6 @@ constexpr Foreign kForeign[] = {
     {"function_call", "\"none\""},
     {"verbosity", "\"medium\""},
     {"n", "1"},
-    {"grammar", "\"\""},       // llama-server
-    {"json_schema", "null"},   // llama-server
-    {"guided_json", "null"},   // vLLM
-    {"guided_regex", "null"},  // vLLM
-    {"guided_choice", "null"},
-    {"guided_grammar", "null"},
 };
 
 Result<> refuse_foreign(Element body) {
@@ -211,6 +264,8 @@ Result<> refuse_foreign(Element body) {
   }
   return {};
 }
+
+}  // namespace
 
 Result<> read_stop(Element body, std::vector<std::string>& out) {
   auto stop = member(body, "stop");
@@ -267,6 +322,8 @@ Result<> read_sampling(Element body, Sampling& out) {
   return {};
 }
 
+namespace {
+
 // OpenAI's own name, and those that the compatible family added.
 Result<> read_reasoning(Element body, ReasoningControls& out) {
   if (auto effort = member(body, "reasoning_effort")) {
@@ -282,6 +339,19 @@ Result<> read_reasoning(Element body, ReasoningControls& out) {
   }
   if (auto done = read_number(body, "thinking_budget", 0, 1e9, out.budget_tokens); !done)
     return done;
+  return {};
+}
+
+constexpr uint32_t kMaxLogprobs = 20;
+
+// "logprobs": true, and of how many others beside.
+Result<> read_chat_logprobs(Element body, std::optional<uint32_t>& out) {
+  bool is_wanted = false;
+  if (auto done = read_flag(body, "logprobs", is_wanted); !done) return done;
+  std::optional<uint32_t> n_top;
+  if (auto done = read_number(body, "top_logprobs", 0, kMaxLogprobs, n_top); !done) return done;
+  if (n_top.value_or(0) > 0 && !is_wanted) return wrong("logprobs", "true beside top_logprobs");
+  if (is_wanted) out = n_top.value_or(0);
   return {};
 }
 
@@ -316,6 +386,7 @@ Result<> read_common(Element body, Request& out) {
   out.body.max_tokens = max_tokens.value_or(0);
   if (auto ignore = member(body, "ignore_eos"))
     if (ignore->get_bool().get(out.body.ignore_eos)) return wrong("ignore_eos", "a boolean");
+  if (auto done = read_flag(body, "explain_cache", out.body.explains_cache); !done) return done;
   if (auto done = read_sampling(body, out.body.sampling); !done) return done;
   return read_stop(body, out.body.stop);
 }
@@ -342,6 +413,8 @@ Result<Request> parse_chat(std::string_view text) {
   if (auto done = read_tools(body, out); !done) return done.error();
   if (auto done = read_tool_choice(body, out.tools, out.tool_choice); !done) return done.error();
   if (auto done = read_response_format(body, out.response_format); !done) return done.error();
+  if (auto done = read_form(body, out.response_format); !done) return done.error();
+  if (auto done = read_chat_logprobs(body, out.n_logprobs); !done) return done.error();
   if (auto done = read_reasoning(body, out.reasoning); !done) return done.error();
   if (auto done = read_template_variables(body, out.template_variables); !done) return done.error();
   return request;
@@ -360,6 +433,16 @@ Result<Request> parse_completions(std::string_view text) {
   if (!prompt || prompt->get_string().get(value))
     return wrong("prompt", "a string (or an array of one)");
   request.body.prompt = std::string(value);
+  if (auto suffix = string_member(body, "suffix"); suffix && !suffix->empty()) {
+    Infill infill;
+    infill.prefix = std::move(*request.body.prompt);
+    infill.suffix = std::string(*suffix);
+    request.body.prompt.reset();
+    request.body.infill = std::move(infill);
+  }
+  if (auto done = read_form(body, request.body.response_format); !done) return done.error();
+  if (auto done = read_number(body, "logprobs", 0, kMaxLogprobs, request.body.n_logprobs); !done)
+    return done.error();
   if (request.body.max_tokens == 0) request.body.max_tokens = 16;  // the wire's own default
   if (auto echo = member(body, "echo"))
     if (echo->get_bool().get(request.echo)) return wrong("echo", "a boolean");

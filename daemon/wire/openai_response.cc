@@ -1,11 +1,35 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <span>
 
 #include "wire/carried.h"
 #include "wire/openai.h"
 
 namespace hearth::wire::openai {
+
+std::string json_text(std::string_view bytes) {
+  std::string out;
+  for (size_t at = 0; at < bytes.size();) {
+    const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[at + i]); };
+    const unsigned char head = byte(0);
+    const size_t n = head < 0x80   ? 1
+                     : head < 0xC2 ? 0
+                     : head < 0xE0 ? 2
+                     : head < 0xF0 ? 3
+                     : head < 0xF5 ? 4
+                                   : 0;
+    bool is_whole = n > 0 && at + n <= bytes.size();
+    for (size_t i = 1; i < n && is_whole; ++i) is_whole = (byte(i) & 0xC0) == 0x80;
+    if (is_whole && n == 3)
+      is_whole = (head != 0xE0 || byte(1) >= 0xA0) && (head != 0xED || byte(1) < 0xA0);
+    if (is_whole && n == 4)
+      is_whole = (head != 0xF0 || byte(1) >= 0x90) && (head != 0xF4 || byte(1) < 0x90);
+    out += is_whole ? bytes.substr(at, n) : "\xEF\xBF\xBD";
+    at += is_whole ? n : 1;
+  }
+  return out;
+}
 
 namespace {
 
@@ -29,26 +53,65 @@ Value finish(FinishReason reason) {
   return Value(reason == FinishReason::cancelled ? "stop" : enum_name(reason));
 }
 
-Object usage_object(const Usage& usage) {
+Object candidate_object(const TokenLogprob::Candidate& candidate) {
+  Array bytes;
+  for (unsigned char byte : candidate.text) bytes.push_back(int{byte});
+  return Object{{"token", json_text(candidate.text)},
+                {"logprob", candidate.logprob},
+                {"bytes", std::move(bytes)}};
+}
+
+Value chat_logprobs(std::span<const TokenLogprob> logprobs) {
+  if (logprobs.empty()) return nullptr;
+  Array content;
+  for (const TokenLogprob& each : logprobs) {
+    Object token = candidate_object(each.chosen);
+    Array top;
+    for (const TokenLogprob::Candidate& other : each.top) top.push_back(candidate_object(other));
+    token["top_logprobs"] = std::move(top);
+    content.push_back(std::move(token));
+  }
+  return Object{{"content", std::move(content)}, {"refusal", nullptr}};
+}
+
+size_t n_characters(std::string_view text) {
+  return static_cast<size_t>(
+      std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+// `offset`: of the first of them in the answer; moved behind the last.
+Value text_logprobs(std::span<const TokenLogprob> logprobs, size_t& offset) {
+  if (logprobs.empty()) return nullptr;
+  Array tokens, values, tops, offsets;
+  for (const TokenLogprob& each : logprobs) {
+    tokens.push_back(Value(json_text(each.chosen.text)));
+    values.push_back(each.chosen.logprob);
+    Object top;
+    for (const TokenLogprob::Candidate& other : each.top)
+      top.emplace(json_text(other.text), other.logprob);
+    tops.push_back(std::move(top));
+    offsets.push_back(offset);
+    offset += n_characters(each.chosen.text);
+  }
+  return Object{{"tokens", std::move(tokens)},
+                {"token_logprobs", std::move(values)},
+                {"top_logprobs", std::move(tops)},
+                {"text_offset", std::move(offsets)}};
+}
+
+// The answer's own name for it beside OpenAI's: where a prompt left the way of what was cached.
+Object usage_object(const Completion& completion) {
+  const Usage& usage = completion.usage;
+  Object details{{"cached_tokens", usage.n_cached}};
+  if (const auto& divergence = completion.divergence)
+    details["cache_divergence"] = Object{{"position", divergence->position},
+                                         {"cached", json_text(divergence->cached)},
+                                         {"prompt", json_text(divergence->prompt)}};
   return Object{{"prompt_tokens", usage.n_prompt},
                 {"completion_tokens", usage.n_completion},
                 {"total_tokens", usage.n_prompt + usage.n_completion},
-                {"prompt_tokens_details", Object{{"cached_tokens", usage.n_cached}}},
+                {"prompt_tokens_details", std::move(details)},
                 {"completion_tokens_details", Object{{"reasoning_tokens", usage.n_reasoning}}}};
-}
-
-// As llama-server reports them, so that its clients show speeds.
-Object timings_object(const Usage& usage, const Timings& timings) {
-  double n_computed = usage.n_prompt - usage.n_cached;
-  return Object{
-      {"queue_ms", timings.queue_ms},
-      {"prompt_n", usage.n_prompt - usage.n_cached},
-      {"prompt_ms", timings.prefill_ms},
-      {"prompt_per_second", timings.prefill_ms > 0 ? 1000 * n_computed / timings.prefill_ms : 0.0},
-      {"predicted_n", usage.n_completion},
-      {"predicted_ms", timings.decode_ms},
-      {"predicted_per_second",
-       timings.decode_ms > 0 ? 1000.0 * usage.n_completion / timings.decode_ms : 0.0}};
 }
 
 // What only its provider understands, where the clients of several wires keep such things.
@@ -78,22 +141,37 @@ Object message_object(const Message& message) {
   return object;
 }
 
-std::string delta_chunk(const Head& head, Object delta, Value finish_reason) {
-  return with_choice(
-      head, "chat.completion.chunk",
-      Object{
-          {"index", 0}, {"delta", std::move(delta)}, {"finish_reason", std::move(finish_reason)}});
+std::string delta_chunk(const Head& head, Object delta, Value finish_reason,
+                        Value logprobs = nullptr) {
+  Object choice{{"index", 0}, {"delta", std::move(delta)}};
+  if (!logprobs.is_null()) choice["logprobs"] = std::move(logprobs);
+  choice["finish_reason"] = std::move(finish_reason);
+  return with_choice(head, "chat.completion.chunk", std::move(choice));
 }
 
 }  // namespace
+
+// As llama-server reports them, so that its clients show speeds.
+Object timings_object(const Usage& usage, const Timings& timings) {
+  double n_computed = usage.n_prompt - usage.n_cached;
+  return Object{
+      {"queue_ms", timings.queue_ms},
+      {"prompt_n", usage.n_prompt - usage.n_cached},
+      {"prompt_ms", timings.prefill_ms},
+      {"prompt_per_second", timings.prefill_ms > 0 ? 1000 * n_computed / timings.prefill_ms : 0.0},
+      {"predicted_n", usage.n_completion},
+      {"predicted_ms", timings.decode_ms},
+      {"predicted_per_second",
+       timings.decode_ms > 0 ? 1000.0 * usage.n_completion / timings.decode_ms : 0.0}};
+}
 
 std::string chat_response(const Head& head, const Completion& completion) {
   Object body = head_object(head, "chat.completion");
   body["choices"] = Array{Object{{"index", 0},
                                  {"message", message_object(completion.message)},
-                                 {"logprobs", nullptr},
+                                 {"logprobs", chat_logprobs(completion.logprobs)},
                                  {"finish_reason", finish(completion.finish_reason)}}};
-  body["usage"] = usage_object(completion.usage);
+  body["usage"] = usage_object(completion);
   body["timings"] = timings_object(completion.usage, completion.timings);
   return boost::json::serialize(body);
 }
@@ -101,11 +179,12 @@ std::string chat_response(const Head& head, const Completion& completion) {
 std::string text_response(const Head& head, const Completion& completion,
                           std::string_view prompt_echo) {
   Object body = head_object(head, "text_completion");
+  size_t offset = n_characters(prompt_echo);
   body["choices"] = Array{Object{{"index", 0},
                                  {"text", std::string(prompt_echo) + text_of(completion.message)},
-                                 {"logprobs", nullptr},
+                                 {"logprobs", text_logprobs(completion.logprobs, offset)},
                                  {"finish_reason", finish(completion.finish_reason)}}};
-  body["usage"] = usage_object(completion.usage);
+  body["usage"] = usage_object(completion);
   body["timings"] = timings_object(completion.usage, completion.timings);
   return boost::json::serialize(body);
 }
@@ -117,11 +196,14 @@ std::string chat_first_chunk(const Head& head) {
 std::string chat_chunk(const Head& head, const StreamDelta& delta) {
   switch (delta.kind) {
     case StreamDelta::Kind::text:
-      return delta.text.empty() ? "" : delta_chunk(head, Object{{"content", delta.text}}, nullptr);
-    case StreamDelta::Kind::reasoning:
-      return delta.text.empty()
+      return delta.text.empty() && delta.logprobs.empty()
                  ? ""
-                 : delta_chunk(head, Object{{"reasoning_content", delta.text}}, nullptr);
+                 : delta_chunk(head, Object{{"content", delta.text}}, nullptr,
+                               chat_logprobs(delta.logprobs));
+    case StreamDelta::Kind::reasoning:
+      return delta.text.empty() ? ""
+                                : delta_chunk(head, Object{{"reasoning_content", delta.text}},
+                                              nullptr, chat_logprobs(delta.logprobs));
     case StreamDelta::Kind::tool_call: {
       if (delta.tool_name.empty() && delta.text.empty()) return "";
       Object call{{"index", delta.tool_index}};
@@ -133,7 +215,8 @@ std::string chat_chunk(const Head& head, const StreamDelta& delta) {
       }
       function["arguments"] = delta.text;
       call["function"] = std::move(function);
-      return delta_chunk(head, Object{{"tool_calls", Array{std::move(call)}}}, nullptr);
+      return delta_chunk(head, Object{{"tool_calls", Array{std::move(call)}}}, nullptr,
+                         chat_logprobs(delta.logprobs));
     }
     case StreamDelta::Kind::opaque:
       return delta_chunk(
@@ -148,10 +231,14 @@ std::string chat_last_chunk(const Head& head, FinishReason reason) {
   return delta_chunk(head, Object{}, finish(reason));
 }
 
-std::string text_chunk(const Head& head, std::string_view text) {
-  return with_choice(
-      head, "text_completion",
-      Object{{"index", 0}, {"text", text}, {"logprobs", nullptr}, {"finish_reason", nullptr}});
+std::string text_chunk(const Head& head, std::string_view text,
+                       std::span<const TokenLogprob> logprobs, size_t& offset) {
+  if (logprobs.empty()) offset += n_characters(text);
+  return with_choice(head, "text_completion",
+                     Object{{"index", 0},
+                            {"text", text},
+                            {"logprobs", text_logprobs(logprobs, offset)},
+                            {"finish_reason", nullptr}});
 }
 
 std::string text_last_chunk(const Head& head, FinishReason reason) {
@@ -160,12 +247,11 @@ std::string text_last_chunk(const Head& head, FinishReason reason) {
       Object{{"index", 0}, {"text", ""}, {"logprobs", nullptr}, {"finish_reason", finish(reason)}});
 }
 
-std::string usage_chunk(const Head& head, bool is_chat, const Usage& usage,
-                        const Timings& timings) {
+std::string usage_chunk(const Head& head, bool is_chat, const Completion& completion) {
   Object body = head_object(head, is_chat ? "chat.completion.chunk" : "text_completion");
   body["choices"] = Array{};
-  body["usage"] = usage_object(usage);
-  body["timings"] = timings_object(usage, timings);
+  body["usage"] = usage_object(completion);
+  body["timings"] = timings_object(completion.usage, completion.timings);
   return boost::json::serialize(body);
 }
 

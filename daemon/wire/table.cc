@@ -6,6 +6,7 @@
 
 #include "wire/anthropic.h"
 #include "wire/dialect.h"
+#include "wire/infill.h"
 #include "wire/openai.h"
 #include "wire/responses.h"
 
@@ -16,6 +17,7 @@ namespace {
 const Dialect kDialects[] = {
     {"chat", "/v1/chat/completions", "chatcmpl", &openai::ask_chat, &openai::reply_error},
     {"completions", "/v1/completions", "cmpl", &openai::ask_completions, &openai::reply_error},
+    {"infill", "/infill", "infill", &infill::parse, &openai::reply_error},
     {.name = "responses",
      .path = "/v1/responses",
      .id_prefix = "resp",

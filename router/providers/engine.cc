@@ -64,9 +64,7 @@ class EngineProvider : public Provider {
  private:
   engine::EngineClient& engine_;
   std::function<Result<engine::ModelSpec>(const std::string&)> model_spec_;
-  // Not yet: grammars, with which a call or a JSON document could be demanded; vision.
-  const Needs lacks_ = {Need::images, Need::tool_choice, Need::one_call, Need::json_object,
-                        Need::json_schema};
+  const Needs lacks_ = {Need::images};
 };
 
 }  // namespace

@@ -51,10 +51,14 @@ TEST(Needs, EveryControlIsOne) {
   Message image;
   image.blocks.emplace_back().content = Image{};
   request.messages = {image};
+  request.infill = Infill{};
+  request.n_logprobs = 0;
   Needs all = needs_of(request);
   request.response_format.kind = ResponseFormat::Kind::json_object;
-  EXPECT_THAT(all_but(all), ElementsAre(Need::json_object));
-  EXPECT_THAT(all_but(needs_of(request)), ElementsAre(Need::json_schema));
+  EXPECT_THAT(all_but(all), ElementsAre(Need::json_object, Need::grammar));
+  EXPECT_THAT(all_but(needs_of(request)), ElementsAre(Need::json_schema, Need::grammar));
+  request.response_format.kind = ResponseFormat::Kind::regex;
+  EXPECT_THAT(all_but(needs_of(request)), ElementsAre(Need::json_object, Need::json_schema));
 }
 
 TEST(Needs, ForbiddenToolsNeedNoTools) {

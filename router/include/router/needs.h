@@ -30,6 +30,9 @@ enum class Need : uint8_t {
   logit_bias,
   ignore_eos,
   template_variables,
+  grammar,   // the answer fits a regular expression or a grammar
+  infill,    // a gap to fill
+  logprobs,  // probabilities of tokens
 };
 
 }  // namespace hearth::router
@@ -56,6 +59,9 @@ struct EnumNames<router::Need> {
       {N::logit_bias, "logit_bias"},
       {N::ignore_eos, "ignore_eos"},
       {N::template_variables, "chat_template_kwargs"},
+      {N::grammar, "grammar"},
+      {N::infill, "suffix"},
+      {N::logprobs, "logprobs"},
   };
 };
 }  // namespace hearth

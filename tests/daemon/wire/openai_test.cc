@@ -119,9 +119,8 @@ TEST(OpenAiChat, RefusesWhatItHasNoWordFor) {
     return request ? Error{Errc::internal, "read"} : request.error();
   };
   for (std::string_view field :
-       {R"("logprobs":true)", R"("top_logprobs":3)", R"("n":2)", R"("modalities":["text","audio"])",
-        R"("audio":{"voice":"x"})", R"("functions":[{"name":"f"}])", R"("verbosity":"low")",
-        R"("web_search_options":{})", R"("grammar":"root ::= x")", R"("guided_json":{})"}) {
+       {R"("n":2)", R"("modalities":["text","audio"])", R"("audio":{"voice":"x"})",
+        R"("functions":[{"name":"f"}])", R"("verbosity":"low")", R"("web_search_options":{})"}) {
     EXPECT_EQ(error(field).code, Errc::unsupported) << field;
     EXPECT_THAT(error(field).message,
                 HasSubstr(std::string(field.substr(1, field.find('"', 1) - 1)) + ": only"));
@@ -131,11 +130,68 @@ TEST(OpenAiChat, RefusesWhatItHasNoWordFor) {
         R"("modalities":["text"])", R"("audio":null)", R"("functions":[])",
         R"("verbosity":"medium")", R"("user":"u")", R"("store":true)"})
     EXPECT_EQ(error(field).message, "read") << field;
-  auto text = parse_completions(R"({"prompt":"a","suffix":"b"})");
-  ASSERT_FALSE(text);
-  EXPECT_EQ(text.error().code, Errc::unsupported);
   EXPECT_EQ(parse_completions(R"({"prompt":"a","best_of":3})").error().code, Errc::unsupported);
   EXPECT_TRUE(parse_completions(R"({"prompt":"a","suffix":"","best_of":1})"));
+}
+
+TEST(OpenAiChat, FormsAreReadInTheWordsOfOtherServersToo) {
+  using Kind = ResponseFormat::Kind;
+  auto form = [](const std::string& fields) {
+    auto request = parse_chat(R"({"messages":[{"role":"user","content":"x"}],)" + fields + "}");
+    EXPECT_TRUE(request) << fields << ": " << request.error().message;
+    return request ? request->body.response_format : ResponseFormat{};
+  };
+  for (const char* fields : {R"("json_schema":{"type":"null"})", R"("guided_json":{"type":"null"})",
+                             R"("guided_json":"{\"type\":\"null\"}")",
+                             R"("structured_outputs":{"json":{"type":"null"}})"}) {
+    EXPECT_EQ(form(fields).kind, Kind::json_schema) << fields;
+    EXPECT_EQ(form(fields).schema.text, R"({"type":"null"})") << fields;
+  }
+  EXPECT_EQ(form(R"("guided_regex":"a+")").pattern, "a+");
+  EXPECT_EQ(form(R"("guided_choice":["a.b","c"])").pattern, "(?:a\\.b|c)");
+  EXPECT_EQ(form(R"("grammar":"root ::= \"x\"")").kind, Kind::gbnf);
+  EXPECT_EQ(form(R"("grammar":"")").kind, Kind::text);
+  auto twice = parse_chat(R"({"messages":[{"role":"user","content":"x"}],"grammar":"root ::= x",
+                              "response_format":{"type":"json_object"}})");
+  ASSERT_FALSE(twice);
+  EXPECT_THAT(twice.error().message, HasSubstr("said twice"));
+  auto regex = parse_chat(R"({"messages":[{"role":"user","content":"x"}],
+                              "response_format":{"type":"regex"}})");
+  EXPECT_FALSE(regex);
+}
+
+TEST(OpenAiChat, LogprobsAreCountedAndBounded) {
+  auto read = [](const std::string& fields) {
+    return parse_chat(R"({"messages":[{"role":"user","content":"x"}],)" + fields + "}");
+  };
+  EXPECT_EQ(read(R"("logprobs":true)")->body.n_logprobs, 0u);
+  EXPECT_EQ(read(R"("logprobs":true,"top_logprobs":5)")->body.n_logprobs, 5u);
+  EXPECT_EQ(read(R"("logprobs":false)")->body.n_logprobs, std::nullopt);
+  EXPECT_FALSE(read(R"("top_logprobs":5)"));
+  EXPECT_FALSE(read(R"("logprobs":true,"top_logprobs":21)"));
+}
+
+TEST(OpenAiText, ASuffixMakesAGapToFill) {
+  auto request = parse_completions(R"({"prompt":"a","suffix":"b","logprobs":2})");
+  ASSERT_TRUE(request);
+  ASSERT_TRUE(request->body.infill);
+  EXPECT_EQ(request->body.infill->prefix, "a");
+  EXPECT_EQ(request->body.infill->suffix, "b");
+  EXPECT_FALSE(request->body.prompt);
+  EXPECT_EQ(request->body.n_logprobs, 2u);
+}
+
+TEST(OpenAiText, LogprobsOfPiecesOfCharactersAreShownAsBytes) {
+  Completion completion = sample();
+  completion.logprobs = {{{7, "\xE2\x82", -0.5f}, {{7, "\xE2\x82", -0.5f}, {8, "a", -1.f}}}};
+  auto chat = json::parse_value(chat_response(kHead, completion));
+  ASSERT_TRUE(chat);
+  const auto& token = chat->at("choices").at(0).at("logprobs").at("content").at(0);
+  EXPECT_EQ(token.at("bytes"), (json::Array{0xE2, 0x82}));
+  EXPECT_EQ(token.at("top_logprobs").at(1).at("token"), "a");
+  auto text = json::parse_value(text_response(kHead, completion, "é"));
+  ASSERT_TRUE(text);
+  EXPECT_EQ(text->at("choices").at(0).at("logprobs").at("text_offset"), (json::Array{1}));
 }
 
 TEST(OpenAiChat, NamesTheFieldThatIsWrong) {
@@ -215,7 +271,7 @@ TEST(OpenAiChat, WritesNullContentBesideToolCalls) {
 }
 
 TEST(OpenAiChat, StreamsUsageInAChunkWithoutChoices) {
-  auto chunk = json::parse_value(usage_chunk(kHead, true, sample().usage, {}));
+  auto chunk = json::parse_value(usage_chunk(kHead, true, sample()));
   ASSERT_TRUE(chunk);
   EXPECT_TRUE(chunk->at("choices").as_array().empty());
   EXPECT_EQ(chunk->at("usage").at("prompt_tokens").to_number<int>(), 10);

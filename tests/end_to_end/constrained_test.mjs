@@ -1,0 +1,131 @@
+// Constrained answers, probabilities and the small endpoints, with a real model behind a running daemon.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Daemon } from './daemon.mjs';
+
+let daemon;
+before(async () => { daemon = await Daemon.start(); });
+after(async () => assert.equal((await daemon.stop()).code, 0));
+
+async function post(path, body, headers = {}) {
+  const response = await fetch(daemon.discovery.url + path, {
+    method: 'POST', headers: { authorization: `Bearer ${daemon.discovery.token}`, 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, headers: response.headers, body: await response.json() };
+}
+const chat = (extra) => post('/v1/chat/completions', { messages: [{ role: 'user', content: 'Describe a cat named Tom, 3 years old.' }], temperature: 0, max_tokens: 120, ...extra });
+const content = (answer) => { assert.equal(answer.status, 200, JSON.stringify(answer.body)); return answer.body.choices[0].message.content; };
+const schema = (schema) => ({ response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } });
+
+test('json_schema: the answer fulfils it', async () => {
+  const cat = JSON.parse(content(await chat(schema({
+    type: 'object', additionalProperties: false, required: ['name', 'age', 'colour', 'tags'],
+    properties: { name: { type: 'string', maxLength: 12 }, age: { type: 'integer', minimum: 0, maximum: 30 },
+      colour: { enum: ['black', 'white', 'grey'] }, tags: { type: 'array', items: { type: 'string', pattern: '^[a-z]{2,8}$' }, minItems: 1, maxItems: 2 } },
+  }))));
+  assert.deepEqual(Object.keys(cat), ['name', 'age', 'colour', 'tags']);
+  assert.ok(cat.name.length <= 12 && Number.isInteger(cat.age) && cat.age <= 30);
+  assert.ok(['black', 'white', 'grey'].includes(cat.colour));
+  assert.ok(cat.tags.length >= 1 && cat.tags.length <= 2 && cat.tags.every((t) => /^[a-z]{2,8}$/.test(t)));
+});
+
+test('json_object, grammar, guided_regex and guided_choice are kept', async () => {
+  const object = content(await chat({ response_format: { type: 'json_object' }, stop: ['}'] , max_tokens: 60 }));
+  assert.ok(object.startsWith('{') && !/\n|  /.test(object.replace(/"(\\.|[^"\\])*"?/g, '')), object);
+  assert.match(content(await chat({ grammar: 'root ::= "cat" [0-9]+ ";"{2}', max_tokens: 12 })), /^cat[0-9]+(;;)?$/);
+  assert.match(content(await chat({ guided_regex: '[A-Z]{2}-[0-9]{4}' })), /^[A-Z]{2}-[0-9]{4}$/);
+  assert.ok(['yes (sure)', 'no'].includes(content(await chat({ guided_choice: ['yes (sure)', 'no'] }))));
+  assert.equal(typeof JSON.parse(content(await chat({ json_schema: { type: 'boolean' } }))), 'boolean');
+});
+
+test('what a schema demands and nobody can keep is refused by name', async () => {
+  const answer = await chat(schema({ type: 'array', uniqueItems: true }));
+  assert.equal(answer.status, 400);
+  assert.match(answer.body.error.message, /uniqueItems/);
+  assert.equal((await chat(schema({ pattern: '^+a$' }))).status, 400);
+  assert.equal((await chat(schema({ $ref: 'http://127.0.0.1:9/x' }))).status, 400);
+  assert.equal((await chat({ grammar: 'root ::= (' })).status, 400);
+});
+
+test('tool_choice required and named: a call comes, with arguments of its schema', async () => {
+  const tool = (name, properties) => ({ type: 'function', function: { name, parameters: { type: 'object', properties, required: Object.keys(properties), additionalProperties: false } } });
+  const tools = [tool('find_cat', { name: { type: 'string', maxLength: 10 }, age: { type: 'integer', minimum: 0, maximum: 40 } }), tool('stop', {})];
+  for (const tool_choice of ['required', { type: 'function', function: { name: 'find_cat' } }]) {
+    const answer = await chat({ tools, tool_choice, parallel_tool_calls: false });
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    const [choice] = answer.body.choices;
+    assert.equal(choice.finish_reason, 'tool_calls');
+    assert.equal(choice.message.tool_calls.length, 1);
+    const { name, arguments: args } = choice.message.tool_calls[0].function;
+    assert.ok(tool_choice === 'required' ? ['find_cat', 'stop'].includes(name) : name === 'find_cat');
+    if (name === 'find_cat') assert.deepEqual(Object.keys(JSON.parse(args)), ['name', 'age']);
+  }
+});
+
+test('logprobs: of each token, whole and streamed, chat and completions', async () => {
+  const whole = await chat({ logprobs: true, top_logprobs: 3, max_tokens: 5 });
+  const tokens = whole.body.choices[0].logprobs.content;
+  assert.equal(tokens.length, 5);
+  assert.equal(tokens.map((t) => t.token).join(''), content(whole));
+  for (const token of tokens) {
+    assert.equal(token.top_logprobs.length, 3);
+    assert.ok(Math.abs(token.logprob - token.top_logprobs[0].logprob) < 1e-4, 'greedy takes the best');
+    assert.deepEqual(Buffer.from(token.bytes).toString(), token.token);
+  }
+  const text = await post('/v1/completions', { prompt: 'One two three', temperature: 0, max_tokens: 4, logprobs: 2 });
+  const { logprobs } = text.body.choices[0];
+  assert.equal(logprobs.tokens.join(''), text.body.choices[0].text);
+  assert.equal(logprobs.text_offset[1], logprobs.tokens[0].length);
+  const response = await fetch(daemon.discovery.url + '/v1/chat/completions', {
+    method: 'POST', headers: { authorization: `Bearer ${daemon.discovery.token}` },
+    body: JSON.stringify({ messages: [{ role: 'user', content: 'Hi' }], temperature: 0, max_tokens: 4, stream: true, logprobs: true }),
+  });
+  const chunks = (await response.text()).split('\n').filter((line) => line.startsWith('data: {')).map((line) => JSON.parse(line.slice(6)));
+  assert.equal(chunks.flatMap((chunk) => chunk.choices[0]?.logprobs?.content ?? []).length, 4);
+  assert.equal((await chat({ top_logprobs: 3 })).status, 400);
+});
+
+test('tokenize, detokenize, apply-template and props', async () => {
+  const { tokens } = (await post('/tokenize', { content: 'Hello wörld' })).body;
+  assert.equal((await post('/detokenize', { tokens })).body.content, 'Hello wörld');
+  const pieces = (await post('/tokenize', { content: 'Hello', with_pieces: true })).body.tokens;
+  assert.deepEqual(pieces.map((t) => t.piece).join(''), 'Hello');
+  const { prompt } = (await post('/apply-template', { messages: [{ role: 'user', content: 'Hi' }] })).body;
+  assert.match(prompt, /<\|im_start\|>user\nHi<\|im_end\|>\n<\|im_start\|>assistant\n$/);
+  const response = await fetch(daemon.discovery.url + '/props', { headers: { authorization: `Bearer ${daemon.discovery.token}` } });
+  const props = await response.json();
+  assert.ok(props.default_generation_settings.n_ctx > 0 && props.chat_template.includes('im_start'));
+  assert.equal((await post('/detokenize', { tokens: [99999999] })).status, 400);
+  assert.equal((await post('/tokenize', {})).status, 400);
+});
+
+test('a model for text embeds nothing and fills no gaps, and says so', async () => {
+  const embedded = await post('/v1/embeddings', { input: 'Hello' });
+  assert.equal(embedded.status, 400);
+  assert.match(embedded.body.error.message, /not for embeddings/);
+  const filled = await post('/infill', { input_prefix: 'int x = ', input_suffix: ';' });
+  assert.equal(filled.status, 400);
+  assert.match(filled.body.error.message, /fill in the middle/);
+  const suffix = await post('/v1/completions', { prompt: 'int x = ', suffix: ';' });
+  assert.equal(suffix.status, 400);
+});
+
+test('the newest request of a lane ends the one before', async () => {
+  const slow = post('/v1/completions', { prompt: 'Once upon a time', max_tokens: 800, ignore_eos: true }, { 'x-hearth-lane': 'editor' });
+  await new Promise((resolve) => setImmediate(resolve));
+  await chat({ max_tokens: 1 });
+  const fast = await post('/v1/completions', { prompt: 'Once upon', max_tokens: 2 }, { 'x-hearth-lane': 'editor' });
+  assert.equal(fast.status, 200);
+  assert.ok((await slow).body.usage.completion_tokens < 800);
+});
+
+test('x-hearth-cache: explain says where a prompt left the way of the one before', async () => {
+  const shared = 'All work and no play makes Jack a dull boy. '.repeat(20);
+  const ask = (end) => post('/v1/completions', { prompt: shared + end, max_tokens: 1 }, { 'x-hearth-cache': 'explain' });
+  await ask('First he went to the market and bought some apples and pears. '.repeat(8));
+  const details = (await ask('Then she sang a song about the sea and all of its many ships. '.repeat(8))).body.usage.prompt_tokens_details;
+  assert.ok(details.cached_tokens > 0 && details.cache_divergence.position >= details.cached_tokens);
+  assert.match(details.cache_divergence.cached, /First he went/);
+  assert.match(details.cache_divergence.prompt, /Then she sang/);
+});
