@@ -14,6 +14,7 @@
 
 #include "engine/clock.h"
 #include "engine/loaded_model.h"
+#include "engine/prompt_memory.h"
 #include "engine/sequence.h"
 #include "engine/speed.h"
 #include "inference/engine_messages.h"
@@ -25,8 +26,9 @@ using Emit = std::function<void(const FromEngine&)>;
 
 class Scheduler {
  public:
-  // `beat` counts up with the layers computed; null: nobody watches.
-  Scheduler(LoadedModel& model, Clock clock, Emit emit, std::atomic<uint64_t>* beat = nullptr);
+  // The snapshot's beat counts up with the layers computed, its index learns what is cached; null:
+  // nobody watches.
+  Scheduler(LoadedModel& model, Clock clock, Emit emit, Snapshot* snapshot = nullptr);
 
   // Queues; nothing is refused for want of room.
   void submit(std::unique_ptr<Sequence> sequence);
@@ -58,6 +60,7 @@ class Scheduler {
   void let_windows_go(Sequence& sequence);
   void preempt_youngest();
   std::vector<Share> plan() const;
+  static StepWork work_of(std::span<const Share> shares);
   Result<> forward(std::span<const Share> shares);
   void compute_alone(std::span<const Share> shares);
   void advance(std::span<const Share> shares);
@@ -81,6 +84,7 @@ class Scheduler {
   std::vector<std::vector<PageIndex>> tables_;
   std::vector<float> logits_;
   Speed speed_;
+  PromptMemory prompts_;
 };
 
 }  // namespace hearth::engine

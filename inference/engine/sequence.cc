@@ -63,8 +63,7 @@ TextStream::Options reading_of(const CompletionRequest& body, const LoadedModel&
   if (reading.markers)
     reading.markers->opened_by_prompt =
         opens_reasoning(prompt, *model.tokenizer, reading.markers->open);
-  if (body.tool_choice.mode != ToolChoice::Mode::none)
-    reading.tools = dialects::Tools(body.tools);
+  if (body.tool_choice.mode != ToolChoice::Mode::none) reading.tools = dialects::Tools(body.tools);
   return reading;
 }
 
@@ -124,6 +123,10 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
                    .stream = TextStream(*model.tokenizer, std::move(reading)),
                    .arrived = now});
   sequence->usage.n_prompt = n_prompt;
+  sequence->points = points_of(body);
+  for (size_t i = 0; i < sequence->points.hashes.size(); ++i)
+    sequence->shapes.push_back(shape_between(body, i));
+  if (!body.prompt) sequence->answer = text_message(Role::assistant, "");
   for (Token token : sequence->tokens) sequence->sampler.accept(token);
   return sequence;
 }

@@ -14,6 +14,7 @@
 #include "engine/loaded_model.h"
 #include "engine/text_stream.h"
 #include "inference/engine_messages.h"
+#include "inference/forecast.h"
 #include "sampler/sampler.h"
 
 namespace hearth::engine {
@@ -30,6 +31,11 @@ struct Sequence {
 
   Sampler sampler;
   TextStream stream;
+
+  PromptPoints points{};            // of the prompt, for those who forecast
+  std::vector<TextShape> shapes{};  // of what lies before each point
+  std::optional<Message> answer{};  // what a conversation goes on with; null after a bare prompt
+  double prepare_ms = 0;            // rendering and tokenizing
 
   Usage usage{};
   bool was_accepted = false;          // Accepted has been sent

@@ -2,9 +2,10 @@
 // models on demand, streams answers, restarts it after a crash.
 //
 // Lives on the loop thread. Owns the child: the child dies with it, and exits by itself when its
-// last model unloads (keep-alive). A crash or a hang fails the requests that were running with Errc::upstream
-// and starts a new child for those that come after; five crashes in a row without a served request
-// between them, and the model that did it is refused until the daemon is told to load it again.
+// last model unloads (keep-alive). A crash or a hang fails the requests that were running with
+// Errc::upstream and starts a new child for those that come after; five crashes in a row without a
+// served request between them, and the model that did it is refused until the daemon is told to
+// load it again.
 #pragma once
 
 #include <chrono>
@@ -16,6 +17,7 @@
 #include "inference/completion.h"
 #include "inference/engine_messages.h"
 #include "inference/engine_snapshot.h"
+#include "inference/forecast.h"
 #include "support/result.h"
 #include "support/task.h"
 
@@ -59,6 +61,12 @@ class EngineClient {
   // stops decoding within one token.
   Task<Answer> complete(ModelSpec spec, CompletionRequest request, DeltaSink sink);
 
+  // Of the newest answer that had a forecast: what it said and what came.
+  struct Checked {
+    double forecast_ms = 0, measured_ms = 0;
+  };
+  Checked last_forecast() const;
+
   struct LoadedModel {
     std::string model;
     ModelFacts facts;
@@ -67,6 +75,10 @@ class EngineClient {
   std::vector<LoadedModel> loaded() const;
   SnapshotData snapshot() const;  // zeros while no child runs
   ModelState state_of(const std::string& model) const;
+  // Of a request as complete() would be given it. Nothing while the model is not loaded or has not
+  // answered yet.
+  std::optional<Estimate> estimate(const std::string& model, const CompletionRequest& request,
+                                   const PromptPoints& points) const;
   int pid() const;  // -1 while no child runs
   uint64_t n_crashes() const;
 
