@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine_client_state.h"
@@ -51,13 +52,16 @@ Task<EngineClient::State::Outcome> EngineClient::State::attempt(ModelSpec spec, 
   if (!facts) co_return facts.error();
 
   const uint64_t id = ++last_request;
+  std::optional<Estimate> forecast;
   ToEngine message;
   if (Query* query = std::get_if<Query>(&work)) {
     query->request = id;
     query->model = spec.model;
     message = std::move(*query);
   } else {
-    message = Generate{id, spec.model, std::move(std::get<CompletionRequest>(work))};
+    CompletionRequest& request = std::get<CompletionRequest>(work);
+    forecast = raw_estimate(spec.model, request, points_of(request));
+    message = Generate{id, spec.model, std::move(request)};
   }
   if (auto sent = connection->send(message); !sent) co_return sent.error();
   Model& model = models.at(spec.model);
@@ -68,6 +72,10 @@ Task<EngineClient::State::Outcome> EngineClient::State::attempt(ModelSpec spec, 
   mine->sink = std::move(sink);
   mine->completion.message.role = Role::assistant;
   mine->completion.message.model = spec.model;
+  if (forecast) {
+    mine->forecast_ms = forecast->ttft_ms.mean;
+    mine->corrected_ms = model.first_token.corrected(forecast->ttft_ms).mean;
+  }
   running[id] = mine;
   watch();
 
@@ -119,11 +127,39 @@ void EngineClient::State::on(const Accepted& event) {
 void EngineClient::State::on(const Delta& event) {
   auto at = running.find(event.request);
   if (at == running.end() || event.delta.kind > StreamDelta::Kind::progress) return;
+  if (event.delta.kind != StreamDelta::Kind::progress) check_forecast(*at->second);
   Completion& completion = at->second->completion;
   append(completion.message, event.delta);
   completion.logprobs.insert(completion.logprobs.end(), event.delta.logprobs.begin(),
                              event.delta.logprobs.end());
   show(at->second, event.delta);
+}
+
+void ForecastCheck::learn(double forecast_ms, double measured_ms) {
+  if (!(forecast_ms > 0 && measured_ms > 0)) return;
+  constexpr double kMost = 1.5, kNewest = 0.1;
+  const double error = std::clamp(std::log(measured_ms / forecast_ms), -kMost, kMost);
+  const double weight = std::max(kNewest, 1.0 / ++n_);
+  const double surprise = error - mean_;
+  mean_ += weight * surprise;
+  if (n_ > 1) variance_ += weight * (surprise * surprise - variance_);
+}
+
+Band ForecastCheck::corrected(const Band& forecast) const {
+  const double mean = forecast.mean * std::exp(mean_);
+  const double relative = forecast.mean > 0 ? forecast.sd / forecast.mean : 0;
+  // A few forecasts say little of how far off they are.
+  constexpr uint32_t kTelling = 5;
+  return {mean, mean * (n_ >= kTelling ? std::sqrt(variance_) : std::hypot(relative, 0.1))};
+}
+
+void EngineClient::State::check_forecast(Running& request) {
+  if (!request.forecast_ms) return;
+  const std::chrono::duration<double, std::milli> measured =
+      std::chrono::steady_clock::now() - request.sent;
+  models.at(request.model).first_token.learn(*request.forecast_ms, measured.count());
+  request.forecast_ms.reset();
+  last_forecast = {request.corrected_ms, measured.count()};
 }
 
 // By value: the sink may end the request.
@@ -204,6 +240,28 @@ ModelState EngineClient::state_of(const std::string& model) const {
   if (const ModelSnapshot* entry = find_model(data, model)) state.numbers = *entry;
   return state;
 }
+
+std::optional<Estimate> EngineClient::State::raw_estimate(const std::string& model,
+                                                          const CompletionRequest& request,
+                                                          const PromptPoints& points) const {
+  if (!connection) return std::nullopt;
+  const SnapshotData data = connection->snapshot();
+  const ModelSnapshot* entry = find_model(data, model);
+  if (entry == nullptr) return std::nullopt;
+  return engine::estimate(*entry, connection->prefixes(), request, points);
+}
+
+std::optional<Estimate> EngineClient::estimate(const std::string& model,
+                                               const CompletionRequest& request,
+                                               const PromptPoints& points) const {
+  const auto at = state_->models.find(model);
+  if (at == state_->models.end()) return std::nullopt;
+  std::optional<Estimate> estimate = state_->raw_estimate(model, request, points);
+  if (estimate) estimate->ttft_ms = at->second.first_token.corrected(estimate->ttft_ms);
+  return estimate;
+}
+
+EngineClient::Checked EngineClient::last_forecast() const { return state_->last_forecast; }
 
 SnapshotData EngineClient::snapshot() const {
   if (!state_->connection) return {};

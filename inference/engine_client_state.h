@@ -20,6 +20,18 @@ namespace hearth::engine {
 // In a row; then the model is refused until it is loaded explicitly.
 inline constexpr uint32_t kMaxCrashes = 5;
 
+// How the measured time to the first token compares with what was forecast: the logarithm of their
+// ratio, a moving mean and spread of it. Corrects what no model knows, such as a loaded machine.
+class ForecastCheck {
+ public:
+  void learn(double forecast_ms, double measured_ms);
+  Band corrected(const Band& forecast) const;
+
+ private:
+  double mean_ = 0, variance_ = 0;
+  uint32_t n_ = 0;
+};
+
 struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
   // A model that somebody has asked for, loaded or not.
   struct Model {
@@ -32,7 +44,8 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
     uint32_t n_running = 0;
     uint32_t n_crashes = 0;  // in a row, without a served request between them
     std::string last_crash;
-    net::steady_timer idle;  // unloads after keep_alive
+    ForecastCheck first_token;  // how true forecasts were
+    net::steady_timer idle;     // unloads after keep_alive
     bool has_given_up() const { return n_crashes >= kMaxCrashes; }
   };
 
@@ -46,6 +59,9 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
     Answered answered;                     // of a query
     uint32_t n_prompt = 0, n_context = 0;  // of a prompt that does not fit
     bool is_taken_up = false;              // the child has accepted it
+    std::chrono::steady_clock::time_point sent = std::chrono::steady_clock::now();
+    std::optional<double> forecast_ms;  // of the first token; none once that has come
+    double corrected_ms = 0;            // what was told
     std::optional<Result<>> outcome;
     net::steady_timer changed;  // never expires; cancelled when the outcome is there
   };
@@ -79,6 +95,9 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
   void on(const Accepted& event);
   void on(const Delta& event);
   static void show(std::shared_ptr<Running> request, const StreamDelta& delta);
+  std::optional<Estimate> raw_estimate(const std::string& model, const CompletionRequest& request,
+                                       const PromptPoints& points) const;
+  void check_forecast(Running& request);
   void on(const Done& event);
   void on(const Failed& event);
   void on(Answered& event);
@@ -90,6 +109,7 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
   bool is_stopping = false;
   uint64_t n_crashes = 0;
   uint64_t last_request = 0;
+  Checked last_forecast;
   std::map<std::string, Model> models;
   std::map<uint64_t, std::shared_ptr<Running>> running;
   TaskGroup tasks;

@@ -42,6 +42,7 @@ class EngineConnection {
 
   int pid() const { return process_.pid(); }
   SnapshotData snapshot() const { return engine::read(process_.snapshot()); }
+  const PrefixIndex& prefixes() const { return process_.snapshot().prefixes; }
   uint64_t beat() const { return process_.snapshot().beat.load(std::memory_order_relaxed); }
 
  private:

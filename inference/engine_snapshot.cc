@@ -27,12 +27,15 @@ SnapshotData read(const Snapshot& snapshot) {
   return data;
 }
 
+std::string_view ModelSnapshot::name() const {
+  return std::string_view(model, ::strnlen(model, sizeof model));
+}
+
 // The engine is untrusted: its count may be anything, its names may lack their end.
 const ModelSnapshot* find_model(const SnapshotData& data, std::string_view model) {
   const uint32_t n = std::min(data.n_models, kMaxSnapshotModels);
   for (const ModelSnapshot* entry = data.models; entry != data.models + n; ++entry)
-    if (std::string_view(entry->model, ::strnlen(entry->model, sizeof entry->model)) == model)
-      return entry;
+    if (entry->name() == model) return entry;
   return nullptr;
 }
 

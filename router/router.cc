@@ -119,8 +119,9 @@ void read_facts(const Policy& policy, RouteRequest& request) {
   facts.needs = needs_of(request.body);
 }
 
-DecisionRecord Router::decide_on(const RequestFacts& facts,
+DecisionRecord Router::decide_on(const RouteRequest& request,
                                  const std::shared_ptr<const Policy>& policy) {
+  const RequestFacts& facts = request.facts;
   if (policy != hashed_) {
     hash_ = policy_hash(*policy);
     hashed_ = policy;
@@ -129,8 +130,11 @@ DecisionRecord Router::decide_on(const RequestFacts& facts,
   record.time_ms = now_ms();
   record.policy_hash = hash_;
   record.facts = facts;
+  const engine::PromptPoints points = engine::points_of(request.body);
   for (const Target& target : policy->targets) {
-    TargetState& state = record.states.emplace_back(services_.provider(target.kind).state(target));
+    const Provider& provider = services_.provider(target.kind);
+    TargetState& state = record.states.emplace_back(provider.state(target));
+    provider.foresee(target, request.body, points, state);
     if (services_.account) state.means = services_.account->means(*policy, facts, target);
   }
   record.decision = decide(facts, *policy, record.states);
@@ -174,7 +178,7 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
     read_facts(*policy, request);
   }
   if (services_.account) services_.account->recall(request.facts);
-  const DecisionRecord record = decide_on(request.facts, policy);
+  const DecisionRecord record = decide_on(request, policy);
   Ending ending(services_.log, record);
   services_.log.asked(record, request.body, *policy);
   if (on_decision) on_decision(record.decision);

@@ -23,6 +23,8 @@ double predict_ms(const RequestFacts& facts, const Target& target, const TargetS
   if (target.kind == TargetKind::api)
     return state.queue_ms + target.ttft_ms.value_or(kRemoteTtftMs) +
            1000.0 * n_output / target.tokens_per_s.value_or(kRemoteTokensPerS);
+  if (state.forecast)
+    return state.forecast->ttft_ms.mean + n_output * state.forecast->token_ms.mean;
   double prefill = state.prefill_tokens_per_s > 0 ? state.prefill_tokens_per_s : kLocalPrefill;
   double decode = state.decode_tokens_per_s > 0 ? state.decode_tokens_per_s
                                                 : target.tokens_per_s.value_or(kLocalDecode);

@@ -143,6 +143,14 @@ std::string Metrics::prometheus(const Gauges& gauges) const {
              snapshot.prefill_tokens_per_s);
     page.one("hearth_engine_decode_tokens_per_second", "gauge", "Recent generation speed.",
              snapshot.decode_tokens_per_s);
+    page.one("hearth_engine_decode_tokens_total", "counter", "Rows that decoding has computed.",
+             snapshot.n_decode_tokens);
+    const engine::EngineClient::Checked checked = gauges.engine->last_forecast();
+    page.one("hearth_engine_forecast_milliseconds", "gauge",
+             "Time to the first token that was forecast, of the newest answer with a forecast.",
+             checked.forecast_ms);
+    page.one("hearth_engine_first_token_milliseconds", "gauge", "What that time was.",
+             checked.measured_ms);
   }
   return std::move(page.text);
 }

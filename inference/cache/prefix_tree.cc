@@ -34,6 +34,7 @@ struct PrefixTree::Node {
   bool has_window = false;  // holds the page's window part
   Node* parent = nullptr;
   std::vector<std::unique_ptr<Node>> children{};
+  std::vector<Mark> marks{};            // whose beginnings end here
   Node *older = this, *younger = this;  // in the ring; beyond the ends is the root
 };
 
@@ -49,21 +50,40 @@ PrefixTree::Node* PrefixTree::child_of(Node& node, std::span<const Token> page_t
   return nullptr;
 }
 
-Prefix PrefixTree::find(std::span<const Token> tokens) {
+// How many nodes of a path from the root make the longest beginning that can be continued.
+size_t PrefixTree::n_continuable(std::span<Node* const> path) const {
   const uint32_t window = cache_.shape().window();
+  if (window == 0) return path.size();
+  size_t n_found = 0;
+  size_t first_window = 0;  // the unbroken run of window parts that ends here begins there
+  for (size_t n = 1; n <= path.size(); ++n) {
+    if (!path[n - 1]->has_window) first_window = n;
+    if (first_window <= first_page_of_window(window, n * kPageTokens)) n_found = n;
+  }
+  return n_found;
+}
+
+std::vector<PrefixTree::Node*> PrefixTree::path_of(std::span<const Token> tokens) {
   std::vector<Node*> path;
-  size_t n_found = 0;       // pages of the longest beginning that can be continued
-  size_t first_window = 0;  // the unbroken run of window parts that ends the path begins here
   Node* node = root_.get();
   for (; tokens.size() >= kPageTokens; tokens = tokens.subspan(kPageTokens)) {
     node = child_of(*node, tokens.first(kPageTokens));
     if (!node) break;
     path.push_back(node);
-    if (window > 0 && !node->has_window) first_window = path.size();
-    if (first_window <= first_page_of_window(window, path.size() * kPageTokens) || window == 0)
-      n_found = path.size();
   }
-  path.resize(n_found);
+  path.resize(n_continuable(path));
+  return path;
+}
+
+uint32_t PrefixTree::follow(std::span<const Token> tokens, const Mark& mark) {
+  const std::vector<Node*> path = path_of(tokens);
+  if (!path.empty()) path.back()->marks.push_back(mark);
+  return static_cast<uint32_t>(path.size()) * kPageTokens;
+}
+
+Prefix PrefixTree::find(std::span<const Token> tokens) {
+  const uint32_t window = cache_.shape().window();
+  const std::vector<Node*> path = path_of(tokens);
   touch(path.empty() ? root_.get() : path.back());
 
   Prefix prefix;
@@ -73,7 +93,7 @@ Prefix PrefixTree::find(std::span<const Token> tokens) {
   }
   if (window > 0)
     prefix.first_window =
-        std::min(first_page_of_window(window, n_found * kPageTokens), prefix.pages.size());
+        std::min(first_page_of_window(window, path.size() * kPageTokens), prefix.pages.size());
   for (size_t i = prefix.first_window; i < prefix.pages.size(); ++i)
     cache_.hold_window(prefix.pages[i]);
   return prefix;
@@ -176,11 +196,24 @@ void PrefixTree::unlink(Node& node) {
   node.younger->older = node.older;
 }
 
+// Of a node that goes: to what can still be continued before it.
+void PrefixTree::move_marks(const Node& from) {
+  if (from.marks.empty() || !listener_) return;
+  std::vector<Node*> path;
+  for (Node* node = from.parent; node != root_.get(); node = node->parent) path.push_back(node);
+  std::ranges::reverse(path);
+  path.resize(n_continuable(path));
+  const auto n_tokens = static_cast<uint32_t>(path.size()) * kPageTokens;
+  for (const Mark& mark : from.marks)
+    if (listener_(mark, n_tokens) && !path.empty()) path.back()->marks.push_back(mark);
+}
+
 bool PrefixTree::forget_oldest() {
   Node* node = root_->younger;
   while (node != root_.get() && (cache_.references(node->page) > 1 || !node->children.empty()))
     node = node->younger;
   if (node == root_.get()) return false;
+  move_marks(*node);
   let_go(*node);
   unlink(*node);
   --n_nodes_;

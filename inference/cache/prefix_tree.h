@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -53,11 +55,24 @@ class PrefixTree {
   // A reference to a page's window part, in the same way. False when all are in use.
   bool hold_window(PageIndex page);
 
+  // How many of these tokens find() would give; whoever listens is told when it is less, under the
+  // name `mark`, until he says that nobody wants to know any more.
+  struct Mark {
+    uint64_t key;
+    uint32_t place;
+  };
+  using Listener = std::function<bool(const Mark& mark, uint32_t n_tokens)>;
+  void listen(Listener listener) { listener_ = std::move(listener); }
+  uint32_t follow(std::span<const Token> tokens, const Mark& mark);
+
   size_t n_pages() const { return n_nodes_; }
 
  private:
   struct Node;
   static Node* child_of(Node& node, std::span<const Token> page_tokens);
+  std::vector<Node*> path_of(std::span<const Token> tokens);
+  size_t n_continuable(std::span<Node* const> path) const;
+  void move_marks(const Node& from);
   void keep(Node& node, PageIndex page, bool with_window);
   void let_go(Node& node);
   void touch(Node* deepest);
@@ -65,6 +80,7 @@ class PrefixTree {
   bool forget_oldest();
 
   KvCache& cache_;
+  Listener listener_;
   std::unique_ptr<Node> root_;  // holds no page; also the head of the ring of all nodes
   size_t n_nodes_ = 0;
 };

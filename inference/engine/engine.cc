@@ -73,9 +73,10 @@ void Engine::take_up(const Load& request, Result<std::unique_ptr<LoadedModel>> m
   }
   std::shared_ptr<LoadedModel> shared = std::move(*model);
   const ModelFacts& facts = shared->facts;
-  std::atomic<uint64_t>* beat = options_.snapshot ? &options_.snapshot->beat : nullptr;
   residents_.push_back(
-      {shared, std::make_unique<Scheduler>(*shared, options_.clock, options_.emit, beat), load_ms});
+      {shared,
+       std::make_unique<Scheduler>(*shared, options_.clock, options_.emit, options_.snapshot),
+       load_ms});
   log::info("model loaded",
             {{"model", request.model}, {"context", facts.n_context}, {"ms", load_ms}});
   options_.emit(Loaded{request.model, facts, load_ms});
@@ -118,6 +119,8 @@ void Engine::on(const Generate& request) {
         auto prepared = std::make_shared<Prepared>();
         prepared->sequence =
             make_sequence(request, *model, arrived, options_.unix_time_s(), prepared->refusal);
+        if (prepared->sequence)
+          prepared->sequence->prepare_ms = milliseconds_between(arrived, options_.clock());
         return [this, id = request.request, prepared] { take_up(id, std::move(*prepared)); };
       });
 }

@@ -41,8 +41,12 @@ constexpr uint32_t kPrefillRowsUnmeasured = 32;  // beside decoding, before spee
 
 }  // namespace
 
-Scheduler::Scheduler(LoadedModel& model, Clock clock, Emit emit, std::atomic<uint64_t>* beat)
-    : model_(model), clock_(std::move(clock)), emit_(std::move(emit)), beat_(beat) {}
+Scheduler::Scheduler(LoadedModel& model, Clock clock, Emit emit, Snapshot* snapshot)
+    : model_(model),
+      clock_(std::move(clock)),
+      emit_(std::move(emit)),
+      beat_(snapshot ? &snapshot->beat : nullptr),
+      prompts_(model.name, model.prefixes, snapshot ? &snapshot->prefixes : nullptr) {}
 
 void Scheduler::submit(std::unique_ptr<Sequence> sequence) {
   waiting_.push_back(std::move(sequence));
@@ -86,10 +90,7 @@ void Scheduler::step() {
   // Beyond this point the batch is fixed.
   const TimePoint begun = clock_();
   const Result<> computed = forward(shares);
-  uint32_t n_prefill = 0, n_decode = 0;
-  for (const Share& share : shares)
-    (share.sequence->is_decoding() ? n_decode : n_prefill) += share.n_rows;
-  speed_.add(n_prefill, n_decode, milliseconds_between(begun, clock_()) / 1000);
+  speed_.add(work_of(shares), milliseconds_between(begun, clock_()) / 1000);
 
   if (computed)
     advance(shares);
@@ -229,6 +230,17 @@ uint32_t Scheduler::prefill_rows(bool is_beside_decoding) const {
   return static_cast<uint32_t>(std::clamp<double>(rows, kLeastPrefillRows, kStepRows));
 }
 
+StepWork Scheduler::work_of(std::span<const Share> shares) {
+  StepWork work;
+  for (const auto& [sequence, n_rows] : shares) {
+    const double n = n_rows, seen = n * (sequence->n_computed + (n + 1) / 2);
+    (sequence->is_decoding() ? work.decode_rows : work.prefill_rows) += n;
+    (sequence->is_decoding() ? work.decode_context : work.prefill_context) += seen;
+    work.wants_logits = work.wants_logits || n_rows == sequence->n_to_compute();
+  }
+  return work;
+}
+
 Result<> Scheduler::forward(std::span<const Share> shares) {
   rows_.clear();
   tables_.resize(shares.size());
@@ -268,6 +280,7 @@ void Scheduler::advance(std::span<const Share> shares) {
       sequence->is_prompt_remembered = true;
       model_.prefixes.insert(std::span(sequence->tokens).first(sequence->n_computed),
                              sequence->pages, sequence->first_window);
+      prompts_.read(*sequence);
     }
     take_token(*sequence, logits.first(model_.n_vocab));
     logits = logits.subspan(row_size);
@@ -317,7 +330,10 @@ std::optional<TokenLogprob> Scheduler::logprob_of(const Sequence& sequence, Toke
 }
 
 void Scheduler::show(Sequence& sequence, std::vector<StreamDelta> deltas) {
-  for (StreamDelta& delta : deltas) emit_(Delta{sequence.request, std::move(delta)});
+  for (StreamDelta& delta : deltas) {
+    if (sequence.answer) append(*sequence.answer, delta);
+    emit_(Delta{sequence.request, std::move(delta)});
+  }
 }
 
 void Scheduler::report_progress(Sequence& sequence) {
@@ -343,7 +359,10 @@ void Scheduler::finish(Sequence& sequence, FinishReason reason) {
   done.seed = sequence.sampler.seed();
   done.divergence = sequence.divergence;
   emit_(done);
+  const uint32_t n_computed = sequence.n_computed;
   release_pages(sequence, true);
+  sequence.n_computed = n_computed;
+  prompts_.answered(sequence);
   remove(sequence);
 }
 
@@ -384,9 +403,24 @@ void Scheduler::add_to(SnapshotData& data, double load_ms) const {
   mine.n_context = model_.facts.n_context;
   mine.n_running = static_cast<uint32_t>(running_.size());
   mine.n_queued = static_cast<uint32_t>(waiting_.size());
-  for (const auto& sequence : running_)
-    if (!sequence->is_decoding()) mine.n_prefill_left += sequence->n_to_compute();
-  for (const auto& sequence : waiting_) mine.n_prefill_left += sequence->tokens.size();
+  const auto add_prompt = [&](const Sequence& sequence, double n) {
+    mine.n_prefill_left += static_cast<uint64_t>(n);
+    mine.prefill_context_left += n * (sequence.n_computed + n / 2);
+  };
+  for (const auto& sequence : running_) {
+    if (!sequence->is_decoding()) {
+      add_prompt(*sequence, sequence->n_to_compute());
+      continue;
+    }
+    ++mine.n_decoding;
+    mine.decode_context += sequence->n_computed;
+  }
+  for (const auto& sequence : waiting_)
+    add_prompt(*sequence, static_cast<double>(sequence->tokens.size()));
+  mine.rows_alone = prefill_rows(false);
+  mine.rows_beside_decoding = prefill_rows(true);
+  mine.steps = speed_.steps();
+  prompts_.add_to(mine);
   mine.prefill_tokens_per_s = speed_.prefill_tokens_per_s();
   mine.decode_tokens_per_s = speed_.decode_tokens_per_s();
   mine.load_ms = load_ms;

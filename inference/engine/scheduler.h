@@ -16,6 +16,7 @@
 
 #include "engine/clock.h"
 #include "engine/loaded_model.h"
+#include "engine/prompt_memory.h"
 #include "engine/sequence.h"
 #include "engine/speed.h"
 #include "inference/engine_messages.h"
@@ -28,8 +29,9 @@ using Emit = std::function<void(const FromEngine&)>;
 
 class Scheduler {
  public:
-  // `beat` counts up with the layers computed; null: nobody watches.
-  Scheduler(LoadedModel& model, Clock clock, Emit emit, std::atomic<uint64_t>* beat = nullptr);
+  // The snapshot's beat counts up with the layers computed, its index learns what is cached; null:
+  // nobody watches.
+  Scheduler(LoadedModel& model, Clock clock, Emit emit, Snapshot* snapshot = nullptr);
 
   // Queues; nothing is refused for want of room.
   void submit(std::unique_ptr<Sequence> sequence);
@@ -63,6 +65,7 @@ class Scheduler {
   void let_windows_go(Sequence& sequence);
   void preempt_youngest();
   std::vector<Share> plan() const;
+  static StepWork work_of(std::span<const Share> shares);
   Result<> forward(std::span<const Share> shares);
   void compute_alone(std::span<const Share> shares);
   void advance(std::span<const Share> shares);
@@ -88,6 +91,7 @@ class Scheduler {
   std::vector<float> logits_;
   Logprobs logprobs_;
   Speed speed_;
+  PromptMemory prompts_;
 };
 
 }  // namespace hearth::engine

@@ -147,6 +147,10 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
   sequence->n_logprobs = body.n_logprobs;
   sequence->lane = body.lane;
   sequence->explains_cache = body.explains_cache;
+  sequence->points = points_of(body);
+  for (size_t i = 0; i < sequence->points.hashes.size(); ++i)
+    sequence->shapes.push_back(shape_between(body, i));
+  if (!body.prompt) sequence->answer = text_message(Role::assistant, "");
   for (Token token : sequence->tokens) sequence->sampler.accept(token);
   return sequence;
 }

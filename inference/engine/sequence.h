@@ -16,6 +16,7 @@
 #include "engine/text_stream.h"
 #include "grammar/grammar.h"
 #include "inference/engine_messages.h"
+#include "inference/forecast.h"
 #include "sampler/sampler.h"
 
 namespace hearth::engine {
@@ -37,6 +38,11 @@ struct Sequence {
   std::string lane{};
   bool explains_cache = false;
   std::optional<CacheDivergence> divergence{};
+
+  PromptPoints points{};            // of the prompt, for those who forecast
+  std::vector<TextShape> shapes{};  // of what lies before each point
+  std::optional<Message> answer{};  // what a conversation goes on with; null after a bare prompt
+  double prepare_ms = 0;            // rendering and tokenizing
 
   Usage usage{};
   bool was_accepted = false;          // Accepted has been sent

@@ -13,11 +13,16 @@ void blend(double& average, double sample) {
 
 }  // namespace
 
-void Speed::add(uint32_t n_prefill_rows, uint32_t n_decode_rows, double seconds) {
+void Speed::add(const StepWork& work, double seconds) {
+  const auto n_prefill_rows = static_cast<uint32_t>(work.prefill_rows);
+  const auto n_decode_rows = static_cast<uint32_t>(work.decode_rows);
   ++n_steps_;
   n_prefill_ += n_prefill_rows;
   n_decode_ += n_decode_rows;
   if (seconds <= 0) return;
+  StepTerms terms;
+  terms_of(work, terms);
+  steps_.learn(terms, 1000 * seconds);
   if (n_prefill_rows == 0 && n_decode_rows > 0) {
     blend(decode_per_s_, n_decode_rows / seconds);
     blend(decode_step_s_, seconds);
@@ -25,6 +30,14 @@ void Speed::add(uint32_t n_prefill_rows, uint32_t n_decode_rows, double seconds)
     // Reading dominates: charge it with all of the time.
     blend(prefill_per_s_, n_prefill_rows / seconds);
   }
+}
+
+StepModel Speed::steps() const {
+  StepModel model;
+  for (size_t i = 0; i < StepModel::kTerms; ++i) model.ms[i] = steps_.price(i);
+  model.sd = steps_.sd();
+  model.n_seen = steps_.n_seen();
+  return model;
 }
 
 }  // namespace hearth::engine

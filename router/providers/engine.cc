@@ -50,6 +50,17 @@ class EngineProvider : public Provider {
     return state;
   }
 
+  void foresee(const Target& target, const CompletionRequest& request,
+               const engine::PromptPoints& points, TargetState& state) const override {
+    const auto estimate = engine_.estimate(target.model, request, points);
+    if (!estimate) return;
+    const auto spread = [](const engine::Band& band) { return Spread{band.mean, band.sd}; };
+    state.forecast = Forecast{.n_prompt = estimate->n_prompt,
+                              .n_cached = estimate->n_cached,
+                              .ttft_ms = spread(estimate->ttft_ms),
+                              .token_ms = spread(estimate->token_ms)};
+  }
+
   Task<Answer> complete(const Target& target, RouteRequest request, DeltaSink sink) override {
     const std::string wrong = why_not(needs_of(request.body), lacks_);
     if (!wrong.empty()) co_return Error{Errc::unsupported, "the engine " + wrong};

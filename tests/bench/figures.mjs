@@ -9,6 +9,11 @@ export const hearth = process.env.HEARTH_BINARY ?? path.join(root, 'build/bin/he
 
 export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
+export function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+}
+
 // The largest of the values below which the true median lies with at most 5 % probability, whatever their
 // distribution: the k-th smallest, where a fair coin shows heads less than k times out of n that rarely.
 export function lowerBoundOfMedian(values) {

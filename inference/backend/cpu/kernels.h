@@ -7,11 +7,11 @@
 //
 // Quantized products are defined exactly, so that every path gives the same bits. With w = d q + m
 // in each block, in order of K,
-//   y = fma(float(isum) * d_x, d, y)   and, where the format has a minimum or an offset m,
+//   y = fma(float(isum) * d_x, d, y)   and, where the format has a minimum m,
 //   y = fma(m, scaled_sum_x, y)
-// where isum is the block's exact integer dot product (with the scales of its parts, in blocks of
-// 256, whose minima are an integer sum of their own). Float products and softmax are the same on
-// avx2 and avx512, and differ from scalar in the last bits.
+// where isum is the block's exact integer dot product (with the offset of its elements; in blocks
+// of 256 with the scales of its parts, whose minima are an integer sum of their own). Float
+// products and softmax are the same on avx2 and avx512, and differ from scalar in the last bits.
 #pragma once
 
 #include <cstddef>

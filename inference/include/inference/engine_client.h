@@ -17,6 +17,7 @@
 #include "inference/completion.h"
 #include "inference/engine_messages.h"
 #include "inference/engine_snapshot.h"
+#include "inference/forecast.h"
 #include "support/result.h"
 #include "support/task.h"
 
@@ -62,6 +63,11 @@ class EngineClient {
 
   // What a model makes of texts: tokens, a rendered conversation, embeddings. Loads it if needed.
   Task<Result<Answered>> ask(ModelSpec spec, Query query);
+  // Of the newest answer that had a forecast: what it said and what came.
+  struct Checked {
+    double forecast_ms = 0, measured_ms = 0;
+  };
+  Checked last_forecast() const;
 
   struct LoadedModel {
     std::string model;
@@ -71,6 +77,10 @@ class EngineClient {
   std::vector<LoadedModel> loaded() const;
   SnapshotData snapshot() const;  // zeros while no child runs
   ModelState state_of(const std::string& model) const;
+  // Of a request as complete() would be given it. Nothing while the model is not loaded or has not
+  // answered yet.
+  std::optional<Estimate> estimate(const std::string& model, const CompletionRequest& request,
+                                   const PromptPoints& points) const;
   int pid() const;  // -1 while no child runs
   uint64_t n_crashes() const;
 

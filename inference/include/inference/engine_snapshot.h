@@ -9,6 +9,9 @@
 #include <cstdint>
 #include <string_view>
 
+#include "inference/forecast.h"
+#include "inference/prefix_index.h"
+
 namespace hearth::engine {
 
 // One loaded model.
@@ -20,6 +23,16 @@ struct ModelSnapshot {
   uint64_t n_prefill_left = 0;  // prompt tokens still to read
   double prefill_tokens_per_s = 0, decode_tokens_per_s = 0;  // 0 while unknown
   double load_ms = 0;                                        // how long loading it took
+  // For forecasts (forecast.h).
+  uint32_t n_decoding = 0;          // of n_running
+  double decode_context = 0;        // positions that a step of theirs reads
+  double prefill_context_left = 0;  // sum over n_prefill_left of the positions each will see
+  double rows_alone = 0, rows_beside_decoding = 0;  // prompt tokens that a step takes
+  double prepare_ms_per_token = 0;                  // rendering and tokenizing
+  StepModel steps;
+  TextModel text;
+
+  std::string_view name() const;  // bounded, whatever is in `model`
 };
 
 inline constexpr uint32_t kMaxSnapshotModels = 16;
@@ -47,6 +60,7 @@ struct Snapshot {
   // Counts what the engine thread has done: turns of its loop, layers of a pass. One that has work
   // and does not count for long hangs.
   std::atomic<uint64_t> beat{0};
+  PrefixIndex prefixes;
   SnapshotData data;
 };
 

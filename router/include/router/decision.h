@@ -204,6 +204,19 @@ struct Candidate {
   }
 };
 
+// What a target says this request will take there.
+struct Forecast {
+  uint32_t n_prompt = 0, n_cached = 0;  // tokens; cached ones are not read again
+  Spread ttft_ms;                       // to the first token, waiting included
+  Spread token_ms;                      // for each one after it
+  static void fields(auto& self, auto&& field) {
+    field("promptTokens", self.n_prompt);
+    field("cachedTokens", self.n_cached);
+    field("ttftMs", self.ttft_ms);
+    field("tokenMs", self.token_ms);
+  }
+};
+
 // What is known about a target at this moment.
 struct TargetState {
   Needs lacks;                      // what it cannot honour
@@ -211,7 +224,8 @@ struct TargetState {
   double queue_ms = 0;              // work in front of this request
   double prefill_tokens_per_s = 0;  // 0: use the prior
   double decode_tokens_per_s = 0;
-  uint32_t n_context = 0;  // of the loaded model; 0: use Target's
+  uint32_t n_context = 0;            // of the loaded model; 0: use Target's
+  std::optional<Forecast> forecast;  // goes over the speeds
   Belief belief;
   Means means;
   static void fields(auto& self, auto&& field) {
@@ -221,6 +235,7 @@ struct TargetState {
     field("prefillTokensPerS", self.prefill_tokens_per_s);
     field("decodeTokensPerS", self.decode_tokens_per_s);
     field("context", self.n_context);
+    field("forecast", self.forecast);
     field.or_default("belief", self.belief);
     field.or_default("means", self.means);
   }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "inference/completion.h"
+#include "inference/forecast.h"
 #include "router/decision.h"
 #include "router/policy.h"
 #include "support/task.h"
@@ -31,6 +32,10 @@ class Provider {
 
   // How things stand with a target, for the decision. Asks nobody and waits for nobody.
   virtual TargetState state(const Target& target) const = 0;
+
+  // Adds what it can tell of this very request (TargetState::forecast), in the same way.
+  virtual void foresee(const Target& /*target*/, const CompletionRequest& /*request*/,
+                       const engine::PromptPoints& /*points*/, TargetState& /*state*/) const {}
 
   // Streams deltas, then gives the answer. What the target cannot honour is Errc::unsupported.
   // Cancelling the awaiting task stops the work.

@@ -61,7 +61,8 @@ class Router : public Completer {
                         std::function<void(const Decision&)> on_decision) override;
 
  private:
-  DecisionRecord decide_on(const RequestFacts& facts, const std::shared_ptr<const Policy>& policy);
+  DecisionRecord decide_on(const RouteRequest& request,
+                           const std::shared_ptr<const Policy>& policy);
   Task<Answer> carry_out(const DecisionRecord& record, std::shared_ptr<const Policy> policy,
                          RouteRequest request, DeltaSink sink);
 

@@ -206,5 +206,23 @@ TEST_F(WindowedTree, WindowsRunOutBeforePagesDo) {
   windowed.release(page);
 }
 
+TEST_F(PrefixTreeTest, WhoFollowsABeginningHearsHowMuchIsLeft) {
+  std::vector<std::pair<uint64_t, uint32_t>> heard;
+  prefixes.listen([&](const PrefixTree::Mark& mark, uint32_t n_tokens) {
+    heard.emplace_back(mark.key, n_tokens);
+    return mark.key != 2;  // nobody wants to know of that one any more
+  });
+  remember(tokens({100, 200, 300}));
+  EXPECT_EQ(prefixes.follow(tokens({100, 200, 300}, 5), {.key = 1, .place = 0}), 3 * kPage);
+  EXPECT_EQ(prefixes.follow(tokens({100, 200, 300}), {.key = 2, .place = 0}), 3 * kPage);
+  EXPECT_EQ(prefixes.follow(tokens({100}, 9), {.key = 3, .place = 0}), kPage);
+  EXPECT_EQ(prefixes.follow(tokens({500}), {.key = 4, .place = 0}), 0u);
+  give_back(take(4));  // one page has to go
+  EXPECT_THAT(heard, ElementsAre(std::pair(1, 2 * kPage), std::pair(2, 2 * kPage)));
+  heard.clear();
+  give_back(take(6));  // all have
+  EXPECT_THAT(heard, ElementsAre(std::pair(1, kPage), std::pair(3, 0), std::pair(1, 0)));
+}
+
 }  // namespace
 }  // namespace hearth

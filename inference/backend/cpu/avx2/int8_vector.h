@@ -39,6 +39,11 @@ struct Avx2 {
   static Ints shift_right(Ints v) {
     return _mm256_srli_epi16(v, n);
   }
+  // Of 32-bit words.
+  template <int n>
+  static Ints shift_right_signed(Ints v) {
+    return _mm256_srai_epi32(v, n);
+  }
   static Ints look_up(Ints table, Ints code) { return _mm256_shuffle_epi8(table, code); }
   static Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
   static Ints subtract(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }

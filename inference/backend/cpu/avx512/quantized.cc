@@ -44,6 +44,10 @@ struct Avx512 {
   static Ints shift_right(Ints v) {
     return _mm512_srli_epi16(v, n);
   }
+  template <int n>
+  static Ints shift_right_signed(Ints v) {
+    return _mm512_srai_epi32(v, n);
+  }
   static Ints look_up(Ints table, Ints code) { return _mm512_shuffle_epi8(table, code); }
   static Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
   static Ints subtract(Ints a, Ints b) { return _mm512_sub_epi32(a, b); }

@@ -34,11 +34,13 @@ void read_fifth_bits(const uint8_t* qh, Block32& out) {
 }
 
 // w = d * (q - offset)
-void subtract(float offset, Block32& out) { out.m = -offset * out.d; }
+void subtract(int32_t offset, Block32& out) {
+  for (int32_t& q : out.q) q -= offset;
+}
 
 struct Q4_0 {
   static constexpr size_t kBytes = 18;
-  static constexpr bool kHasMin = true;
+  static constexpr bool kHasMin = false;
   static void read(const uint8_t* block, Block32& out) {
     out.d = load_f16(block);
     read_nibbles(block + 2, out);
@@ -58,7 +60,7 @@ struct Q4_1 {
 
 struct Q5_0 {
   static constexpr size_t kBytes = 22;
-  static constexpr bool kHasMin = true;
+  static constexpr bool kHasMin = false;
   static void read(const uint8_t* block, Block32& out) {
     out.d = load_f16(block);
     read_nibbles(block + 6, out);
@@ -87,16 +89,15 @@ struct Q8_0 {
   }
 };
 
-// Doubled values of the codes, plus 12 so that none is negative.
+// Doubled values of the codes.
 struct MXFP4 {
   static constexpr size_t kBytes = 17;
-  static constexpr bool kHasMin = true;
+  static constexpr bool kHasMin = false;
   static void read(const uint8_t* block, Block32& out) {
-    constexpr uint8_t kValues[] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+    constexpr int32_t kValues[] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
     out.d = std::ldexp(1.0f, block[0] - 128);
     read_nibbles(block + 1, out);
     for (int32_t& q : out.q) q = kValues[q];
-    subtract(12, out);
   }
 };
 

@@ -51,7 +51,9 @@ inline typename V::Ints pairs_of_bits(typename V::Ints bits) {
   return V::bits_and(moved, V::bytes(48));
 }
 
-// --- Blocks of 32: w = d * q + m ---
+// --- Blocks of 32: w = d * (q - offset) + m ---
+//
+// kOffset: a power of two; it joins the integer sum, exactly. kHasMin: the format has its own m.
 
 template <class V>
 struct ScaleAndMin {
@@ -78,20 +80,16 @@ template <class V, size_t at, class Use>
 }
 
 // d, m where the format has its own, fifth bits where it has them, nibbles. Without an m of its own
-// the elements are around zero: m = -d times half their range.
+// the elements are around zero.
 template <bool has_m, bool has_fifth>
 struct Nibbles {
   static constexpr size_t kQuantsAt = 2 + (has_m ? 2 : 0) + (has_fifth ? 4 : 0);
   static constexpr size_t kBytes = kQuantsAt + 16;
-  static constexpr int kMax = has_fifth ? 31 : 15;
-  static constexpr bool kHasMin = true;
+  static constexpr int kMax = has_fifth ? 31 : 15, kOffset = has_m ? 0 : (kMax + 1) / 2;
+  static constexpr bool kHasMin = has_m;
   template <class V>
   static ScaleAndMin<V> scales(const uint8_t* block) {
-    const typename V::Floats d = V::halves(block);
-    if constexpr (has_m)
-      return {d, V::halves(block + 2 * V::kRows)};
-    else
-      return {d, V::multiply(d, V::floats(-(kMax + 1) / 2))};
+    return {V::halves(block), has_m ? V::halves(block + 2 * V::kRows) : V::floats(0)};
   }
   template <class V, class Use>
   [[gnu::always_inline]] static void groups(const uint8_t* block, const Use& use) {
@@ -109,7 +107,7 @@ using Q5_1 = Nibbles<true, true>;
 
 struct Q8_0 {
   static constexpr size_t kBytes = 34;
-  static constexpr int kMax = 0;
+  static constexpr int kMax = 0, kOffset = 0;
   static constexpr bool kHasMin = false;
   template <class V>
   static ScaleAndMin<V> scales(const uint8_t* block) {
@@ -122,20 +120,19 @@ struct Q8_0 {
   }
 };
 
-// The doubled values of the codes plus 12, so that none is negative.
+// The doubled values of the codes plus 16, so that none is negative.
 struct MXFP4 {
   static constexpr size_t kBytes = 17;
-  static constexpr int kMax = 24;
-  static constexpr bool kHasMin = true;
+  static constexpr int kMax = 28, kOffset = 16;
+  static constexpr bool kHasMin = false;
   template <class V>
   static ScaleAndMin<V> scales(const uint8_t* block) {
-    const typename V::Floats d = V::half_exponents(block);
-    return {d, V::multiply(d, V::floats(-12))};
+    return {V::half_exponents(block), V::floats(0)};
   }
   template <class V, class Use>
   [[gnu::always_inline]] static void groups(const uint8_t* block, const Use& use) {
-    alignas(16) static constexpr uint8_t kValues[] = {12, 13, 14, 15, 16, 18, 20, 24,
-                                                      12, 11, 10, 9,  8,  6,  4,  0};
+    alignas(16) static constexpr uint8_t kValues[] = {16, 17, 18, 19, 20, 22, 24, 28,
+                                                      16, 15, 14, 13, 12, 10, 8,  4};
     const typename V::Ints table = V::repeat_16(kValues);
     each_nibble_group<V, 1>(block, [&]<int i, int g>(typename V::Ints code, Int<i>, Int<g>) {
       use(V::look_up(table, code), Int<i>{}, Int<g>{});

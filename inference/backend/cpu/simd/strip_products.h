@@ -24,6 +24,9 @@ constexpr int fold_of(int max) {
   return n >= 8 ? 8 : n >= 4 ? 4 : 2;
 }
 
+// From 128 times something to `offset` times it.
+constexpr int shift_to(int offset) { return offset == 128 ? 0 : 1 + shift_to(2 * offset); }
+
 // Asks for what lies ahead of a block, a block's worth at a time: the hardware alone fetches too
 // late to use all of memory's bandwidth. A whole panel is not bound by memory.
 template <int n, size_t block_bytes>
@@ -64,18 +67,27 @@ void multiply_32(const uint8_t* block, size_t k, const uint8_t* x, float* y, siz
   constexpr int kFold = V::kSumsInInt16 ? fold_of(Format::kMax) : 8;
   // Without a signed instruction, 128 is added to signed weights, and taken from their sums.
   constexpr bool kIsMoved = Format::kMax == 0 && !V::kSumsInInt16;
+  constexpr int kOffset = kIsMoved ? 128 : Format::kOffset;
   typename V::Floats acc[n];
   for (auto& a : acc) a = V::zeros();
   for (size_t b = 0; b < k / 32; b++) {
     fetch_ahead<n, V::kRows * Format::kBytes>(block);
     Sums<V, n> sums;
     for (int c = 0; c < n; c++) {
-      sums.sum[c] = kIsMoved ? V::broadcast_4(x + n * kPanel32.offset_128 + 4 * c) : V::bytes(0);
+      sums.sum[c] = V::bytes(0);
+      if constexpr (kOffset != 0)
+        sums.sum[c] = V::template shift_right_signed<shift_to(kOffset)>(
+            V::broadcast_4(x + n * kPanel32.offset_128 + 4 * c));
     }
     Format::template groups<V>(block, [&]<int i, int g>(typename V::Ints w, Int<i>, Int<g>) {
       if constexpr (kIsMoved) w = V::bits_xor(w, V::bytes(128));
-      add_group<V, Format::kMax, kFold>(sums, w, x, Int<i>{}, Int<g>{},
-                                        [](typename V::Partial p) { return V::widen(p); });
+      if constexpr (V::kSumsInInt16) {
+        add_group<V, Format::kMax, kFold>(sums, w, x, Int<i>{}, Int<g>{},
+                                          [](typename V::Partial p) { return V::widen(p); });
+      } else {
+        for (int c = 0; c < n; c++)
+          sums.sum[c] = V::add_products(sums.sum[c], w, V::broadcast_4(x + 4 * (n * g + c)));
+      }
     });
     const ScaleAndMin<V> weight = Format::template scales<V>(block);
     for (int c = 0; c < n; c++) {
