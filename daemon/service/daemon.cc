@@ -137,16 +137,20 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       router_({[this](router::TargetKind kind) -> router::Provider& {
                  return kind == router::TargetKind::engine ? *local_ : *remote_;
                },
-               [this] { return catalog_.policy(); }, journal_, &labeller_, &egress_, ledger_.get()}),
+               [this] {
+                 catalog_.set_tokens(clients_.list());
+                 return catalog_.policy();
+               },
+               journal_, &labeller_, &egress_, ledger_.get()}),
       sessions_(loop.get_executor(), *store_, router_),
       session_methods_(sessions_, *store_),
       wires_(router_, catalog_, engine_),
       system_methods_(
           {catalog_, engine_, metrics_, *ledger_, [this] { return config_; },
            [this] { return reload_config(); }, [this] { return rotate_token(); },
-           [this] { server_.cut_revoked(); },
-           [this](bool drain) { ask_to_stop(drain); }, [this] { return server_.n_connections(); },
-           [this] { return dispatcher_.describe(); }, HEARTH_VERSION, url_, socket_path_}),
+           [this] { server_.cut_revoked(); }, [this](bool drain) { ask_to_stop(drain); },
+           [this] { return server_.n_connections(); }, [this] { return dispatcher_.describe(); },
+           HEARTH_VERSION, url_, socket_path_}),
       token_(std::move(token)),
       clients_(path::join(options_.folders.state, "tokens.json")),
       gate_(token_, {.allowed_origins = config_->server.allowed_origins}, &clients_),
@@ -163,11 +167,12 @@ void Daemon::bind_http() {
                 [this](transport::HttpRequest request, transport::HttpResponder& responder) {
                   return answer_health(std::move(request), responder);
                 });
-  server_.route("GET", "/metrics",
-                [this](transport::HttpRequest request, transport::HttpResponder& responder) {
-                  return answer_metrics(std::move(request), responder);
-                },
-                transport::Access::owner);
+  server_.route(
+      "GET", "/metrics",
+      [this](transport::HttpRequest request, transport::HttpResponder& responder) {
+        return answer_metrics(std::move(request), responder);
+      },
+      transport::Access::owner);
   wires_.bind(server_);
   server_.websocket("/hearth",
                     [this](transport::HttpRequest request, transport::WebSocket& socket) {

@@ -86,6 +86,10 @@ Task<> WireHandlers::answer(const wire::Dialect& dialect, HttpRequest request,
   facts.origin = enum_from_name<router::Origin>(dialect.name).value_or(router::Origin::chat);
   facts.task = asked->body.prompt ? router::TaskClass::completion : router::TaskClass::chat;
   if (auto labels = request.header("x-hearth-labels")) facts.labels = split_labels(*labels);
+  // As its budget is called; what is no name is none.
+  constexpr size_t kMaxProject = 128;
+  if (auto project = request.header("x-hearth-project"); project && project->size() <= kMaxProject)
+    facts.project = *project;
   if (request.client) {
     facts.token = request.client->name;
     for (const std::string& label : request.client->labels) facts.labels.push_back(label);
@@ -147,8 +151,7 @@ std::vector<wire::ListedModel> WireHandlers::models() {
 // Anthropic's clients say which version of the wire they mean, and get its shape.
 Task<> WireHandlers::list_models(HttpRequest request, HttpResponder& responder) {
   const bool is_anthropic = request.header("anthropic-version").has_value();
-  std::string text =
-      is_anthropic ? wire::anthropic_list(models()) : wire::openai_list(models());
+  std::string text = is_anthropic ? wire::anthropic_list(models()) : wire::openai_list(models());
   (void)co_await responder.respond(200, "application/json", std::move(text));
 }
 
