@@ -139,8 +139,11 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       router_({[this](router::TargetKind kind) -> router::Provider& {
                  return kind == router::TargetKind::engine ? *local_ : *remote_;
                },
-               [this] { return catalog_.policy(); }, journal_, &labeller_, &egress_,
-               ledger_.get()}),
+               [this] {
+                 catalog_.set_tokens(clients_.list());
+                 return catalog_.policy();
+               },
+               journal_, &labeller_, &egress_, ledger_.get()}),
       sessions_(loop.get_executor(), *store_, router_),
       session_methods_(sessions_, *store_),
       wires_(router_, catalog_, engine_),

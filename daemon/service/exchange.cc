@@ -7,6 +7,7 @@
 #include <chrono>
 #include <utility>
 
+#include "router/money.h"
 #include "support/id.h"
 
 namespace hearth {
@@ -91,7 +92,8 @@ Task<> Exchange::run() {
       outcome_->error().n_context == 0) {
     Failure failure = outcome_->error();
     failure.n_context = services_.widest_context();
-    const uint64_t n_prompt = std::max<uint64_t>(n_prompt_estimate_, failure.n_context + uint64_t{1});
+    const uint64_t n_prompt =
+        std::max<uint64_t>(n_prompt_estimate_, failure.n_context + uint64_t{1});
     failure.n_prompt = static_cast<uint32_t>(std::min<uint64_t>(n_prompt, UINT32_MAX));
     outcome_ = std::move(failure);
   }
@@ -102,7 +104,10 @@ Task<> Exchange::answer_whole() {
   co_await run();
   if (!*outcome_) co_return co_await refuse();
   std::string body = asked_.shape->whole(head_, **outcome_);
-  (void)co_await responder_.respond(200, "application/json", std::move(body), headers());
+  Headers lines = headers();
+  if (auto cost = (*outcome_)->usage.cost_pico)
+    lines.push_back({"x-hearth-cost-usd", router::to_text(router::PicoUsd(*cost))});
+  (void)co_await responder_.respond(200, "application/json", std::move(body), std::move(lines));
 }
 
 Task<> Exchange::answer_stream() {
@@ -195,8 +200,8 @@ Headers Exchange::headers() const {
     lines.push_back({"x-hearth-reason", header_safe(decision_.reason)});
   }
   if (!asked_.left_out.empty())
-    lines.push_back({"x-hearth-left-out",
-                     header_safe(fmt::format("{}", fmt::join(asked_.left_out, "; ")))});
+    lines.push_back(
+        {"x-hearth-left-out", header_safe(fmt::format("{}", fmt::join(asked_.left_out, "; ")))});
   return lines;
 }
 

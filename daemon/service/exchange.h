@@ -29,8 +29,8 @@ class Exchange {
   Exchange(net::any_io_executor executor, const wire::Dialect& dialect, const Services& services,
            transport::HttpResponder& responder);
 
-  // Every answer carries the request's id, and once decided x-hearth-target and x-hearth-reason; an
-  // error says in x-hearth-error-source whether Hearth or a provider speaks.
+  // Every answer carries the request's id, and once decided x-hearth-target and x-hearth-reason; a
+  // whole one x-hearth-cost-usd, what it cost; an error says in x-hearth-error-source whether Hearth or a provider speaks.
   Task<> answer(wire::Asked asked, router::RequestFacts facts);
   Task<> refuse(Failure failure, std::string request_id);
 

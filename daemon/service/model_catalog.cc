@@ -35,6 +35,12 @@ void ModelCatalog::set_config(std::shared_ptr<const Config> config) {
   store_time_ns_ = -1;
 }
 
+void ModelCatalog::set_tokens(const transport::ClientTokens::List& tokens) {
+  if (tokens == tokens_) return;
+  tokens_ = tokens;
+  store_time_ns_ = -1;
+}
+
 void ModelCatalog::refresh() {
   struct stat info{};
   int64_t time_ns = 0;
@@ -64,6 +70,14 @@ void ModelCatalog::refresh() {
   for (const ModelConfig& model : config_->models)
     for (const std::string& alias : model.aliases)
       if (!has_target(*policy, alias)) policy->targets.push_back(engine_target(alias, model.name));
+  for (const auto& token : tokens_) {
+    if (!token->budget_usd) continue;
+    router::Budget& budget = policy->budgets.emplace_back();
+    budget.scope = "token:" + token->name;
+    budget.usd = *token->budget_usd;
+    budget.per = enum_from_name<router::Per>(token->budget_per)
+                     .value_or(router::period_of(budget.scope).value_or(router::Per::month));
+  }
   policy_ = std::move(policy);
 }
 

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "inference/engine_client.h"
 #include "models/store.h"
+#include "net/client_tokens.h"
 #include "router/policy.h"
 
 namespace hearth {
@@ -35,6 +36,8 @@ class ModelCatalog {
 
   const std::vector<models::StoredModel>& stored();
   void set_config(std::shared_ptr<const Config> config);
+  // Whose budgets stand beside the policy's own.
+  void set_tokens(const transport::ClientTokens::List& tokens);
 
  private:
   void refresh();
@@ -43,6 +46,7 @@ class ModelCatalog {
   std::shared_ptr<const Config> config_;
   int64_t store_time_ns_ = -1;
   std::vector<models::StoredModel> stored_;
+  transport::ClientTokens::List tokens_;
   std::shared_ptr<const router::Policy> policy_;
 };
 

@@ -95,6 +95,10 @@ Task<> WireHandlers::answer(const wire::Dialect& dialect, HttpRequest request,
     asked->body.explains_cache = true;
   facts.task = is_completion ? router::TaskClass::completion : router::TaskClass::chat;
   if (auto labels = request.header("x-hearth-labels")) facts.labels = split_labels(*labels);
+  // As its budget is called; what is no name is none.
+  constexpr size_t kMaxProject = 128;
+  if (auto project = request.header("x-hearth-project"); project && project->size() <= kMaxProject)
+    facts.project = *project;
   if (request.client) {
     facts.token = request.client->name;
     for (const std::string& label : request.client->labels) facts.labels.push_back(label);

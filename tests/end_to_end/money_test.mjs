@@ -95,7 +95,12 @@ async function settled(n) {
 }
 
 test('what an answer cost is in the ledger, to the pico-dollar', async () => {
-  for (let i = 0; i < 5; ++i) assert.equal((await ask()).status, 200);
+  for (let i = 0; i < 5; ++i) {
+    const before = upstream.bill;
+    const answer = await ask();
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get('x-hearth-cost-usd'), usdOf(upstream.bill - before));
+  }
   const rows = await settled(5);
   assert.equal(rows.reduce((sum, row) => sum + picoOf(row.costUsd), 0n), upstream.bill);
   const { total, sums } = ledger();
