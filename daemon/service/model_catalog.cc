@@ -35,6 +35,11 @@ void ModelCatalog::set_config(std::shared_ptr<const Config> config) {
   store_time_ns_ = -1;
 }
 
+void ModelCatalog::set_token_budgets(std::vector<router::Budget> budgets) {
+  token_budgets_ = std::move(budgets);
+  store_time_ns_ = -1;
+}
+
 void ModelCatalog::refresh() {
   struct stat info{};
   int64_t time_ns = 0;
@@ -45,6 +50,7 @@ void ModelCatalog::refresh() {
   stored_ = store_.list();
 
   auto policy = std::make_shared<router::Policy>(config_->policy);
+  policy->budgets.insert(policy->budgets.end(), token_budgets_.begin(), token_budgets_.end());
   std::vector<std::string> names;
   for (const ModelConfig& model : config_->models)
     if (!model.path.empty() || store_.find(model.name)) names.push_back(model.name);

@@ -35,12 +35,15 @@ class ModelCatalog {
 
   const std::vector<models::StoredModel>& stored();
   void set_config(std::shared_ptr<const Config> config);
+  // What named tokens may spend, beside the policy's own budgets.
+  void set_token_budgets(std::vector<router::Budget> budgets);
 
  private:
   void refresh();
 
   models::Store store_;
   std::shared_ptr<const Config> config_;
+  std::vector<router::Budget> token_budgets_;
   int64_t store_time_ns_ = -1;
   std::vector<models::StoredModel> stored_;
   std::shared_ptr<const router::Policy> policy_;
