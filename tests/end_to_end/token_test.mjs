@@ -114,6 +114,11 @@ test('an expired token is refused and says so', async () => {
   assert.match(works(token('list')).out, /old .*\(over\)/);
 });
 
+test('a label that the policy does not know is told', () => {
+  const run = works(token('create', 'typo', '--label', 'clsoed'));
+  assert.match(run.err, /note: the policy has no \[\[label\]\] named "clsoed"/);
+});
+
 test('wrong names, budgets and ends are refused with what was expected', () => {
   const refused = (args, message) => {
     const run = token('create', ...args);
