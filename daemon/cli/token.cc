@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -11,6 +12,7 @@
 #include "cli/rpc_client.h"
 #include "cli/terminal.h"
 #include "cli/token_terms.h"
+#include "config/config.h"
 #include "daemon/protocol/model.h"
 #include "net/auth.h"
 #include "net/client_tokens.h"
@@ -65,6 +67,16 @@ json::Object row_of(const ClientToken& token) {
   return row;
 }
 
+// A label that the policy does not know keeps nothing at home: worth a word.
+void note_unknown_labels(const Common& common, const std::vector<std::string>& labels) {
+  const auto config = load_config(common.config_files);
+  if (!config) return;
+  for (const std::string& label : labels)
+    if (std::ranges::find(config->policy.labels, label, &router::LabelRule::name) ==
+        config->policy.labels.end())
+      fmt::print(stderr, "note: the policy has no [[label]] named \"{}\"\n", printable(label));
+}
+
 struct CreateOptions {
   std::string name;
   std::vector<std::string> labels;
@@ -89,6 +101,7 @@ int create(const Common& common, const CreateOptions& options) {
   auto text = tokens_of(common).create(token, now_ms());
   if (!text) return fail(text.error());
   tell_daemon(common);
+  note_unknown_labels(common, token.labels);
   if (common.json) {
     json::Object row = row_of(token);
     row["createdMs"] = now_ms();

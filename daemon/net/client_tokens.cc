@@ -128,6 +128,7 @@ bool ClientTokens::refresh() {
   fault_.reset();
   if (!list) fault_ = list.error();
   list_ = list ? std::move(*list) : List{};
+  if (tell_) tell_(list_);
   return true;
 }
 

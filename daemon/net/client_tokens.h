@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,6 +54,8 @@ class ClientTokens {
 
   // Reads the file again when it has changed. True: the list is another one.
   bool refresh();
+  // Called by refresh() with every other list.
+  void on_change(std::function<void(const List&)> tell) { tell_ = std::move(tell); }
   const List& list() const { return list_; }
   // Why nobody is let in, when that is so.
   const std::optional<Error>& fault() const { return fault_; }
@@ -68,6 +71,7 @@ class ClientTokens {
   List list_;
   struct stat seen_{};
   std::optional<Error> fault_;
+  std::function<void(const List&)> tell_;
 };
 
 }  // namespace hearth::transport

@@ -48,6 +48,18 @@ bool needs_restart(const Config& now, const Config& next) {
          now.log.keep != next.log.keep;
 }
 
+std::vector<router::Budget> budgets_of(const transport::ClientTokens::List& clients) {
+  std::vector<router::Budget> budgets;
+  for (const auto& client : clients) {
+    if (!client->budget_usd) continue;
+    router::Budget& budget = budgets.emplace_back();
+    budget.scope = "token:" + client->name;
+    budget.usd = *client->budget_usd;
+    budget.per = enum_from_name<router::Per>(client->budget_per).value_or(router::Per::month);
+  }
+  return budgets;
+}
+
 // Everything that lives as long as the daemon serves. Members stand in order of dependence.
 class Daemon {
  public:
@@ -139,11 +151,8 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       router_({[this](router::TargetKind kind) -> router::Provider& {
                  return kind == router::TargetKind::engine ? *local_ : *remote_;
                },
-               [this] {
-                 catalog_.set_tokens(clients_.list());
-                 return catalog_.policy();
-               },
-               journal_, &labeller_, &egress_, ledger_.get()}),
+               [this] { return catalog_.policy(); }, journal_, &labeller_, &egress_,
+               ledger_.get()}),
       sessions_(loop.get_executor(), *store_, router_),
       session_methods_(sessions_, *store_),
       wires_(router_, catalog_, engine_),
@@ -151,9 +160,12 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       system_methods_(
           {catalog_, engine_, metrics_, *ledger_, [this] { return config_; },
            [this] { return reload_config(); }, [this] { return rotate_token(); },
-           [this] { server_.cut_revoked(); }, [this](bool drain) { ask_to_stop(drain); },
-           [this] { return server_.n_connections(); }, [this] { return dispatcher_.describe(); },
-           HEARTH_VERSION, url_, socket_path_}),
+           [this] {
+             clients_.refresh();
+             server_.cut_revoked();
+           },
+           [this](bool drain) { ask_to_stop(drain); }, [this] { return server_.n_connections(); },
+           [this] { return dispatcher_.describe(); }, HEARTH_VERSION, url_, socket_path_}),
       token_(std::move(token)),
       clients_(path::join(options_.folders.state, "tokens.json")),
       gate_(token_, {.allowed_origins = config_->server.allowed_origins}, &clients_),
@@ -161,6 +173,10 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       listener_(std::move(listener)),
       tasks_(loop.get_executor()),
       stop_(loop.get_executor(), net::steady_timer::time_point::max()) {
+  clients_.on_change([this](const transport::ClientTokens::List& clients) {
+    catalog_.set_token_budgets(budgets_of(clients));
+  });
+  clients_.refresh();
   bind_http();
   bind_rpc();
 }

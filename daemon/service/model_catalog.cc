@@ -35,9 +35,8 @@ void ModelCatalog::set_config(std::shared_ptr<const Config> config) {
   store_time_ns_ = -1;
 }
 
-void ModelCatalog::set_tokens(const transport::ClientTokens::List& tokens) {
-  if (tokens == tokens_) return;
-  tokens_ = tokens;
+void ModelCatalog::set_token_budgets(std::vector<router::Budget> budgets) {
+  token_budgets_ = std::move(budgets);
   store_time_ns_ = -1;
 }
 
@@ -51,6 +50,7 @@ void ModelCatalog::refresh() {
   stored_ = store_.list();
 
   auto policy = std::make_shared<router::Policy>(config_->policy);
+  policy->budgets.insert(policy->budgets.end(), token_budgets_.begin(), token_budgets_.end());
   std::vector<std::string> names;
   for (const ModelConfig& model : config_->models)
     if (!model.path.empty() || store_.find(model.name)) names.push_back(model.name);
@@ -70,14 +70,6 @@ void ModelCatalog::refresh() {
   for (const ModelConfig& model : config_->models)
     for (const std::string& alias : model.aliases)
       if (!has_target(*policy, alias)) policy->targets.push_back(engine_target(alias, model.name));
-  for (const auto& token : tokens_) {
-    if (!token->budget_usd) continue;
-    router::Budget& budget = policy->budgets.emplace_back();
-    budget.scope = "token:" + token->name;
-    budget.usd = *token->budget_usd;
-    budget.per = enum_from_name<router::Per>(token->budget_per)
-                     .value_or(router::period_of(budget.scope).value_or(router::Per::month));
-  }
   policy_ = std::move(policy);
 }
 

@@ -36,17 +36,17 @@ class ModelCatalog {
 
   const std::vector<models::StoredModel>& stored();
   void set_config(std::shared_ptr<const Config> config);
-  // Whose budgets stand beside the policy's own.
-  void set_tokens(const transport::ClientTokens::List& tokens);
+  // What named tokens may spend, beside the policy's own budgets.
+  void set_token_budgets(std::vector<router::Budget> budgets);
 
  private:
   void refresh();
 
   models::Store store_;
   std::shared_ptr<const Config> config_;
+  std::vector<router::Budget> token_budgets_;
   int64_t store_time_ns_ = -1;
   std::vector<models::StoredModel> stored_;
-  transport::ClientTokens::List tokens_;
   std::shared_ptr<const router::Policy> policy_;
 };
 

@@ -6,6 +6,7 @@ import http from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Daemon, RpcClient, command, folders, hearth, require } from './daemon.mjs';
+import { Upstream } from './upstream.mjs';
 
 const config = `
 [[label]]
@@ -13,13 +14,15 @@ name = "closed"
 match = ["none/*"]
 trust = "local"
 `;
-let daemon, bare;
+let daemon, bare, upstream;
 before(async () => {
-  daemon = await Daemon.start({ config });
+  upstream = await Upstream.start(() => ({ text: 'From afar.' }));
+  daemon = await Daemon.start({ config: config + upstream.config() });
   bare = folders();
 });
 after(async () => {
   assert.equal((await daemon.stop()).code, 0);
+  await upstream.stop();
   rmSync(bare.folder, { recursive: true, force: true });
 });
 
@@ -45,6 +48,33 @@ test('a named token is printed once, opens /v1 and is kept hashed', async () => 
   const [row] = JSON.parse(works(token('list', '--json')).out).tokens;
   assert.deepEqual([row.name, row.labels, row.budgetUsd, row.budgetPer, row.expired], ['ci', ['closed', 'work'], 5, 'day', false]);
   assert.equal(row.sha256, undefined);
+});
+
+const ask = (key, body) => fetch(daemon.discovery.url + '/v1/chat/completions', {
+  method: 'POST', headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+  body: JSON.stringify({ max_tokens: 16, messages: [{ role: 'user', content: 'Hi' }], ...body }),
+});
+
+test('its labels are those of every request', async () => {
+  const key = create('sealed', '--label', 'closed');
+  const refused = await ask(key, { model: 'chatty' });
+  assert.notEqual(refused.status, 200);
+  assert.match((await refused.json()).error.message, /closed/);
+  assert.equal((await ask(daemon.discovery.token, { model: 'chatty' })).status, 200);
+  assert.equal((await ask(key, { model: 'local' })).status, 200, 'what stays here may be asked');
+});
+
+test('its budget is a wall, for it alone', async () => {
+  const poor = create('poor', '--budget', '0'), rich = create('rich', '--budget', '5/day');
+  const refused = await ask(poor, { model: 'chatty' });
+  assert.notEqual(refused.status, 200);
+  assert.match((await refused.json()).error.message, /token:poor/);
+  assert.equal((await ask(poor, { model: 'local' })).status, 200, 'what costs nothing may be asked');
+  const n = upstream.requests.length;
+  assert.equal((await ask(rich, { model: 'chatty' })).status, 200);
+  assert.equal(upstream.requests.length, n + 1);
+  assert.equal((await ask(daemon.discovery.token, { model: 'chatty' })).status, 200);
+  assert.match((await (await daemon.fetch('/metrics')).text()), /hearth_budget_spent_usd\{[^}]*token:rich[^}]*\} 0\.\d+/);
 });
 
 test('it opens nothing that is the owner\'s', async () => {
@@ -82,6 +112,11 @@ test('an expired token is refused and says so', async () => {
   assert.equal(refused.status, 401);
   assert.match((await refused.json()).error.message, /"old" has expired/);
   assert.match(works(token('list')).out, /old .*\(over\)/);
+});
+
+test('a label that the policy does not know is told', () => {
+  const run = works(token('create', 'typo', '--label', 'clsoed'));
+  assert.match(run.err, /note: the policy has no \[\[label\]\] named "clsoed"/);
 });
 
 test('wrong names, budgets and ends are refused with what was expected', () => {
