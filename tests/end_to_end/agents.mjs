@@ -101,6 +101,7 @@ models:
     apiBase: ${at.url}/v1
     apiKey: ${at.token}
     roles: [chat, edit, apply]
+    defaultCompletionOptions: { maxTokens: 48 }
 `,
     }),
     args: (prompt, at) => ['-p', prompt, '--config', path.join(at.home, 'config.yaml'), '--auto'],
