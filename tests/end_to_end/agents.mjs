@@ -19,6 +19,7 @@ export class Trap {
     });
     trap.server.on('connect', (request, socket) => {
       trap.attempts.push(request.url);
+      socket.on('error', () => {});
       socket.end('HTTP/1.1 502 Nobody gets out\r\n\r\n');
     });
     await new Promise((resolve) => trap.server.listen(0, '127.0.0.1', resolve));
@@ -100,6 +101,7 @@ models:
     apiBase: ${at.url}/v1
     apiKey: ${at.token}
     roles: [chat, edit, apply]
+    defaultCompletionOptions: { maxTokens: 48 }
 `,
     }),
     args: (prompt, at) => ['-p', prompt, '--config', path.join(at.home, 'config.yaml'), '--auto'],
@@ -108,11 +110,16 @@ models:
 
 export const readCall = (name, file) => agents[name].read(file);
 
-// One run: {code, out, err}. `files` go into the folder that it works in.
-export async function runAgent(name, { daemon, model, prompt, trap, files = {}, args = [] }) {
-  const agent = agents[name];
+// A HOME of its own for one run, and the folder in it that the agent works in.
+export function workplace(name) {
   const home = mkdtempSync(path.join(tmpdir(), `hearth-${name}-`));
-  const project = path.join(home, 'project');
+  return { home, project: path.join(home, 'project') };
+}
+
+// One run: {code, out, err}. `files` go into the folder that it works in.
+export async function runAgent(name, { daemon, model, prompt, trap, files = {}, args = [], place = workplace(name) }) {
+  const agent = agents[name];
+  const { home, project } = place;
   const at = { url: daemon.discovery.url, token: daemon.discovery.token, model, home, project };
   for (const [file, text] of Object.entries({
     ...Object.fromEntries(Object.entries(files).map(([file, text]) => ['project/' + file, text])), ...agent.files?.(at),

@@ -2,18 +2,19 @@
 // and answers with what it gave.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { readCall, runAgent, Trap } from './agents.mjs';
+import path from 'node:path';
+import { readCall, runAgent, Trap, workplace } from './agents.mjs';
 import { Daemon } from './daemon.mjs';
 import { Upstream } from './upstream.mjs';
 
 const secret = 'mauve-7319';
-let upstream, daemon, trap, agent;
+let upstream, daemon, trap, agent, file;
 
 // Asks for the file, then says what stood in it. Requests beside (titles, summaries) get a few words.
 function script(asked) {
-  const call = readCall(agent, 'secret.txt');
+  const call = readCall(agent, file);
   if (!asked.tools.includes(call.name)) return { text: 'A short title' };
-  if (!asked.results.length) return { text: 'I will read it.', calls: [readCall(agent, asked.body.file ?? 'secret.txt')] };
+  if (!asked.results.length) return { text: 'I will read it.', calls: [call] };
   return { text: `The word is ${/[a-z]+-\d+/.exec(asked.results.join(' '))?.[0] ?? 'unknown'}, found.` };
 }
 
@@ -28,7 +29,6 @@ after(async () => {
   await upstream.stop();
 });
 
-// The session that the agent names, as the daemon saw it.
 for (const [name, model, wire] of [
   ['claude', 'claude-sonnet-5', 'messages'],  // mapped by [alias], to a provider of its own wire
   ['claude', 'chatty', 'chat'],               // and to one of another wire
@@ -38,10 +38,12 @@ for (const [name, model, wire] of [
   ['cn', 'auto', 'chat'],
 ])
   test(`${name} with ${model} runs a tool and answers`, async () => {
+    const place = workplace(name);
     agent = name;
+    file = path.join(place.project, 'secret.txt');
     const before = upstream.requests.length;
     const run = await runAgent(name, {
-      daemon, model, trap, files: { 'secret.txt': `the word is ${secret}\n` },
+      daemon, model, trap, place, files: { 'secret.txt': `the word is ${secret}\n` },
       prompt: 'Read the file secret.txt and tell me the word in it.',
     });
     const seen = `${name} ended with ${run.code}\n${run.out}\n${run.err}`;
@@ -53,4 +55,8 @@ for (const [name, model, wire] of [
     for (const request of asked) if (model !== 'auto') assert.equal(request.wire, wire);
   });
 
-test('no agent tried to reach anything but the daemon', () => assert.deepEqual([...new Set(trap.attempts)], []));
+// Agents look for newer versions of themselves; they were let out nowhere, and asked no other model.
+test('no agent asked a model but through the daemon', () => {
+  const models = trap.attempts.filter((host) => /anthropic|openai|openrouter|googleapis|opencode\.ai|continue\.dev|dashscope|qwen/.test(host));
+  assert.deepEqual(models, []);
+});
