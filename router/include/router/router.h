@@ -62,6 +62,7 @@ class Router : public Completer {
 
  private:
   DecisionRecord decide_on(const RequestFacts& facts, const std::shared_ptr<const Policy>& policy);
+  Task<DecisionRecord> wait_for_target(DecisionRecord record, std::shared_ptr<const Policy> policy);
   Task<Answer> carry_out(const DecisionRecord& record, std::shared_ptr<const Policy> policy,
                          RouteRequest request, DeltaSink sink);
 
