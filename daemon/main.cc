@@ -31,6 +31,7 @@ std::vector<Command> commands() {
       group("bench", "Measure speed on this machine", {bench_engine()}),
       group("route", "Work on where requests go", {route_simulate()}),
       group("policy", "Work on the policy", {policy_check(), policy_show(), policy_test()}),
+      declassify(),
       egress_list().with({egress_verify()}),
       ledger().with({ledger_export(), ledger_unknown(), ledger_settle()}),
       prices().with({prices_diff()}),

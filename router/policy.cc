@@ -38,7 +38,8 @@ std::string cause_of(const RequestFacts& facts, const std::string& label) {
   auto cause = std::ranges::find(facts.label_causes, label, &LabelCause::label);
   if (cause == facts.label_causes.end()) return "";
   std::string place = cause->message ? fmt::format("message {}, ", cause->message) : "";
-  return fmt::format(" ({}{})", place, cause->why);
+  const std::string digest = cause->text.empty() ? "" : ", digest " + cause->text;
+  return fmt::format(" ({}{}{})", place, cause->why, digest);
 }
 
 bool is_by_name(const RequestFacts& facts, const Target& target) {
@@ -111,6 +112,25 @@ std::string reason_of_refusal(const Decision& decision) {
            "[target.NAME]";
   reason.pop_back();
   return reason;
+}
+
+// What a person may lift: a label from a text, or something of the policy.
+std::string question_of(const RequestFacts& facts, const Policy& policy, const Decision& decision) {
+  auto [trust, label] = required_trust(policy, facts.labels);
+  const Target* nearest = nullptr;  // the most trusted that the label keeps out
+  for (const Target& target : policy.targets)
+    if (target.trust > trust && (!nearest || target.trust < nearest->trust) &&
+        names(facts, target))
+      nearest = &target;
+  auto cause = std::ranges::find(facts.label_causes, label, &LabelCause::label);
+  if (nearest && !label.empty() && cause != facts.label_causes.end() && !cause->text.empty())
+    return fmt::format(
+        "May the text labelled \"{}\"{} go to {}, whose trust is \"{}\"? To say yes: hearth "
+        "declassify {} --label {} --why REASON",
+        label, cause_of(facts, label), nearest->name, enum_name(nearest->trust), cause->text, label);
+  return fmt::format("No target may take this as the policy stands ({}). Change the policy, choose "
+                     "another model or leave it?",
+                     decision.reason);
 }
 
 std::string reason_of_choice(const Decision& decision, const Value& value, size_t chosen,
@@ -189,6 +209,7 @@ Decision decide(const RequestFacts& facts, const Policy& policy,
   std::optional<size_t> best;
   size_t n_kept = 0;
   std::optional<Errc> shared_code;  // of all exclusions of targets that were meant
+  bool may_pass = false;
   decision.candidates.reserve(policy.targets.size());
   for (size_t i = 0; i < policy.targets.size(); ++i) {
     const Target& target = policy.targets[i];
@@ -198,6 +219,7 @@ Decision decide(const RequestFacts& facts, const Policy& policy,
     if (!candidate.excluded_by)
       if (auto excluded = exclusion(facts, policy, rule, target, states[i], candidate)) {
         candidate.excluded_by = std::move(excluded->why);
+        may_pass = may_pass || excluded->code == Errc::busy;
         shared_code =
             shared_code.value_or(excluded->code) == excluded->code ? excluded->code : Errc::denied;
       }
@@ -208,6 +230,9 @@ Decision decide(const RequestFacts& facts, const Policy& policy,
   if (!best) {
     decision.refused_as = shared_code.value_or(Errc::denied);
     decision.reason = reason_of_refusal(decision);
+    decision.may_pass = may_pass;
+    if (policy.on_no_target == OnNoTarget::ask)
+      decision.question = question_of(facts, policy, decision);
     return decision;
   }
   size_t chosen = *best;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <chrono>
 #include <utility>
 
@@ -71,6 +73,15 @@ class Inheritance {
   const std::vector<std::string>& labels_;
   std::string heard_;
 };
+
+// With the question, where the policy says to ask it.
+Failure refusal_of(const Decision& decision) {
+  Failure failure = Error{*decision.refused_as, decision.reason};
+  if (decision.question.empty()) return failure;
+  failure.message += "; " + decision.question;
+  failure.word = "policy_question";
+  return failure;
+}
 
 int64_t now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -142,10 +153,29 @@ DecisionRecord Router::decide_on(const RouteRequest& request,
   return record;
 }
 
+// Looks again until a target is there, or nothing is left that time may lift, or the deadline.
+Task<DecisionRecord> Router::wait_for_target(const RouteRequest& request, DecisionRecord record,
+                                             std::shared_ptr<const Policy> policy) {
+  using namespace std::chrono;
+  constexpr milliseconds kLook{100}, kLongest{600'000};
+  auto rule = policy->tasks.find(record.facts.task);
+  const auto of_class = rule == policy->tasks.end() ? std::nullopt : rule->second.deadline_ms;
+  const auto deadline = record.facts.deadline_ms ? record.facts.deadline_ms : of_class;
+  const auto end = steady_clock::now() + (deadline ? milliseconds(*deadline) : kLongest);
+  net::steady_timer timer(co_await net::this_coro::executor);
+  while (record.decision.may_pass && steady_clock::now() < end) {
+    timer.expires_after(kLook);
+    auto [cancelled] = co_await timer.async_wait(as_result);
+    if (cancelled) break;
+    record = decide_on(request, policy);
+  }
+  co_return record;
+}
+
 Task<Answer> Router::carry_out(const DecisionRecord& record, std::shared_ptr<const Policy> policy,
                                RouteRequest request, DeltaSink sink) {
   const Decision& decision = record.decision;
-  if (decision.refused_as) co_return Error{*decision.refused_as, decision.reason};
+  if (decision.refused_as) co_return refusal_of(decision);
   auto target = std::ranges::find(policy->targets, decision.target, &Target::name);
   if (!may_see(*policy, *target, request.facts.labels))
     co_return Error{Errc::denied,
@@ -178,7 +208,9 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
     read_facts(*policy, request);
   }
   if (services_.account) services_.account->recall(request.facts);
-  const DecisionRecord record = decide_on(request, policy);
+  DecisionRecord record = decide_on(request, policy);
+  if (record.decision.may_pass && policy->on_no_target == OnNoTarget::wait)
+    record = co_await wait_for_target(request, std::move(record), policy);
   Ending ending(services_.log, record);
   services_.log.asked(record, request.body, *policy);
   if (on_decision) on_decision(record.decision);

@@ -27,6 +27,7 @@ Command route_simulate();
 Command policy_check();
 Command policy_show();
 Command policy_test();
+Command declassify();
 Command egress_list();
 Command egress_verify();
 Command bench_engine();

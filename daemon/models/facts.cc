@@ -20,6 +20,15 @@ uint64_t number(json::Element metadata, const std::string& key, uint64_t most) {
   return value;
 }
 
+// What a file says of itself in words: one short line, or nothing.
+std::string words(json::Element metadata, const std::string& key) {
+  std::string_view text;
+  if (metadata[key].get_string().get(text) || text.size() > 100) return "";
+  for (unsigned char c : text)
+    if (c < ' ' || c == 0x7f) return "";
+  return std::string(text);
+}
+
 // Summed over the layers: one number for all of them, or one each.
 uint64_t kv_heads(json::Element metadata, const std::string& architecture) {
   const std::string key = architecture + ".attention.head_count_kv";
@@ -75,6 +84,8 @@ Result<> read_facts(StoredModel& model, const std::string& path) {
   model.architecture = architecture;
   model.n_context_train = number(metadata, model.architecture + ".context_length", kMostContext);
   model.kv_token_bytes = kv_token_bytes(metadata, model.architecture);
+  model.licence = words(metadata, "general.license");
+  model.publisher = words(metadata, "general.organization");
   return {};
 }
 

@@ -38,6 +38,8 @@ struct StoredModel {
   std::string architecture;      // from the file's metadata, read by `hearth pull` in a child
   uint64_t n_context_train = 0;  // process; 0 and empty: unknown
   uint64_t kv_token_bytes = 0;   // of one token's keys and values in f16, all layers
+  std::string licence;           // as the file says it: "apache-2.0"
+  std::string publisher;         // "Qwen"
   static void fields(auto& self, auto&& field) {
     field("name", self.name);
     field("source", self.source);
@@ -46,6 +48,8 @@ struct StoredModel {
     field.or_default("architecture", self.architecture);
     field.or_default("contextTrain", self.n_context_train);
     field.or_default("kvTokenBytes", self.kv_token_bytes);
+    field.or_default("licence", self.licence);
+    field.or_default("publisher", self.publisher);
   }
 };
 

@@ -36,6 +36,7 @@ struct Transfer {
   bool is_stopped_by_sink = false;
   std::exception_ptr thrown_by_sink;  // must not cross curl's frames
   std::string refusal;                // why we ended it, when we did
+  uint64_t n_wire_sent = 0, n_wire_received = 0;  // heads and bodies with all framing, before TLS
   size_t n_head_bytes = 0;
   uint64_t n_body_bytes = 0;
   std::vector<std::string> hosts;
@@ -75,6 +76,14 @@ void note_host(Transfer& transfer) {
   curl_easy_getinfo(transfer.easy, CURLINFO_EFFECTIVE_URL, &url);
   std::string host = url ? host_of(url) : "";
   if (transfer.hosts.back() != host) transfer.hosts.push_back(std::move(host));
+}
+
+// Curl's own counts take the part of a body that goes out with its head twice.
+int count_bytes(CURL*, curl_infotype kind, char*, size_t size, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  if (kind == CURLINFO_HEADER_OUT || kind == CURLINFO_DATA_OUT) transfer.n_wire_sent += size;
+  if (kind == CURLINFO_HEADER_IN || kind == CURLINFO_DATA_IN) transfer.n_wire_received += size;
+  return 0;
 }
 
 size_t hear_header(char* data, size_t size, size_t count, void* self) {
@@ -290,6 +299,9 @@ void set_up(Transfer& transfer) {
   set(CURLOPT_USERAGENT, "hearth");
   set(CURLOPT_ERRORBUFFER, transfer.error_text);
   set(CURLOPT_PRIVATE, &transfer);
+  set(CURLOPT_VERBOSE, 1L);  // tells count_bytes() and nobody else
+  set(CURLOPT_DEBUGFUNCTION, &count_bytes);
+  set(CURLOPT_DEBUGDATA, &transfer);
   set(CURLOPT_HEADERFUNCTION, &hear_header);
   set(CURLOPT_HEADERDATA, &transfer);
   set(CURLOPT_WRITEFUNCTION, &hear_body);
@@ -308,15 +320,9 @@ void set_up(Transfer& transfer) {
 
 Egress egress_of(const Transfer& transfer) {
   Egress egress{transfer.request.cause, transfer.request.method, transfer.hosts};
-  long n_head_sent = 0, n_head_received = 0;
-  curl_off_t n_sent = 0, n_received = 0;
-  curl_easy_getinfo(transfer.easy, CURLINFO_REQUEST_SIZE, &n_head_sent);
-  curl_easy_getinfo(transfer.easy, CURLINFO_SIZE_UPLOAD_T, &n_sent);
-  curl_easy_getinfo(transfer.easy, CURLINFO_HEADER_SIZE, &n_head_received);
-  curl_easy_getinfo(transfer.easy, CURLINFO_SIZE_DOWNLOAD_T, &n_received);
   curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &egress.status);
-  egress.n_sent = static_cast<uint64_t>(n_head_sent + n_sent);
-  egress.n_received = static_cast<uint64_t>(n_head_received + n_received);
+  egress.n_sent = transfer.n_wire_sent;
+  egress.n_received = transfer.n_wire_received;
   return egress;
 }
 

@@ -27,6 +27,7 @@
 #include "service/egress_journal.h"
 #include "service/metrics.h"
 #include "service/model_catalog.h"
+#include "service/privacy_methods.h"
 #include "service/route_journal.h"
 #include "service/session_methods.h"
 #include "service/system_methods.h"
@@ -106,6 +107,7 @@ class Daemon {
   WireHandlers wires_;
   TextHandlers texts_;
   SystemMethods system_methods_;
+  PrivacyMethods privacy_methods_;
   jsonrpc::Dispatcher dispatcher_;
   transport::RpcOptions rpc_;
   transport::Token token_;
@@ -142,8 +144,8 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       engine_(loop.get_executor(),
               {"/proc/self/exe", path::join(options_.folders.state, "engine.log")}),
       catalog_(models::Store(path::join(options_.folders.data, "models")), config_),
-      egress_(std::move(egress)),
-      labeller_(loop.get_executor(), path::join(options_.folders.state, "declassified.jsonl")),
+      egress_(std::move(egress), [this] { return catalog_.policy()->ledger.keep_days; }),
+      labeller_(loop.get_executor(), options_.folders.state),
       local_(router::make_engine_provider(
           engine_, [this](const std::string& model) { return catalog_.spec(model); })),
       remote_(router::make_remote_provider(loop.get_executor(), egress_.sink())),
@@ -166,6 +168,7 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
            },
            [this](bool drain) { ask_to_stop(drain); }, [this] { return server_.n_connections(); },
            [this] { return dispatcher_.describe(); }, HEARTH_VERSION, url_, socket_path_}),
+      privacy_methods_(labeller_, [this] { return catalog_.policy(); }),
       token_(std::move(token)),
       clients_(path::join(options_.folders.state, "tokens.json")),
       gate_(token_, {.allowed_origins = config_->server.allowed_origins}, &clients_),
@@ -204,6 +207,7 @@ void Daemon::bind_rpc() {
   transport::bind_life_methods(dispatcher_);
   session::bind_methods(dispatcher_, session_methods_);
   system_methods_.bind(dispatcher_);
+  privacy_methods_.bind(dispatcher_);
   rpc_.server_version = HEARTH_VERSION;
   rpc_.epoch = epoch_;
   rpc_.max_message_bytes = config_->server.max_message_bytes;

@@ -53,12 +53,13 @@ void EgressJournal::write(const Egress& egress) {
   record.n_sent = egress.n_sent;
   record.n_received = egress.n_received;
   record.cause = egress.cause;
+  const int64_t now = record.time_ms;
   (void)ledger_.append(std::move(record));  // it says so itself, and refuses what comes next
-}
-
-void EgressJournal::prune(uint32_t keep_days) {
-  if (const size_t n = ledger_.prune(keep_days, now_ms()))
-    log::info("old days of the egress ledger removed", {{"days", n}});
+  if (std::string today = egress::day_of(now); today != pruned_on_) {
+    pruned_on_ = std::move(today);
+    if (const size_t n = ledger_.prune(keep_days_(), now))
+      log::info("old days of the egress ledger removed", {{"days", n}});
+  }
 }
 
 }  // namespace hearth

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -15,7 +16,9 @@ namespace hearth {
 
 class EgressJournal : public router::EgressWatch {
  public:
-  explicit EgressJournal(egress::Ledger ledger) : ledger_(std::move(ledger)) {}
+  // `keep_days`: as the policy says it now; what is older goes when a new day begins.
+  EgressJournal(egress::Ledger ledger, std::function<uint32_t()> keep_days)
+      : ledger_(std::move(ledger)), keep_days_(std::move(keep_days)) {}
 
   // Refuses when it could not be written down.
   Result<> sending(const router::DecisionRecord& record, const router::Target& target,
@@ -23,12 +26,13 @@ class EgressJournal : public router::EgressWatch {
   EgressSink sink() {
     return [this](const Egress& egress) { write(egress); };
   }
-  void prune(uint32_t keep_days);
 
  private:
   void write(const Egress& egress);
 
   egress::Ledger ledger_;
+  std::function<uint32_t()> keep_days_;
+  std::string pruned_on_;  // a day
   // By request: what its transfers carry. The oldest are forgotten beyond kMaxRequests.
   static constexpr size_t kMaxRequests = 4096;
   std::map<std::string, egress::Record, std::less<>> requests_;

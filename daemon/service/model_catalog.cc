@@ -70,6 +70,13 @@ void ModelCatalog::refresh() {
   for (const ModelConfig& model : config_->models)
     for (const std::string& alias : model.aliases)
       if (!has_target(*policy, alias)) policy->targets.push_back(engine_target(alias, model.name));
+  // What a file says of itself, where the policy does not say it.
+  for (router::Target& target : policy->targets) {
+    auto model = std::ranges::find(stored_, target.model, &models::StoredModel::name);
+    if (target.kind != router::TargetKind::engine || model == stored_.end()) continue;
+    if (target.facts.licence.empty()) target.facts.licence = model->licence;
+    if (target.facts.publisher.empty()) target.facts.publisher = model->publisher;
+  }
   policy_ = std::move(policy);
 }
 

@@ -1,12 +1,32 @@
 #include "privacy/derived_texts.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <charconv>
+
+#include "support/file.h"
+#include "support/json.h"
+#include "support/log.h"
 
 namespace hearth::router {
 
 namespace {
 
 constexpr size_t kMinWhole = 12;  // letters and digits
+
+// One answer in the file.
+struct Line {
+  std::vector<std::string> labels;
+  std::string keys;  // 16 hexadecimal digits each
+  static void fields(auto& self, auto&& field) {
+    field("labels", self.labels);
+    field("keys", self.keys);
+  }
+};
 
 }  // namespace
 
@@ -20,7 +40,41 @@ Fingerprint whole_fingerprint(std::string_view text) {
   return hash * 0x9e3779b97f4a7c15 | 1;
 }
 
-DerivedTexts::DerivedTexts() : filter_(new std::atomic<uint64_t>[kFilterWords]()) {}
+DerivedTexts::DerivedTexts(std::string path)
+    : path_(std::move(path)), filter_(new std::atomic<uint64_t>[kFilterWords]()) {
+  if (!path_.empty()) load();
+}
+
+// Lines of a file that has grown beyond what is remembered are dropped from its start.
+void DerivedTexts::load() {
+  auto text = file::read(path_, 256 << 20);
+  if (!text) return;  // none yet
+  std::vector<std::string_view> lines;
+  for (std::string_view rest = *text; !rest.empty();) {
+    const size_t end = rest.find('\n');
+    if (end == rest.npos) break;  // unfinished
+    lines.push_back(rest.substr(0, end));
+    rest.remove_prefix(end + 1);
+  }
+  size_t n_bytes = 0, first = lines.size();
+  while (first > 0 && n_bytes < kMaxEntries * 17) n_bytes += lines[--first].size() + 1;
+  std::string kept;
+  for (size_t i = first; i < lines.size(); ++i) {
+    auto line = json::decode<Line>(lines[i], "line");
+    if (!line) continue;
+    std::vector<Fingerprint> keys;
+    for (size_t at = 0; at + 16 <= line->keys.size(); at += 16) {
+      Fingerprint key = 0;
+      std::from_chars(line->keys.data() + at, line->keys.data() + at + 16, key, 16);
+      keys.push_back(key);
+    }
+    keep(std::move(keys), line->labels);
+    if (first > 0) (kept += lines[i]) += '\n';
+  }
+  if (first > 0)
+    if (auto done = file::write_atomic(path_, kept); !done)
+      log::warn("the record of labelled answers stays long", {{"error", done.error().message}});
+}
 
 bool DerivedTexts::may_have(Fingerprint key) const {
   const uint64_t bit = uint64_t{1} << (key >> 50 & 63);
@@ -32,7 +86,20 @@ void DerivedTexts::add(std::string_view text, const std::vector<std::string>& la
   std::vector<Fingerprint> keys = fingerprints_of(text);
   if (const Fingerprint whole = whole_fingerprint(text)) keys.push_back(whole);
   if (keys.empty()) return;
+  if (!path_.empty()) {
+    Line line{labels, ""};
+    for (Fingerprint key : keys) line.keys += fmt::format("{:016x}", key);
+    const std::string entry = json::encode(line) + "\n";
+    file::Descriptor out(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    if (!out ||
+        ::write(out.get(), entry.data(), entry.size()) != static_cast<ssize_t>(entry.size()))
+      log::warn("a labelled answer is known until the daemon ends, and not on",
+                {{"error", file::io_error("write", path_, errno).message}});
+  }
+  keep(std::move(keys), labels);
+}
 
+void DerivedTexts::keep(std::vector<Fingerprint> keys, const std::vector<std::string>& labels) {
   const std::lock_guard lock(mu_);
   const auto known = std::ranges::find(label_sets_, labels);
   const auto owner = static_cast<uint32_t>(known - label_sets_.begin());

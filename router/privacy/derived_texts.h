@@ -1,7 +1,9 @@
 // Answers to labelled requests, by their fingerprints: clients of stateless wires send them back
 // without saying whose they are, in a summary, a title, another conversation.
 //
-// Any thread. Bounded: beyond kMaxEntries the oldest answers are forgotten.
+// Any thread. Bounded: beyond kMaxEntries the oldest answers are forgotten. With a file they
+// outlive the process: a line for each answer, its labels and its fingerprints; no text. They stay
+// when a session is deleted, since who holds the answer may still send it.
 #pragma once
 
 #include <atomic>
@@ -18,7 +20,7 @@ namespace hearth::router {
 
 class DerivedTexts {
  public:
-  DerivedTexts();
+  explicit DerivedTexts(std::string path = "");
 
   void add(std::string_view text, const std::vector<std::string>& labels);
 
@@ -29,6 +31,8 @@ class DerivedTexts {
   bool is_empty() const { return !has_any_.load(std::memory_order_acquire); }
 
  private:
+  void load();
+  void keep(std::vector<Fingerprint> keys, const std::vector<std::string>& labels);
   static constexpr size_t kMaxEntries = 1 << 19;  // 8 MB
   static constexpr size_t kFilterWords = 1 << 15;
 
@@ -40,6 +44,7 @@ class DerivedTexts {
 
   bool may_have(Fingerprint key) const;
 
+  const std::string path_;
   std::atomic<bool> has_any_{false};
   std::unique_ptr<std::atomic<uint64_t>[]> filter_;  // of all layers; most lookups end here
   // Guarded by mu_.

@@ -25,6 +25,7 @@
 #include "support/json.h"
 #include "support/log.h"
 #include "support/offload.h"
+#include "support/path.h"
 
 namespace hearth::router {
 
@@ -108,10 +109,11 @@ std::string names_of(uint32_t detectors) {
 }  // namespace
 
 struct Labeller::State : std::enable_shared_from_this<Labeller::State> {
-  explicit State(net::any_io_executor executor, std::string acts_file)
+  State(net::any_io_executor executor, const std::string& folder)
       : loop(executor),
         walked(executor, Clock::time_point::max()),
-        acts_path(std::move(acts_file)) {}
+        derived(folder.empty() ? "" : path::join(folder, "labelled_answers.jsonl")),
+        acts_path(folder.empty() ? "" : path::join(folder, "declassified.jsonl")) {}
 
   net::any_io_executor loop;
 
@@ -340,8 +342,8 @@ struct Labeller::State : std::enable_shared_from_this<Labeller::State> {
   net::thread_pool workers{2};
 };
 
-Labeller::Labeller(net::any_io_executor loop, std::string acts)
-    : state_(std::make_shared<State>(loop, std::move(acts))) {
+Labeller::Labeller(net::any_io_executor loop, const std::string& folder)
+    : state_(std::make_shared<State>(loop, folder)) {
   if (state_->acts_path.empty()) return;
   auto text = file::read(state_->acts_path);
   if (!text && text.error().code != Errc::not_found)

@@ -123,12 +123,17 @@ std::vector<std::string> encoded_texts(std::string_view text) {
   return found;
 }
 
+// In pieces that overlap, so that memory stays bounded and nothing is cut.
 Reading read_text(std::string_view text, const Workspace& workspace, const DerivedTexts& derived) {
+  constexpr size_t kPiece = 256 << 10, kOverlap = 8 << 10;
   Reading reading;
-  read_plain(text, workspace, derived, reading);
-  for (const std::string& inner : encoded_texts(text))
-    read_plain(inner, workspace, derived, reading);
-  return reading;
+  for (size_t at = 0;; at += kPiece - kOverlap) {
+    const std::string_view piece = text.substr(at, kPiece);
+    read_plain(piece, workspace, derived, reading);
+    for (const std::string& inner : encoded_texts(piece))
+      read_plain(inner, workspace, derived, reading);
+    if (at + kPiece >= text.size()) return reading;
+  }
 }
 
 }  // namespace hearth::router

@@ -250,6 +250,8 @@ struct Decision {
   std::vector<Candidate> candidates;  // every target, in the order of the policy
   bool is_exploring = false;          // another one looked better
   std::vector<std::string> labels;    // of the request, which its answer inherits
+  bool may_pass = false;              // a refusal that time may lift: a target is merely down or busy
+  std::string question;               // of a refusal, where the policy says to ask; for people
   static void fields(auto& self, auto&& field) {
     field("id", self.id);
     field("target", self.target);
@@ -259,6 +261,8 @@ struct Decision {
     field("candidates", self.candidates);
     field.or_default("exploring", self.is_exploring);
     field.or_default("labels", self.labels);
+    field.or_default("mayPass", self.may_pass);
+    field.or_default("question", self.question);
   }
 };
 

@@ -57,8 +57,9 @@ struct Declassified {
 
 class Labeller {
  public:
-  // `acts`: a file of Declassified records, one a line; "" keeps them in memory alone.
-  explicit Labeller(net::any_io_executor loop, std::string acts = "");
+  // What outlives the process lies in `folder`: declassified.jsonl, the acts, one a line; and
+  // labelled_answers.jsonl. "": nothing does.
+  explicit Labeller(net::any_io_executor loop, const std::string& folder = "");
   ~Labeller();
   Labeller(const Labeller&) = delete;
   Labeller& operator=(const Labeller&) = delete;

@@ -63,6 +63,9 @@ class Router : public Completer {
  private:
   DecisionRecord decide_on(const RouteRequest& request,
                            const std::shared_ptr<const Policy>& policy);
+  // Decides again until a target is left or the deadline has passed. The request outlives it.
+  Task<DecisionRecord> wait_for_target(const RouteRequest& request, DecisionRecord record,
+                                       std::shared_ptr<const Policy> policy);
   Task<Answer> carry_out(const DecisionRecord& record, std::shared_ptr<const Policy> policy,
                          RouteRequest request, DeltaSink sink);
 

@@ -55,9 +55,9 @@ class LabellerTest : public ::testing::Test {
   }
   void set_policy() { snapshot = std::make_shared<const Policy>(policy); }
 
-  test::TemporaryFolder folder;
+  test::TemporaryFolder folder, state;
   hearth::test::Loop loop;
-  Labeller labeller{loop.executor(), folder / "acts"};
+  Labeller labeller{loop.executor(), state.path()};
   Policy policy;
   std::shared_ptr<const Policy> snapshot;
   RouteRequest request;
@@ -164,6 +164,18 @@ TEST_F(LabellerTest, AnswersToLabelledRequestsCarryTheirLabels) {
   EXPECT_THAT(labels("bought at 11.40 o'clock at the bakery"), IsEmpty());
 }
 
+TEST_F(LabellerTest, LabelledAnswersAreKnownAfterARestart) {
+  const std::string answer = "In short: a company is bought for eleven forty, partly in shares.";
+  labeller.derive(answer, {"board"});
+  Labeller again{loop.executor(), state.path()};
+  RouteRequest late;
+  late.body.messages = {text_message(Role::user, "You said: " + answer)};
+  set_policy();
+  ASSERT_TRUE(loop.run(again.label(snapshot, late)));
+  EXPECT_THAT(late.facts.labels, ElementsAre("board"));
+  EXPECT_THAT(*file::read(state / "labelled_answers.jsonl"), ::testing::Not(HasSubstr("company")));
+}
+
 TEST_F(LabellerTest, APersonMayTakeALabelOffAText) {
   EXPECT_THAT(labels(kSecretText), ElementsAre("board"));
   Declassified act{1, request.facts.label_causes.at(0).text, "board", "ada", "published today"};
@@ -184,9 +196,9 @@ TEST_F(LabellerTest, APersonMayTakeALabelOffAText) {
   body.messages[0].blocks[0].labels = {"board", "other"};
   EXPECT_THAT(labels(body), ElementsAre("other")) << "whatever put it there";
 
-  EXPECT_THAT(*file::read(folder / "acts"),
+  EXPECT_THAT(*file::read(state / "declassified.jsonl"),
               HasSubstr("\"who\":\"ada\",\"why\":\"published today\""));
-  Labeller again{loop.executor(), folder / "acts"};
+  Labeller again{loop.executor(), state.path()};
   ASSERT_THAT(again.declassified(), ::testing::SizeIs(1));
   EXPECT_EQ(again.declassified()[0].text, act.text);
 }
