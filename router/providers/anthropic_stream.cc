@@ -50,7 +50,6 @@ class MessagesReader : public StreamReader {
   Result<void, Failure> go_on(uint64_t index, Element delta);
   Result<void, Failure> end(uint64_t index);
   Result<void, Failure> say_call(const Open& open, std::string_view piece);
-  Result<void, Failure> keep(std::string part);
   void hear_usage(Element usage);
   void hear_reason(Element delta);
 
@@ -120,14 +119,6 @@ Result<void, Failure> MessagesReader::go_on(uint64_t index, Element delta) {
   return piece.empty() ? Result<void, Failure>() : say_call(open, piece);
 }
 
-Result<void, Failure> MessagesReader::keep(std::string part) {
-  StreamDelta delta;
-  delta.kind = StreamDelta::Kind::opaque;
-  delta.text = std::move(part);
-  delta.provider = provider_;
-  return say(delta);
-}
-
 Result<void, Failure> MessagesReader::end(uint64_t index) {
   auto at = open_.find(index);
   if (at == open_.end()) return {};
@@ -136,9 +127,10 @@ Result<void, Failure> MessagesReader::end(uint64_t index) {
   if (open.type == "tool_use" && !open.has_pieces)
     return say_call(open, open.input.empty() ? "{}" : open.input);
   if (open.type == "thinking" && !open.signature.empty())
-    return keep(
+    return say_opaque(
+        provider_, 
         boost::json::serialize(Object{{"type", "thinking"}, {"signature", open.signature}}));
-  if (!open.part.empty()) return keep(open.part);
+  if (!open.part.empty()) return say_opaque(provider_, open.part);
   return {};
 }
 

@@ -59,6 +59,7 @@ class EngineProvider : public Provider {
     CompletionRequest& body = request.body;
     body.template_variables = template_variables_of(body);
     if (body.tool_choice.mode == ToolChoice::Mode::none) body.tools.clear();
+    attempt.is_sent = true;
     DeltaSink noting = [sink = std::move(sink), &attempt](const StreamDelta& delta) {
       if (delta.kind != StreamDelta::Kind::progress) attempt.has_spoken = true;
       sink(delta);

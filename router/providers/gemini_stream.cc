@@ -66,9 +66,6 @@ class ContentReader : public StreamReader {
   Result<void, Failure> hear_part(Element part);
   Result<void, Failure> hear_call(Element call);
   Result<void, Failure> hear_reason(std::string_view reason);
-  void keep(std::string part) {
-    completion_.message.blocks.emplace_back().content = Opaque{provider_, {std::move(part)}};
-  }
 
   std::string provider_;
   uint32_t n_calls_ = 0;
@@ -103,11 +100,12 @@ Result<void, Failure> ContentReader::hear_part(Element part) {
   } else if (!part["functionCall"].get(call) && call.is_object()) {
     heard = hear_call(call);
   } else {
-    keep(json::to_text(part));  // code that it ran and the like, its signature included
-    return {};
+    // Code that it ran and the like, its signature included.
+    return say_opaque(provider_, json::to_text(part));
   }
   if (auto signature = text_at(part, "thoughtSignature"); signature && heard)
-    keep(boost::json::serialize(Object{{"thoughtSignature", *signature}}));
+    return say_opaque(provider_,
+                      boost::json::serialize(Object{{"thoughtSignature", *signature}}));
   return heard;
 }
 

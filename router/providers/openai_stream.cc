@@ -131,11 +131,9 @@ Result<void, Failure> ChatReader::hear_finish_reason(std::string_view reason) {
                  fmt::format("the provider ended its answer unfinished: {}", reason)};
   has_finish_reason_ = true;
   completion_.finish_reason = meant.value_or(FinishReason::stop);
-  if (!details_.empty())
-    completion_.message.blocks.emplace_back().content =
-        Opaque{provider_, {boost::json::serialize(json::Object{
-                              {"reasoning_details", std::exchange(details_, {})}})}};
-  return {};
+  if (details_.empty()) return {};
+  const json::Object details{{"reasoning_details", std::exchange(details_, {})}};
+  return say_opaque(provider_, boost::json::serialize(details));
 }
 
 // Mistral: parts, a thought among them a list of parts itself.

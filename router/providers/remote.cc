@@ -10,8 +10,8 @@
 #include "providers/rejection.h"
 #include "providers/sse.h"
 #include "providers/table.h"
-#include "providers/usage.h"
 #include "providers/wire_json.h"
+#include "router/account.h"
 #include "router/providers.h"
 
 namespace hearth::router {
@@ -101,7 +101,7 @@ class Hearing {
     const size_t n_bytes = reader_.n_bytes();
     Answer answer = reader_.finish(target_.provider);
     if (!answer) return answer;
-    if (!is_counted) answer->usage = estimated_usage(n_prompt_estimate, n_bytes);
+    if (!is_counted) answer->usage = estimate_usage(n_prompt_estimate, n_bytes);
     attempt_.usage = answer->usage;
     const Clock::Time now = clock_.now();
     answer->timings.prefill_ms = ms(first_byte_.value_or(sent_) - sent_);

@@ -112,8 +112,7 @@ Result<void, Failure> ResponsesReader::end(uint64_t index, Element item) {
     return {};
   }
   if (type == "reasoning" && !text_at(item, "encrypted_content")) return {};
-  completion_.message.blocks.emplace_back().content = Opaque{provider_, {json::to_text(item)}};
-  return {};
+  return say_opaque(provider_, json::to_text(item));
 }
 
 Result<void, Failure> ResponsesReader::hear_end(std::string_view type, Element response) {

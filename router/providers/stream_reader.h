@@ -37,6 +37,8 @@ class StreamReader {
  protected:
   Result<void, Failure> say(const StreamDelta& delta);
   Result<void, Failure> say(StreamDelta::Kind kind, std::string_view text);
+  // What only its provider understands, to be returned to it as it is.
+  Result<void, Failure> say_opaque(std::string_view provider, std::string part);
   // The last one counts.
   void note_usage(const CountedUsage& counted) {
     completion_.usage = counted.usage;

@@ -65,11 +65,4 @@ CountedUsage usage_of(const SaidUsage& said) {
   return {usage, is_odd ? UsageBasis::unverified : UsageBasis::reported};
 }
 
-Usage estimated_usage(uint64_t n_prompt_estimate, uint64_t n_answer_bytes) {
-  Usage usage;
-  usage.n_prompt = static_cast<uint32_t>(std::min(n_prompt_estimate, kAbsurd));
-  usage.n_completion = static_cast<uint32_t>(std::min((n_answer_bytes + 3) / 4, kAbsurd));
-  return usage;
-}
-
 }  // namespace hearth::router

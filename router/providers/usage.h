@@ -54,7 +54,4 @@ struct CountedUsage {
 // The classes are disjoint, non-negative and add up to the prompt, whatever was said.
 CountedUsage usage_of(const SaidUsage& said);
 
-// What nobody counted: by the size of the request, and of what came.
-Usage estimated_usage(uint64_t n_prompt_estimate, uint64_t n_answer_bytes);
-
 }  // namespace hearth::router

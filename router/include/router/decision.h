@@ -214,6 +214,8 @@ struct TargetState {
   uint32_t n_context = 0;  // of the loaded model; 0: use Target's
   Belief belief;
   Means means;
+  double wait_ms = 0;  // until its account lets this request in; within queue_ms
+  std::optional<uint64_t> n_requests_left, n_tokens_left;  // of its account; absent: nobody said
   static void fields(auto& self, auto&& field) {
     field("lacks", self.lacks);
     field("down", self.down);
@@ -223,6 +225,9 @@ struct TargetState {
     field("context", self.n_context);
     field.or_default("belief", self.belief);
     field.or_default("means", self.means);
+    field.or_default("waitMs", self.wait_ms);
+    field("requestsLeft", self.n_requests_left);
+    field("tokensLeft", self.n_tokens_left);
   }
 };
 
@@ -235,6 +240,7 @@ struct Decision {
   std::vector<Candidate> candidates;  // every target, in the order of the policy
   bool is_exploring = false;          // another one looked better
   std::vector<std::string> labels;    // of the request, which its answer inherits
+  std::vector<std::string> fallbacks;  // who else may answer should it fail, the best first
   static void fields(auto& self, auto&& field) {
     field("id", self.id);
     field("target", self.target);
@@ -244,6 +250,7 @@ struct Decision {
     field("candidates", self.candidates);
     field.or_default("exploring", self.is_exploring);
     field.or_default("labels", self.labels);
+    field.or_default("fallbacks", self.fallbacks);
   }
 };
 

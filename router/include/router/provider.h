@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "inference/completion.h"
+#include "router/attempt.h"
 #include "router/decision.h"
 #include "router/policy.h"
 #include "support/task.h"
@@ -33,8 +34,10 @@ class Provider {
   virtual TargetState state(const Target& target) const = 0;
 
   // Streams deltas, then gives the answer. What the target cannot honour is Errc::unsupported.
-  // Cancelling the awaiting task stops the work.
-  virtual Task<Answer> complete(const Target& target, RouteRequest request, DeltaSink sink) = 0;
+  // Cancelling the awaiting task stops the work. `attempt` outlives the task, and tells all along
+  // how far it has come.
+  virtual Task<Answer> complete(const Target& target, RouteRequest request, DeltaSink sink,
+                                Attempt& attempt) = 0;
 };
 
 }  // namespace hearth::router

@@ -1,0 +1,241 @@
+#include "dispatch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "money/payment.h"
+
+namespace hearth::router {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr uint32_t kMaxAttempts = 6, kMaxHere = 3;  // of a request, at one target
+constexpr milliseconds kFirstBackoff{200}, kLongestBackoff{5'000};
+constexpr milliseconds kPatience{30'000};  // of a request, in waits between attempts
+
+double ms(Clock::Time::duration time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
+
+}  // namespace
+
+// One request's way through the targets that it may be answered by.
+class Dispatcher::Run {
+ public:
+  Run(Dispatcher& dispatcher, Order order)
+      : clock_(dispatcher.services_.clock),
+        services_(dispatcher.services_),
+        health_(dispatcher.health_),
+        order_(std::move(order)),
+        began_(clock_.now()) {
+    add(decision().target);
+    for (const std::string& name : decision().fallbacks) add(name);
+  }
+
+  Task<Answer> go() {
+    std::optional<Failure> first;
+    while (n_attempts_ < kMaxAttempts) {
+      Place* place = next_place();
+      if (!place) break;
+      if (place->not_before > clock_.now()) {
+        if (place->not_before - began_ > kPatience) break;
+        Task<> wait = clock_.wait_until(place->not_before);
+        co_await std::move(wait);
+        continue;  // it may have been closed meanwhile
+      }
+      Answer answer = co_await attempt(*place);
+      if (answer || answer.error().code == Errc::cancelled) co_return answer;
+      if (!first) first = answer.error();
+      if (is_shown_ || answer.error().remedy == Remedy::stop_request) co_return answer;
+      heed(*place, answer.error());
+    }
+    if (first) co_return *first;
+    const std::string why = places_.empty() ? "no target" : places_.front().why;
+    co_return Error{Errc::busy, fmt::format("{} cannot be asked now: {}", decision().target, why)};
+  }
+
+ private:
+  // A target on the list, and when it may be asked.
+  struct Place {
+    const Target* target;
+    Clock::Time not_before{};
+    uint32_t n_tries = 0;
+    bool is_out = false;
+    std::string why;  // it is not asked now
+  };
+
+  const Decision& decision() const { return order_.record.decision; }
+
+  void add(const std::string& name) {
+    auto target = std::ranges::find(order_.policy->targets, name, &Target::name);
+    if (target != order_.policy->targets.end()) places_.push_back({&*target, {}, 0, false, ""});
+  }
+
+  // The one that may be asked first; of those that may be asked now, the one that was asked least,
+  // then the one that the decision likes best.
+  Place* next_place() {
+    const Clock::Time now = clock_.now();
+    Place* best = nullptr;
+    for (Place& place : places_) {
+      if (place.is_out || place.n_tries >= kMaxHere) continue;
+      if (auto closed = health_.bar(*place.target, n_tokens())) {
+        place.not_before = std::max(place.not_before, closed->until);
+        place.why = closed->why;
+      }
+      auto rank = [now](const Place& each) {
+        return std::pair(std::max(each.not_before, now), each.n_tries);
+      };
+      if (!best || rank(place) < rank(*best)) best = &place;
+    }
+    return best;
+  }
+
+  uint64_t n_tokens() const { return order_.request.facts.n_prompt_estimate; }
+
+  // What a failure means for who is asked next.
+  void heed(Place& place, const Failure& failure) {
+    const Clock::Time now = clock_.now();
+    place.why = failure.message;
+    switch (failure.remedy) {
+      case Remedy::retry_same:
+      case Remedy::retry_after:
+        // An engine keeps its own count of crashes, and what killed it would do so again.
+        place.is_out = place.is_out || place.target->kind == TargetKind::engine;
+        place.not_before = now + backoff(place.n_tries);
+        if (failure.retry_after) place.not_before = now + *failure.retry_after;
+        return;
+      case Remedy::shrink_context:
+        for (Place& other : places_)
+          other.is_out = other.is_out || &other == &place || !is_larger(*other.target, *place.target);
+        return;
+      case Remedy::other_target:
+      case Remedy::stop_account:
+      case Remedy::stop_request: break;
+    }
+    place.is_out = true;
+  }
+
+  static bool is_larger(const Target& a, const Target& than) {
+    return a.n_context > 0 && than.n_context > 0 && a.n_context > than.n_context;
+  }
+
+  // Between half and all of it, doubling.
+  milliseconds backoff(uint32_t n_tries) {
+    const double whole =
+        std::min(static_cast<double>(kLongestBackoff.count()),
+                 static_cast<double>(kFirstBackoff.count()) * std::exp2(n_tries - 1));
+    return milliseconds(static_cast<int64_t>(whole * (0.5 + 0.5 * services_.random())));
+  }
+
+  // Ends what begin() began: pays, and writes the attempt down, also when its task is cancelled.
+  struct Witness {
+    Run& run;
+    const Target& target;
+    Payment payment;
+    Attempt attempt;
+    AttemptRecord record;
+    const Clock::Time sent;
+    bool is_told = false;
+
+    Witness(Run& whose, const Target& asked, Payment paid)
+        : run(whose), target(asked), payment(std::move(paid)), sent(whose.clock_.now()) {
+      record.target = target.name;
+      record.number = run.n_attempts_;
+      run.health_.begin(target, run.n_tokens());
+    }
+    ~Witness() {
+      if (is_told) return;
+      Answer withdrawn = Error{Errc::cancelled, "the client withdrew"};
+      tell(withdrawn);
+    }
+    Witness(const Witness&) = delete;
+    Witness& operator=(const Witness&) = delete;
+
+    // Writes into the answer's usage what it cost.
+    void tell(Answer& answer) {
+      is_told = true;
+      run.health_.end(target, attempt, answer);
+      const Settlement settlement = settlement_of(attempt, answer, run.n_tokens());
+      const bool is_billed = answer || attempt.is_sent;
+      if (is_billed) {
+        const PicoUsd cost = payment.settle(settlement);
+        if (answer && run.services_.account) answer->usage.cost_pico = cost.pico();
+      }
+      record.total_ms = ms(run.clock_.now() - sent);
+      record.first_word_ms = attempt.first_word_ms;
+      if (is_billed) record.usage = settlement.reported.value_or(settlement.estimate);
+      if (is_billed && !settlement.reported)
+        record.basis = answer ? attempt.basis : UsageBasis::estimated;
+      if (!answer) {
+        record.failed_as = answer.error().code;
+        record.word = answer.error().word;
+        record.http_status = answer.error().http_status;
+      }
+      if (run.order_.on_attempt) run.order_.on_attempt(record);
+    }
+  };
+
+  // Whatever was decided: what a target may not see is not sent there, and nothing leaves that
+  // cannot be written down.
+  Result<> may_send(const Target& target) {
+    const RequestFacts& facts = order_.request.facts;
+    if (!may_see(*order_.policy, target, facts.labels))
+      return Error{Errc::denied,
+                   fmt::format("target {} may not see what the request carries", target.name)};
+    if (!services_.egress || target.kind == TargetKind::engine) return {};
+    return services_.egress->sending(order_.record, target, order_.request.manifest);
+  }
+
+  Task<Answer> attempt(Place& place) {
+    ++place.n_tries;
+    ++n_attempts_;
+    const Target& target = *place.target;
+    RouteRequest request = order_.request;
+    Spend spend = spend_of(order_.policy, request.facts, request.body, target, decision().id,
+                           n_attempts_);
+    auto payment = co_await Payment::open(services_.account, std::move(spend));
+    if (!payment) {
+      Failure failure = payment.error();
+      failure.remedy = Remedy::other_target;  // a cheaper one may fit
+      co_return failure;
+    }
+    payment->limit(request.body);
+    if (auto may = may_send(target); !may) {
+      Failure failure = may.error();
+      failure.remedy = Remedy::other_target;
+      co_return failure;
+    }
+    DeltaSink sink = [this](const StreamDelta& delta) {
+      const bool is_said = delta.kind == StreamDelta::Kind::text && !delta.text.empty();
+      is_shown_ = is_shown_ || is_said || delta.kind == StreamDelta::Kind::tool_call ||
+                  delta.kind == StreamDelta::Kind::opaque;
+      order_.sink(delta);
+    };
+    Witness witness(*this, target, std::move(*payment));
+    Answer answer = co_await services_.provider(target.kind)
+                        .complete(target, std::move(request), std::move(sink), witness.attempt);
+    witness.tell(answer);
+    co_return answer;
+  }
+
+  Clock& clock_;
+  const Services& services_;
+  Health& health_;
+  Order order_;
+  const Clock::Time began_;
+  std::vector<Place> places_;  // in the order of the decision
+  uint32_t n_attempts_ = 0;
+  bool is_shown_ = false;  // text, a part of a call, a signature: nothing may be said again
+};
+
+Task<Answer> Dispatcher::carry_out(Order order) {
+  Run run(*this, std::move(order));
+  co_return co_await run.go();
+}
+
+}  // namespace hearth::router
