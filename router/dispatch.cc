@@ -16,7 +16,9 @@ namespace {
 
 constexpr uint32_t kMaxAttempts = 6, kMaxHere = 3;  // of a request, at one target
 constexpr milliseconds kFirstBackoff{200}, kLongestBackoff{5'000};
-constexpr milliseconds kPatience{30'000};  // of a request, in waits between attempts
+// What a request waits at most between attempts where nobody else is left: those who ask know how
+// to wait, and are told for how long.
+constexpr milliseconds kPatience{5'000};
 
 double ms(Clock::Time::duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
@@ -31,8 +33,7 @@ class Dispatcher::Run {
       : clock_(dispatcher.services_.clock),
         services_(dispatcher.services_),
         health_(dispatcher.health_),
-        order_(std::move(order)),
-        began_(clock_.now()) {
+        order_(std::move(order)) {
     add(decision().target);
     for (const std::string& name : decision().fallbacks) add(name);
   }
@@ -43,9 +44,11 @@ class Dispatcher::Run {
       Place* place = next_place();
       if (!place) break;
       if (place->not_before > clock_.now()) {
-        if (place->not_before - began_ > kPatience) break;
+        if (place->not_before - clock_.now() > kPatience - waited_) break;
+        const Clock::Time from = clock_.now();
         Task<> wait = clock_.wait_until(place->not_before);
         co_await std::move(wait);
+        waited_ += std::chrono::duration_cast<milliseconds>(clock_.now() - from);
         continue;  // it may have been closed meanwhile
       }
       Answer answer = co_await attempt(*place);
@@ -54,9 +57,8 @@ class Dispatcher::Run {
       if (is_shown_ || answer.error().remedy == Remedy::stop_request) co_return answer;
       heed(*place, answer.error());
     }
-    if (first) co_return *first;
-    const std::string why = places_.empty() ? "no target" : places_.front().why;
-    co_return Error{Errc::busy, fmt::format("{} cannot be asked now: {}", decision().target, why)};
+    if (!first && !places_.empty()) first = places_.front().why;
+    co_return first.value_or(Error{Errc::busy, fmt::format("{} cannot be asked", decision().target)});
   }
 
  private:
@@ -66,14 +68,14 @@ class Dispatcher::Run {
     Clock::Time not_before{};
     uint32_t n_tries = 0;
     bool is_out = false;
-    std::string why;  // it is not asked now
+    std::optional<Failure> why;  // it is not asked now
   };
 
   const Decision& decision() const { return order_.record.decision; }
 
   void add(const std::string& name) {
     auto target = std::ranges::find(order_.policy->targets, name, &Target::name);
-    if (target != order_.policy->targets.end()) places_.push_back({&*target, {}, 0, false, ""});
+    if (target != order_.policy->targets.end()) places_.push_back({&*target, {}, 0, false, std::nullopt});
   }
 
   // The one that may be asked first; of those that may be asked now, the one that was asked least,
@@ -85,7 +87,7 @@ class Dispatcher::Run {
       if (place.is_out || place.n_tries >= kMaxHere) continue;
       if (auto closed = health_.bar(*place.target, n_tokens())) {
         place.not_before = std::max(place.not_before, closed->until);
-        place.why = closed->why;
+        place.why = std::move(closed->why);
       }
       auto rank = [now](const Place& each) {
         return std::pair(std::max(each.not_before, now), each.n_tries);
@@ -100,7 +102,7 @@ class Dispatcher::Run {
   // What a failure means for who is asked next.
   void heed(Place& place, const Failure& failure) {
     const Clock::Time now = clock_.now();
-    place.why = failure.message;
+    place.why = failure;
     switch (failure.remedy) {
       case Remedy::retry_same:
       case Remedy::retry_after:
@@ -227,7 +229,7 @@ class Dispatcher::Run {
   const Services& services_;
   Health& health_;
   Order order_;
-  const Clock::Time began_;
+  milliseconds waited_{0};
   std::vector<Place> places_;  // in the order of the decision
   uint32_t n_attempts_ = 0;
   bool is_shown_ = false;  // text, a part of a call, a signature: nothing may be said again

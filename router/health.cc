@@ -67,17 +67,25 @@ Clock::Time Health::after(milliseconds base, uint32_t n_doublings, milliseconds 
 
 std::optional<Health::Bar> Health::bar(const Target& target, uint64_t n_tokens) const {
   const Clock::Time now = clock_.now();
+  auto until = [now](Clock::Time when, const std::optional<Failure>& said) {
+    Bar bar{when, said.value_or(Error{Errc::busy, "it is tried by one request just now"})};
+    bar.why.retry_after = std::chrono::ceil<std::chrono::seconds>(when - now);
+    return bar;
+  };
   if (auto stop = stops_.find(account_of(target)); stop != stops_.end() && stop->second.until > now)
-    return Bar{stop->second.until, stop->second.why};
+    return until(stop->second.until, stop->second.why);
   const Record* record = find(target);
   if (!record) return std::nullopt;
-  if (record->open_until && *record->open_until > now) return Bar{*record->open_until, record->why};
-  if (record->open_until && record->is_probing)
-    return Bar{now + kFirstBreak, record->why + "; one request tries it again"};
+  if (record->open_until && *record->open_until > now)
+    return until(*record->open_until, record->why);
+  if (record->open_until && record->is_probing) return until(now + kFirstBreak, record->why);
   const Clock::Time free = std::max(record->requests.when_free(1, now),
                                     record->tokens.when_free(static_cast<double>(n_tokens), now));
-  if (free > now) return Bar{free, "its account has no room left for this minute"};
-  return std::nullopt;
+  if (free <= now) return std::nullopt;
+  Failure full = Error{Errc::busy, fmt::format("{}: its account has no room left for this minute",
+                                               target.provider)};
+  full.speaker = target.provider;
+  return until(free, full);
 }
 
 void Health::look(const Target& target, uint64_t n_tokens, TargetState& state) const {
@@ -87,7 +95,8 @@ void Health::look(const Target& target, uint64_t n_tokens, TargetState& state) c
     state.wait_ms = wait_ms;
     state.queue_ms += wait_ms;
     if (closed->until - now > kShort && !state.down)
-      state.down = fmt::format("{}; it is asked again in {:.0f} s", closed->why, wait_ms / 1000);
+      state.down = fmt::format("{}; it is asked again in {:.0f} s", closed->why.message,
+                               wait_ms / 1000);
   }
   const Record* record = find(target);
   if (!record) return;
@@ -127,13 +136,13 @@ void Health::note_room(Bucket& bucket, const RateRoom::Bucket& said) const {
 
 void Health::note_failure(Record& record, const Target& target, const Failure& failure) {
   ++record.n_failures;
-  const std::string said = failure.message.substr(0, 200);
   switch (failure.remedy) {
     case Remedy::retry_same:
       ++record.n_in_row;
       if (record.n_in_row < kFailuresToOpen) return;
       record.open_until = after(kFirstBreak, record.n_in_row - kFailuresToOpen, kLongestBreak);
-      record.why = fmt::format("it failed {} times in a row: {}", record.n_in_row, said);
+      record.why = failure;
+      record.why->message += fmt::format(" ({} failures in a row)", record.n_in_row);
       return;
     case Remedy::retry_after:
       ++record.n_in_row;
@@ -141,14 +150,14 @@ void Health::note_failure(Record& record, const Target& target, const Failure& f
       if (failure.retry_after)
         record.open_until =
             clock_.now() + std::min<milliseconds>(*failure.retry_after, kLongestKept);
-      record.why = said;
+      record.why = failure;
       return;
     case Remedy::stop_account: {
       Stop& stop = stops_[account_of(target)];
       stop.until = after(kFirstStop, stop.n_in_row++, kLongestStop);
       if (failure.retry_after)
         stop.until = clock_.now() + std::min<milliseconds>(*failure.retry_after, kLongestStop);
-      stop.why = said;
+      stop.why = failure;
       return;
     }
     case Remedy::other_target:
@@ -202,7 +211,7 @@ TargetStanding Health::standing(const Target& target) const {
   TargetStanding standing;
   standing.target = target.name;
   if (auto closed = bar(target, 0)) {
-    standing.down = closed->why;
+    standing.down = closed->why.message;
     standing.wait_ms = ms(closed->until - clock_.now());
   }
   const Record* record = find(target);

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "inference/failure.h"
 #include "router/attempt.h"
 #include "router/decision.h"
 #include "router/policy.h"
@@ -32,7 +33,7 @@ class Health {
   // When it may be asked again and what keeps it until then; nullopt: now.
   struct Bar {
     Clock::Time until;
-    std::string why;
+    Failure why;  // what it said when it was last asked, the wait as it is now
   };
   std::optional<Bar> bar(const Target& target, uint64_t n_tokens) const;
 
@@ -62,7 +63,7 @@ class Health {
   struct Record {
     uint32_t n_in_row = 0;  // failures
     std::optional<Clock::Time> open_until;
-    std::string why;
+    std::optional<Failure> why;
     bool is_probing = false;
     uint32_t n_running = 0;
     uint64_t n_attempts = 0, n_failures = 0;
@@ -73,7 +74,7 @@ class Health {
   struct Stop {
     uint32_t n_in_row = 0;
     Clock::Time until{};
-    std::string why;
+    std::optional<Failure> why;
   };
 
   const Record* find(const Target& target) const;
