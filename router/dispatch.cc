@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <utility>
 
 #include "money/payment.h"
+#include "race.h"
 
 namespace hearth::router {
 
@@ -19,6 +21,7 @@ constexpr milliseconds kFirstBackoff{200}, kLongestBackoff{5'000};
 // What a request waits at most between attempts where nobody else is left: those who ask know how
 // to wait, and are told for how long.
 constexpr milliseconds kPatience{5'000};
+constexpr double kMostHedged = 0.05, kMostSpentOnHedges = 0.03;  // of requests, of money
 
 double ms(Clock::Time::duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
@@ -30,7 +33,8 @@ double ms(Clock::Time::duration time) {
 class Dispatcher::Run {
  public:
   Run(Dispatcher& dispatcher, Order order)
-      : clock_(dispatcher.services_.clock),
+      : dispatcher_(dispatcher),
+        clock_(dispatcher.services_.clock),
         services_(dispatcher.services_),
         health_(dispatcher.health_),
         order_(std::move(order)) {
@@ -51,7 +55,12 @@ class Dispatcher::Run {
         waited_ += std::chrono::duration_cast<milliseconds>(clock_.now() - from);
         continue;  // it may have been closed meanwhile
       }
-      Answer answer = co_await attempt(*place);
+      Place* second = n_attempts_ == 0 ? second_leg(*place) : nullptr;
+      Answer answer = Error{};
+      if (second)
+        answer = co_await race_with(*place, *second);
+      else
+        answer = co_await attempt(*place, order_.sink, false);
       if (answer || answer.error().code == Errc::cancelled) co_return answer;
       if (!first) first = answer.error();
       if (is_shown_ || answer.error().remedy == Remedy::stop_request) co_return answer;
@@ -95,6 +104,47 @@ class Dispatcher::Run {
       if (!best || rank(place) < rank(*best)) best = &place;
     }
     return best;
+  }
+
+  // Who may be asked beside the first, if anybody.
+  Place* second_leg(const Place& first) {
+    const auto& hedge = decision().hedge;
+    if (!hedge || first.target->name != decision().target ||
+        !health_.has_heavy_tail(*first.target))
+      return nullptr;
+    for (const std::string& name : hedge->targets) {
+      auto at = std::ranges::find(places_, name, [](const Place& p) { return p.target->name; });
+      if (at == places_.end()) {
+        add(name);
+        if (places_.empty() || places_.back().target->name != name) continue;
+        at = std::prev(places_.end());
+      }
+      if (&*at != &first && !at->is_out && !health_.bar(*at->target, n_tokens())) return &*at;
+    }
+    return nullptr;
+  }
+
+  double expected_usd(const Target& target) const {
+    auto at = std::ranges::find(decision().candidates, target.name, &Candidate::target);
+    return at == decision().candidates.end() ? 0 : at->cost_usd;
+  }
+
+  Task<Answer> race_with(Place& first, Place& second) {
+    double after_ms = decision().hedge->after_ms;
+    if (after_ms <= 0) after_ms = health_.first_word_ms(*first.target, 0.95).value_or(3'000);
+    const Clock::Time due = clock_.now() + milliseconds(static_cast<int64_t>(after_ms));
+    RaceLeg one = [this, &first](DeltaSink sink) { return attempt(first, std::move(sink), false); };
+    RaceLeg other = [this, &second](DeltaSink sink) {
+      return attempt(second, std::move(sink), true);
+    };
+    auto may_begin = [this, &second] {
+      const bool may = dispatcher_.may_hedge(expected_usd(*second.target));
+      if (may) ++dispatcher_.n_hedges_;
+      return may;
+    };
+    Task<Answer> running = race(clock_, std::move(one), std::move(other), due, order_.sink,
+                                std::move(may_begin));
+    co_return co_await std::move(running);
   }
 
   uint64_t n_tokens() const { return order_.request.facts.n_prompt_estimate; }
@@ -144,10 +194,11 @@ class Dispatcher::Run {
     const Clock::Time sent;
     bool is_told = false;
 
-    Witness(Run& whose, const Target& asked, Payment paid)
+    Witness(Run& whose, const Target& asked, Payment paid, bool is_hedge)
         : run(whose), target(asked), payment(std::move(paid)), sent(whose.clock_.now()) {
       record.target = target.name;
       record.number = run.n_attempts_;
+      record.is_hedge = is_hedge;
       run.health_.begin(target, run.n_tokens());
     }
     ~Witness() {
@@ -166,6 +217,7 @@ class Dispatcher::Run {
       const bool is_billed = answer || attempt.is_sent;
       if (is_billed) {
         const PicoUsd cost = payment.settle(settlement);
+        run.dispatcher_.note_spent(cost, record.is_hedge);
         if (answer && run.services_.account) answer->usage.cost_pico = cost.pico();
       }
       record.total_ms = ms(run.clock_.now() - sent);
@@ -193,7 +245,7 @@ class Dispatcher::Run {
     return services_.egress->sending(order_.record, target, order_.request.manifest);
   }
 
-  Task<Answer> attempt(Place& place) {
+  Task<Answer> attempt(Place& place, DeltaSink heard, bool is_hedge) {
     ++place.n_tries;
     ++n_attempts_;
     const Target& target = *place.target;
@@ -212,30 +264,43 @@ class Dispatcher::Run {
       failure.remedy = Remedy::other_target;
       co_return failure;
     }
-    DeltaSink sink = [this](const StreamDelta& delta) {
+    DeltaSink sink = [this, heard = std::move(heard)](const StreamDelta& delta) {
       const bool is_said = delta.kind == StreamDelta::Kind::text && !delta.text.empty();
       is_shown_ = is_shown_ || is_said || delta.kind == StreamDelta::Kind::tool_call ||
                   delta.kind == StreamDelta::Kind::opaque;
-      order_.sink(delta);
+      heard(delta);
     };
-    Witness witness(*this, target, std::move(*payment));
+    Witness witness(*this, target, std::move(*payment), is_hedge);
     Answer answer = co_await services_.provider(target.kind)
                         .complete(target, std::move(request), std::move(sink), witness.attempt);
     witness.tell(answer);
     co_return answer;
   }
 
+  Dispatcher& dispatcher_;
   Clock& clock_;
   const Services& services_;
   Health& health_;
   Order order_;
   milliseconds waited_{0};
-  std::vector<Place> places_;  // in the order of the decision
+  std::deque<Place> places_;  // in the order of the decision; they stay where they are
   uint32_t n_attempts_ = 0;
   bool is_shown_ = false;  // text, a part of a call, a signature: nothing may be said again
 };
 
+bool Dispatcher::may_hedge(double expected_usd) const {
+  const double spent = spent_.usd(), on_hedges = spent_on_hedges_.usd() + expected_usd;
+  return static_cast<double>(n_hedges_ + 1) <= kMostHedged * static_cast<double>(n_requests_) &&
+         (expected_usd == 0 || on_hedges <= kMostSpentOnHedges * spent);
+}
+
+void Dispatcher::note_spent(PicoUsd cost, bool is_hedge) {
+  spent_ += cost;
+  if (is_hedge) spent_on_hedges_ += cost;
+}
+
 Task<Answer> Dispatcher::carry_out(Order order) {
+  ++n_requests_;
   Run run(*this, std::move(order));
   co_return co_await run.go();
 }

@@ -6,6 +6,9 @@
 // back: after the first word of an answer, or the first piece of a call, no other attempt is made,
 // so that no call can run twice and no text is said twice. Thoughts alone may be thought again.
 //
+// Where the decision allows it and the target is known for slow first words, a second one is asked
+// beside it (race.h); who speaks first answers, the other is cancelled and paid for.
+//
 // Attempts are bounded in number and in time, for each request and for each target. Time and chance
 // are services, so that all of it runs on a simulated clock. Lives on the loop thread.
 #pragma once
@@ -52,8 +55,14 @@ class Dispatcher {
  private:
   class Run;
 
+  // Second legs stay a small part of all requests and of all that is spent.
+  bool may_hedge(double expected_usd) const;
+  void note_spent(PicoUsd cost, bool is_hedge);
+
   Services services_;
   Health health_;
+  uint64_t n_requests_ = 0, n_hedges_ = 0;
+  PicoUsd spent_, spent_on_hedges_;
 };
 
 }  // namespace hearth::router

@@ -11,6 +11,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <deque>
 #include <random>
+#include <set>
 
 #include "router/providers.h"
 #include "router/router.h"
@@ -62,16 +63,43 @@ struct Served {
   std::optional<Usage> bill;  // absent: nobody but the upstream knows
 };
 
+// Bills as the ledger does; checks that each hold has one end.
+struct Purse : Account {
+  Means means(const Policy&, const RequestFacts&, const Target&) const override { return {}; }
+  void recall(RequestFacts&) const override {}
+  Task<Result<Hold>> reserve(Spend spend) override {
+    Hold hold;
+    hold.id = static_cast<int64_t>(prices.size());
+    prices.push_back(*spend.price);
+    open.insert(hold.id);
+    co_return hold;
+  }
+  PicoUsd settle(const Hold& hold, const Settlement& settlement) override {
+    EXPECT_EQ(open.erase(hold.id), 1u);
+    const Price& price = prices.at(static_cast<size_t>(hold.id));
+    last = bill(settlement.reported.value_or(settlement.estimate), price, 0);
+    return *last;
+  }
+  void release(const Hold& hold) override { EXPECT_EQ(open.erase(hold.id), 1u); }
+  std::vector<Price> prices;
+  std::set<int64_t> open;
+  std::optional<PicoUsd> last;
+};
+
 struct Log : DecisionLog {
+  explicit Log(Purse& paid) : purse(paid) {}
   void decided(const DecisionRecord& record) override {
     decision = record.decision;
   }
   void attempted(const DecisionRecord&, const AttemptRecord& attempt) override {
     attempts.push_back(attempt);
+    costs.push_back(std::exchange(purse.last, std::nullopt).value_or(PicoUsd()));
   }
   void ended(const DecisionRecord&, const Answer&) override { ++n_ended; }
   Decision decision;
+  Purse& purse;
   std::vector<AttemptRecord> attempts;
+  std::vector<PicoUsd> costs;  // of each
   int n_ended = 0;
 };
 
@@ -83,7 +111,7 @@ class World {
     policy_ = std::move(policy);
     request_.facts.id = "r1";
     request_.body.messages = {text_message(Role::user, std::string(100 + below(400), 'q'))};
-    request_.body.tools = {{"run", "Runs", {R"({"type":"object"})"}}};
+    request_.body.tools = {{"run", "Runs", {R"({"type":"object"})"}, {}}};
   }
 
   void go() {
@@ -298,7 +326,9 @@ class World {
     EXPECT_LE(log_.attempts.size(), 6u);
     ASSERT_EQ(log_.attempts.size(), served_.size()) << "each attempt is written down";
     EXPECT_LT(clock_.now() - began_, std::chrono::hours(30));
-    for (size_t i = 0; i < served_.size(); ++i) check_bill(served_[i], log_.attempts[i]);
+    EXPECT_TRUE(purse_.open.empty()) << "every hold has an end";
+    for (size_t i = 0; i < served_.size(); ++i)
+      check_bill(served_[i], log_.attempts[i], log_.costs[i].pico());
     if (spoke_) {
       EXPECT_EQ(*spoke_, served_.size()) << "after the first word nobody else is asked";
     }
@@ -335,7 +365,17 @@ class World {
     }
   }
 
-  void check_bill(const Served& served, const AttemptRecord& record) {
+  // In pico-dollars, by the upstream's own reckoning: a million tokens cost 1 or 2 dollars, a tenth
+  // of it where they are cached, four times as much where they are written.
+  static int64_t bill_of(const Served& served) {
+    const int64_t one = served.target == "first" ? 1'000'000 : 2'000'000;
+    const Usage& usage = *served.bill;
+    return one * (usage.n_prompt - usage.n_cached) + one / 10 * usage.n_cached +
+           4 * one * usage.n_completion;
+  }
+
+  void check_bill(const Served& served, const AttemptRecord& record, int64_t cost) {
+    EXPECT_GE(cost, 0);
     EXPECT_EQ(record.target, served.target);
     const Usage& usage = record.usage;
     EXPECT_LE(uint64_t{usage.n_cached} + usage.n_cache_write + usage.n_cache_write_1h,
@@ -344,18 +384,18 @@ class World {
       ASSERT_TRUE(served.bill);
       EXPECT_EQ(record.basis, UsageBasis::reported);
       EXPECT_EQ(usage.n_prompt, served.bill->n_prompt);
-      EXPECT_EQ(usage.n_cached, served.bill->n_cached);
-      EXPECT_EQ(usage.n_completion, served.bill->n_completion);
+      EXPECT_EQ(cost, bill_of(served)) << "to the pico-dollar";
       return;
     }
     const bool is_free = served.bill && served.bill->n_prompt == 0 && served.bill->n_completion == 0;
     if (record.failed_as && is_free) {
       // Refused: nothing is owed. Withdrawn before that was known: an estimate says so.
       if (record.basis == UsageBasis::reported) {
-        EXPECT_EQ(usage.n_prompt + usage.n_completion, 0u);
+        EXPECT_EQ(cost, 0);
       }
       return;
     }
+    EXPECT_GT(cost, 0) << "it is not dropped";
     EXPECT_NE(record.basis, UsageBasis::reported)
         << "nobody said what it costs, fault " << static_cast<int>(served.fault);
   }
@@ -370,10 +410,15 @@ class World {
       std::make_unique<testing::SimulatedTransport>(
           clock_, [this](const OutboundRequest& asked) { return serve(asked); }),
       clock_);
-  Log log_;
-  Router router_{{[this](TargetKind) -> Provider& { return *remote_; }, [this] { return policy_; },
-                  log_, clock_,
-                  [this] { return std::uniform_real_distribution<double>(0, 1)(dice_); }}};
+  Purse purse_;
+  Log log_{purse_};
+  Router router_{Router::Services{
+      .provider = [this](TargetKind) -> Provider& { return *remote_; },
+      .policy = [this] { return policy_; },
+      .log = log_,
+      .account = &purse_,
+      .clock = clock_,
+      .random = [this] { return std::uniform_real_distribution<double>(0, 1)(dice_); }}};
   RouteRequest request_;
   std::optional<Answer> answer_;
   std::string shown_;

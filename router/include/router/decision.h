@@ -231,6 +231,16 @@ struct TargetState {
   }
 };
 
+// A second leg, should the first be slow to say its first word.
+struct Hedge {
+  double after_ms = 0;               // 0: the target's own slowest in twenty
+  std::vector<std::string> targets;  // the best first
+  static void fields(auto& self, auto&& field) {
+    field.or_default("afterMs", self.after_ms);
+    field("targets", self.targets);
+  }
+};
+
 struct Decision {
   std::string id;      // its own; the router gives it
   std::string target;  // empty: refused
@@ -241,6 +251,7 @@ struct Decision {
   bool is_exploring = false;          // another one looked better
   std::vector<std::string> labels;    // of the request, which its answer inherits
   std::vector<std::string> fallbacks;  // who else may answer should it fail, the best first
+  std::optional<Hedge> hedge;          // absent: none
   static void fields(auto& self, auto&& field) {
     field("id", self.id);
     field("target", self.target);
@@ -251,6 +262,7 @@ struct Decision {
     field.or_default("exploring", self.is_exploring);
     field.or_default("labels", self.labels);
     field.or_default("fallbacks", self.fallbacks);
+    field("hedge", self.hedge);
   }
 };
 
