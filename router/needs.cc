@@ -32,6 +32,7 @@ Needs needs_of(const CompletionRequest& request) {
       {Need::frequency_penalty, sampling.frequency_penalty.value_or(0) != 0},
       {Need::seed, sampling.seed.has_value()},
       {Need::logit_bias, !sampling.logit_bias.empty()},
+      {Need::stop, !request.stop.empty()},
       {Need::ignore_eos, request.ignore_eos},
       {Need::template_variables, !request.template_variables.text.empty()},
       {Need::grammar, request.response_format.kind == ResponseFormat::Kind::regex ||

@@ -207,7 +207,7 @@ Decision decide(const RequestFacts& facts, const Policy& policy,
     return std::tuple(-candidate.utility_usd, policy.targets[i].trust, candidate.latency_ms);
   };
   std::optional<size_t> best;
-  size_t n_kept = 0;
+  std::vector<size_t> kept;
   std::optional<Errc> shared_code;  // of all exclusions of targets that were meant
   bool may_pass = false;
   decision.candidates.reserve(policy.targets.size());
@@ -224,7 +224,7 @@ Decision decide(const RequestFacts& facts, const Policy& policy,
             shared_code.value_or(excluded->code) == excluded->code ? excluded->code : Errc::denied;
       }
     if (candidate.excluded_by) continue;
-    ++n_kept;
+    kept.push_back(i);
     if (!best || rank(i) < rank(*best)) best = i;
   }
   if (!best) {
@@ -243,7 +243,10 @@ Decision decide(const RequestFacts& facts, const Policy& policy,
   decision.target = policy.targets[chosen].name;
   decision.model = policy.targets[chosen].model;
   decision.is_exploring = chosen != *best;
-  decision.reason = reason_of_choice(decision, value, chosen, *best, n_kept);
+  decision.reason = reason_of_choice(decision, value, chosen, *best, kept.size());
+  std::ranges::stable_sort(kept, [&](size_t a, size_t b) { return rank(a) < rank(b); });
+  for (size_t i : kept)
+    if (i != chosen) decision.fallbacks.push_back(policy.targets[i].name);
   return decision;
 }
 

@@ -58,6 +58,7 @@ void target_keys(auto& target, Key& key) {
       "kind", [&] { return kind_of(target); }, [&](auto text) { return set_kind(target, text); });
   key("model", target.model);
   key("base_url", target.base_url);
+  key("wire", target.wire);
   key("key_env", target.key_env);
   key("key_file", target.key_file);
   key("trust", target.trust);
@@ -191,12 +192,14 @@ void check_target(Section& section, const Target& target) {
     section.fault().fail(section.raw(), section.path_of("name"),
                          "another name: \"auto\" is any target, \"local\" any engine");
   if (!is_api)
-    for (std::string_view key : {"base_url", "key_env", "key_file"})
+    for (std::string_view key : {"base_url", "wire", "key_env", "key_file"})
       if (section.has(key)) section.refuse(key, fmt::format("no {} for kind \"engine\"", key));
   if (is_api && target.model.empty()) section.refuse("model", "the provider's model id");
   if (!target.base_url.empty() && !is_base_url(target.base_url))
     section.refuse("base_url",
                    "http:// or https://, a host and a path, without user, password or query");
+  if (!target.wire.empty() && !is_wire_name(target.wire))
+    section.refuse("wire", "\"chat\", \"responses\", \"messages\" or \"gemini\"");
   if (is_api && address.empty())
     section.refuse("base_url", fmt::format("the address of provider \"{}\", which is not a known "
                                            "one",

@@ -6,9 +6,10 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <chrono>
+#include <random>
 #include <utility>
 
-#include "money/payment.h"
+#include "dispatch.h"
 #include "money/runaway.h"
 #include "router/policy_file.h"
 #include "support/id.h"
@@ -83,10 +84,9 @@ Failure refusal_of(const Decision& decision) {
   return failure;
 }
 
-int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
+double machine_chance() {
+  thread_local std::mt19937_64 generator{std::random_device{}()};
+  return std::uniform_real_distribution<double>(0, 1)(generator);
 }
 
 }  // namespace
@@ -138,7 +138,9 @@ DecisionRecord Router::decide_on(const RouteRequest& request,
     hashed_ = policy;
   }
   DecisionRecord record;
-  record.time_ms = now_ms();
+  record.time_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                       services_.clock.date().time_since_epoch())
+                       .count();
   record.policy_hash = hash_;
   record.facts = facts;
   const engine::PromptPoints points = engine::points_of(request.body);
@@ -146,6 +148,7 @@ DecisionRecord Router::decide_on(const RouteRequest& request,
     const Provider& provider = services_.provider(target.kind);
     TargetState& state = record.states.emplace_back(provider.state(target));
     provider.foresee(target, request.body, points, state);
+    dispatcher_->health().look(target, facts.n_prompt_estimate, state);
     if (services_.account) state.means = services_.account->means(*policy, facts, target);
   }
   record.decision = decide(facts, *policy, record.states);
@@ -172,30 +175,32 @@ Task<DecisionRecord> Router::wait_for_target(const RouteRequest& request, Decisi
   co_return record;
 }
 
+Router::Router(Services services) : services_(std::move(services)) {
+  if (!services_.random) services_.random = &machine_chance;
+  dispatcher_ = std::make_unique<Dispatcher>(
+      Dispatcher::Services{services_.provider, services_.account, services_.egress, services_.clock,
+                           services_.random});
+}
+Router::~Router() = default;
+
 Task<Answer> Router::carry_out(const DecisionRecord& record, std::shared_ptr<const Policy> policy,
                                RouteRequest request, DeltaSink sink) {
   const Decision& decision = record.decision;
   if (decision.refused_as) co_return refusal_of(decision);
-  auto target = std::ranges::find(policy->targets, decision.target, &Target::name);
-  if (!may_see(*policy, *target, request.facts.labels))
-    co_return Error{Errc::denied,
-                    fmt::format("target {} may not see what the request carries", target->name)};
-  Spend spend = spend_of(policy, request.facts, request.body, *target, decision.id, 1);
-  auto payment = co_await Payment::open(services_.account, std::move(spend));
-  if (!payment) co_return payment.error();
-  payment->limit(request.body);
-  if (services_.egress && target->kind != TargetKind::engine)
-    if (auto may = services_.egress->sending(record, *target, request.manifest); !may)
-      co_return may.error();
-  payment->may_have_left();
-  DeltaSink counted = [&payment, sink = std::move(sink)](const StreamDelta& delta) {
-    payment->heard(delta);
-    sink(delta);
+  auto on_attempt = [this, &record](const AttemptRecord& attempt) {
+    services_.log.attempted(record, attempt);
   };
-  Answer answer = co_await services_.provider(target->kind)
-                      .complete(*target, std::move(request), std::move(counted));
-  payment->close(answer);
-  co_return answer;
+  Dispatcher::Order order{std::move(policy), record, std::move(request), std::move(sink),
+                          std::move(on_attempt)};
+  co_return co_await dispatcher_->carry_out(std::move(order));
+}
+
+std::vector<TargetStanding> Router::standings() const {
+  std::vector<TargetStanding> standings;
+  const std::shared_ptr<const Policy> policy = services_.policy();
+  for (const Target& target : policy->targets)
+    standings.push_back(dispatcher_->health().standing(target));
+  return standings;
 }
 
 Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,

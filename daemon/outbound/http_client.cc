@@ -54,7 +54,11 @@ struct Transfer {
     curl_off_t n_bytes = 0;
     curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &n_bytes);
     if (n_bytes != std::exchange(n_uploaded, n_bytes)) moved_at = Clock::now();
-    return moved_at + request.stall_timeout;
+    return moved_at + patience();
+  }
+  std::chrono::milliseconds patience() const {
+    const bool waits_for_first = n_head_bytes == 0 && request.first_byte_timeout.count() > 0;
+    return waits_for_first ? request.first_byte_timeout : request.stall_timeout;
   }
 
   ~Transfer() {
@@ -320,9 +324,15 @@ void set_up(Transfer& transfer) {
 
 Egress egress_of(const Transfer& transfer) {
   Egress egress{transfer.request.cause, transfer.request.method, transfer.hosts};
+  long n_head_sent = 0;
+  curl_off_t n_sent = 0;
+  curl_easy_getinfo(transfer.easy, CURLINFO_REQUEST_SIZE, &n_head_sent);
+  curl_easy_getinfo(transfer.easy, CURLINFO_SIZE_UPLOAD_T, &n_sent);
   curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &egress.status);
   egress.n_sent = transfer.n_wire_sent;
   egress.n_received = transfer.n_wire_received;
+  egress.is_body_sent =
+      n_head_sent > 0 && static_cast<uint64_t>(n_sent) >= transfer.request.body.size();
   return egress;
 }
 
@@ -336,7 +346,9 @@ struct Attached {
     curl_multi_add_handle(multi, transfer.easy);
   }
   ~Attached() {
-    on_egress(egress_of(transfer));
+    const Egress egress = egress_of(transfer);
+    on_egress(egress);
+    if (transfer.request.on_end) transfer.request.on_end(egress);
     curl_multi_remove_handle(multi, transfer.easy);
   }
 };
@@ -367,7 +379,7 @@ Task<Result<OutboundResponse>> HttpClient::fetch(OutboundRequest request, BodySi
     if (transfer.had_all_at) break;
     co_return Error{Errc::timeout,
                     fmt::format("{}: not a byte in {} ms", host_of(transfer.request.url),
-                                transfer.request.stall_timeout.count())};
+                                transfer.patience().count())};
   }
   if (transfer.thrown_by_sink) std::rethrow_exception(transfer.thrown_by_sink);
   if (transfer.is_stopped_by_sink) co_return Error{Errc::cancelled, "the transfer was stopped"};

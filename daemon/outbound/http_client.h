@@ -22,6 +22,8 @@
 
 namespace hearth {
 
+struct Egress;
+
 struct OutboundRequest {
   std::string method = "GET";
   std::string url;
@@ -31,12 +33,15 @@ struct OutboundRequest {
   bool follow_redirects = false;
   uint64_t max_body_bytes = 64u << 20;  // of the answer; a longer one is an error
   std::chrono::milliseconds connect_timeout{10'000};
-  std::chrono::milliseconds stall_timeout{60'000};  // without a byte, the first one included
+  std::chrono::milliseconds first_byte_timeout{0};  // of an answer; 0: as stall_timeout
+  std::chrono::milliseconds stall_timeout{60'000};  // without a byte
   std::chrono::milliseconds total_timeout{0};       // 0: none
   // Asked after each piece of the body. Once true the answer is whole, however the connection ends
   // and though the server keeps it open: the rest is waited for only a moment, so that it can be
   // reused.
   std::function<bool()> has_all;
+  // Told beside the client's own sink, once, however the transfer ends.
+  std::function<void(const Egress&)> on_end;
 };
 
 struct OutboundResponse {
@@ -54,17 +59,15 @@ struct Egress {
   std::vector<std::string> hosts;  // "host:port" as asked, then one for each redirect elsewhere
   uint64_t n_sent = 0;             // bytes of heads and bodies, before TLS
   uint64_t n_received = 0;
-  long status = 0;  // 0: no answer came
+  bool is_body_sent = false;  // all of it
+  long status = 0;            // 0: no answer came
 };
 using EgressSink = std::function<void(const Egress&)>;
 
-class HttpClient {
+// What carries requests: the network, or a simulation of it.
+class Transport {
  public:
-  // There is no client without a sink, so that nothing leaves unseen.
-  HttpClient(net::any_io_executor executor, EgressSink on_egress);
-  ~HttpClient();
-  HttpClient(const HttpClient&) = delete;
-  HttpClient& operator=(const HttpClient&) = delete;
+  virtual ~Transport() = default;
 
   // Gets the body in pieces, after the head is complete; returning false ends the transfer with
   // Errc::cancelled. The head that `on_body` sees is that of the final response.
@@ -73,7 +76,18 @@ class HttpClient {
   // Errors: invalid for a header with a control character, timeout, or upstream with what failed
   // (DNS, connect, TLS, reset) and the host. A status of 400 and above is a response, not an error.
   // Cancelling the task ends the transfer. What `on_body` throws comes out of the task.
-  Task<Result<OutboundResponse>> fetch(OutboundRequest request, BodySink on_body);
+  virtual Task<Result<OutboundResponse>> fetch(OutboundRequest request, BodySink on_body) = 0;
+};
+
+class HttpClient : public Transport {
+ public:
+  // There is no client without a sink, so that nothing leaves unseen.
+  HttpClient(net::any_io_executor executor, EgressSink on_egress);
+  ~HttpClient() override;
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  Task<Result<OutboundResponse>> fetch(OutboundRequest request, BodySink on_body) override;
 
  private:
   struct State;

@@ -1,31 +1,26 @@
 #include "money/payment.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace hearth::router {
 
 Task<Result<Payment>> Payment::open(Account* account, Spend spend) {
-  const uint64_t n_prompt = spend.n_prompt_estimate;
   Hold hold;
   if (account) {
     auto held = co_await account->reserve(std::move(spend));
     if (!held) co_return held.error();
     hold = *held;
   }
-  Payment payment(account, hold, n_prompt);
+  Payment payment(account, hold);
   co_return std::move(payment);
 }
 
 Payment::Payment(Payment&& other) noexcept
-    : account_(std::exchange(other.account_, nullptr)),
-      hold_(other.hold_),
-      n_prompt_(other.n_prompt_),
-      n_heard_bytes_(other.n_heard_bytes_),
-      may_be_billed_(other.may_be_billed_) {}
+    : account_(std::exchange(other.account_, nullptr)), hold_(other.hold_) {}
 
 Payment::~Payment() {
-  Answer withdrawn = Failure(Error{Errc::cancelled, "the client withdrew"});
-  close(withdrawn);
+  if (account_) account_->release(hold_);
 }
 
 void Payment::limit(CompletionRequest& body) const {
@@ -33,29 +28,30 @@ void Payment::limit(CompletionRequest& body) const {
   if (most && (body.max_tokens == 0 || body.max_tokens > most)) body.max_tokens = most;
 }
 
-PicoUsd Payment::close(Answer& answer) {
+PicoUsd Payment::settle(const Settlement& settlement) {
   Account* account = std::exchange(account_, nullptr);
-  if (!account) return {};
-  if (!may_be_billed_) {
-    account->release(hold_);
-    return {};
-  }
+  return account ? account->settle(hold_, settlement) : PicoUsd();
+}
+
+Settlement settlement_of(const Attempt& attempt, const Answer& answer,
+                         uint64_t n_prompt_estimate) {
   Settlement settlement;
-  settlement.estimate = estimate_usage(n_prompt_, n_heard_bytes_);
-  if (answer) {
-    const Usage& usage = answer->usage;
-    const bool has_count = usage.n_prompt || usage.n_completion;
-    if (has_count) settlement.reported = usage;
-    if (usage.cost_pico) settlement.reported_cost = PicoUsd(*usage.cost_pico);
-    settlement.timings = answer->timings;
-  } else {
-    settlement.failed_as = answer.error().code;
-    // Who refuses does not bill.
-    if (answer.error().http_status >= 400) settlement.reported = Usage{};
+  settlement.estimate = estimate_usage(n_prompt_estimate, attempt.n_answer_bytes);
+  if (attempt.usage && attempt.basis == UsageBasis::reported) {  // counted until then: nearer
+    const uint32_t n_written =
+        std::max(settlement.estimate.n_completion, attempt.usage->n_completion);
+    settlement.estimate = *attempt.usage;
+    settlement.estimate.n_completion = n_written;
   }
-  const PicoUsd cost = account->settle(hold_, settlement);
-  if (answer) answer->usage.cost_pico = cost.pico();
-  return cost;
+  if (answer) {
+    settlement.timings = answer->timings;
+    if (attempt.basis == UsageBasis::reported) settlement.reported = answer->usage;
+    if (answer->usage.cost_pico) settlement.reported_cost = PicoUsd(*answer->usage.cost_pico);
+    return settlement;
+  }
+  settlement.failed_as = answer.error().code;
+  if (attempt.is_refused) settlement.reported = Usage{};
+  return settlement;
 }
 
 }  // namespace hearth::router

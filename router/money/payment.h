@@ -3,15 +3,15 @@
 //   auto payment = co_await Payment::open(account, spend_of(...));
 //   if (!payment) ...                      // over_budget: elsewhere
 //   payment->limit(body);                  // before sending
-//   payment->may_have_left();              // from here on it can be billed
-//   ... payment->heard(delta) ...
-//   payment->close(answer);
+//   ...
+//   payment->settle(settlement_of(...));
 //
-// One that is never closed was withdrawn: it is billed by what was sent and heard. Lives on the
-// loop thread; the account outlives it.
+// One that is never settled is released: nothing was sent. Lives on the loop thread; the account
+// outlives it.
 #pragma once
 
 #include "router/account.h"
+#include "router/attempt.h"
 
 namespace hearth::router {
 
@@ -26,21 +26,17 @@ class Payment {
   // Asks for no longer an answer than is paid for.
   void limit(CompletionRequest& body) const;
 
-  void may_have_left() { may_be_billed_ = true; }
-  void heard(const StreamDelta& delta) { n_heard_bytes_ += delta.text.size(); }
-
-  // Settles; writes into the answer's usage what it cost.
-  PicoUsd close(Answer& answer);
+  PicoUsd settle(const Settlement& settlement);
 
  private:
-  Payment(Account* account, Hold hold, uint64_t n_prompt)
-      : account_(account), hold_(hold), n_prompt_(n_prompt) {}
+  Payment(Account* account, Hold hold) : account_(account), hold_(hold) {}
 
   Account* account_;  // null: closed
   Hold hold_;
-  uint64_t n_prompt_ = 0;
-  uint64_t n_heard_bytes_ = 0;
-  bool may_be_billed_ = false;
 };
+
+// What an attempt is settled by. A refusal is not billed; what broke off or was withdrawn usually is,
+// for what was read and written until then: an estimate.
+Settlement settlement_of(const Attempt& attempt, const Answer& answer, uint64_t n_prompt_estimate);
 
 }  // namespace hearth::router

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "providers/stream_reader.h"
 #include "providers/wire.h"
@@ -15,7 +16,8 @@
 namespace hearth::router::anthropic {
 
 Result<std::string> messages_body(const Target& target, const Quirks& quirks,
-                                  const CompletionRequest& request);
+                                  const CompletionRequest& request,
+                                  std::string_view affinity = {});
 std::unique_ptr<StreamReader> messages_reader(const Target& target, DeltaSink sink,
                                               size_t max_bytes);
 

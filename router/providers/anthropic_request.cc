@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "providers/anthropic.h"
+#include "providers/cache_markers.h"
 #include "providers/wire_json.h"
 
 namespace hearth::router {
@@ -240,6 +241,27 @@ void add_format(Object& body, const ResponseFormat& format) {
   config.as_object()["format"] = std::move(out);
 }
 
+// The order of the prompt is tools, instructions, turns. Thoughts cannot be marked.
+void mark_prompt(Object& body, std::string_view model) {
+  std::vector<CacheSpot> spots;
+  uint64_t n_bytes = 0;
+  CacheSpot instructions{nullptr, 0, true};
+  for (std::string_view name : {"tools", "system"}) {
+    auto* list = body.if_contains(name);
+    if (!list || list->as_array().empty()) continue;
+    n_bytes += boost::json::serialize(*list).size();
+    instructions = {&list->as_array().back().as_object(), n_bytes, true};
+  }
+  spots.push_back(instructions);
+  for (Value& turn : body["messages"].as_array()) {
+    Array& content = turn.as_object()["content"].as_array();
+    n_bytes += boost::json::serialize(content).size();
+    if (turn.at("role") != "user" || content.empty()) continue;
+    spots.push_back({&content.back().as_object(), n_bytes, false});
+  }
+  mark_cache(spots, min_cached_tokens(model));
+}
+
 std::vector<std::string> headers(std::string_view key) {
   std::vector<std::string> lines{"anthropic-version: 2023-06-01"};
   if (!key.empty()) lines.push_back("x-api-key: " + std::string(key));
@@ -249,7 +271,7 @@ std::vector<std::string> headers(std::string_view key) {
 }  // namespace
 
 Result<std::string> messages_body(const Target& target, const Quirks&,
-                                  const CompletionRequest& request) {
+                                  const CompletionRequest& request, std::string_view affinity) {
   Array instructions;
   Conversation conversation(target.provider);
   bool is_leading = true;
@@ -277,6 +299,7 @@ Result<std::string> messages_body(const Target& target, const Quirks&,
   add_format(body, request.response_format);
   if (request.max_tokens == 0)
     body["max_tokens"] = target.n_max_output ? target.n_max_output : kDefaultMaxTokens + n_thoughts;
+  if (!affinity.empty()) mark_prompt(body, target.model);
   return boost::json::serialize(body);
 }
 
@@ -284,7 +307,7 @@ Result<std::string> messages_body(const Target& target, const Quirks&,
 
 const Wire kAnthropicMessages = {
     .honours = {Need::tools, Need::images, Need::tool_choice, Need::one_call, Need::json_schema,
-                Need::top_k},
+                Need::top_k, Need::stop},
     .path = [](const Target&) { return std::string("/messages"); },
     .headers = &anthropic::headers,
     .body = &anthropic::messages_body,

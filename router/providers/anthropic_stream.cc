@@ -6,6 +6,7 @@
 
 #include "providers/anthropic.h"
 #include "providers/rejection.h"
+#include "providers/usage.h"
 #include "providers/wire_json.h"
 
 namespace hearth::router::anthropic {
@@ -49,14 +50,14 @@ class MessagesReader : public StreamReader {
   Result<void, Failure> go_on(uint64_t index, Element delta);
   Result<void, Failure> end(uint64_t index);
   Result<void, Failure> say_call(const Open& open, std::string_view piece);
-  Result<void, Failure> keep(std::string part);
   void hear_usage(Element usage);
   void hear_reason(Element delta);
 
   std::string provider_;
   std::map<uint64_t, Open> open_;
   uint32_t n_calls_ = 0;
-  uint32_t n_fresh_ = 0;
+  uint64_t n_fresh_ = 0;
+  SaidUsage said_;
   bool is_stopped_ = false;
 };
 
@@ -118,14 +119,6 @@ Result<void, Failure> MessagesReader::go_on(uint64_t index, Element delta) {
   return piece.empty() ? Result<void, Failure>() : say_call(open, piece);
 }
 
-Result<void, Failure> MessagesReader::keep(std::string part) {
-  StreamDelta delta;
-  delta.kind = StreamDelta::Kind::opaque;
-  delta.text = std::move(part);
-  delta.provider = provider_;
-  return say(delta);
-}
-
 Result<void, Failure> MessagesReader::end(uint64_t index) {
   auto at = open_.find(index);
   if (at == open_.end()) return {};
@@ -134,30 +127,29 @@ Result<void, Failure> MessagesReader::end(uint64_t index) {
   if (open.type == "tool_use" && !open.has_pieces)
     return say_call(open, open.input.empty() ? "{}" : open.input);
   if (open.type == "thinking" && !open.signature.empty())
-    return keep(
+    return say_opaque(
+        provider_, 
         boost::json::serialize(Object{{"type", "thinking"}, {"signature", open.signature}}));
-  if (!open.part.empty()) return keep(open.part);
+  if (!open.part.empty()) return say_opaque(provider_, open.part);
   return {};
 }
 
 // The classes are disjoint on this wire; later events repeat and correct earlier ones.
 void MessagesReader::hear_usage(Element usage) {
-  Usage& known = completion_.usage;
-  auto take = [&](std::string_view name, uint32_t& out) {
-    if (has_count(usage, name)) out = count_at(usage, name);
-  };
+  Counts counts(usage);
+  auto take = [&](std::string_view name, uint64_t& out) { out = counts.read(name).value_or(out); };
   take("input_tokens", n_fresh_);
-  take("cache_read_input_tokens", known.n_cached);
-  take("output_tokens", known.n_completion);
-  uint32_t n_written = known.n_cache_write + known.n_cache_write_1h;
+  take("cache_read_input_tokens", said_.n_cached);
+  take("output_tokens", said_.n_completion);
+  uint64_t n_written = said_.n_cache_write + said_.n_cache_write_1h;
   take("cache_creation_input_tokens", n_written);
-  Element lives;
-  if (!usage["cache_creation"].get(lives))
-    known.n_cache_write_1h = count_at(lives, "ephemeral_1h_input_tokens");
-  known.n_cache_write_1h = std::min(known.n_cache_write_1h, n_written);
-  known.n_cache_write = n_written - known.n_cache_write_1h;
-  const uint64_t n_prompt = uint64_t{n_fresh_} + known.n_cached + n_written;
-  known.n_prompt = static_cast<uint32_t>(std::min<uint64_t>(n_prompt, UINT32_MAX));
+  const uint64_t n_hour =
+      counts.read("cache_creation", "ephemeral_1h_input_tokens").value_or(said_.n_cache_write_1h);
+  said_.is_odd = said_.is_odd || counts.is_odd() || n_hour > n_written;
+  said_.n_cache_write_1h = std::min(n_hour, n_written);
+  said_.n_cache_write = n_written - said_.n_cache_write_1h;
+  said_.n_prompt = n_fresh_ + said_.n_cached + n_written;
+  note_usage(usage_of(said_));
 }
 
 void MessagesReader::hear_reason(Element delta) {
@@ -177,7 +169,7 @@ Result<void, Failure> MessagesReader::hear(std::string_view, std::string_view da
   Element root = document->root();
   Element part;
   const std::string_view type = text_at(root, "type").value_or("");
-  if (!root["error"].get(part) && !part.is_null()) return stream_error(part);
+  if (!root["error"].get(part) && !part.is_null()) return stream_error(part, provider_);
   const uint64_t index = count_at(root, "index");
   if (type == "content_block_start" && !root["content_block"].get(part)) return begin(index, part);
   if (type == "content_block_delta" && !root["delta"].get(part)) return go_on(index, part);

@@ -61,7 +61,8 @@ class EngineProvider : public Provider {
                               .token_ms = spread(estimate->token_ms)};
   }
 
-  Task<Answer> complete(const Target& target, RouteRequest request, DeltaSink sink) override {
+  Task<Answer> complete(const Target& target, RouteRequest request, DeltaSink sink,
+                        Attempt& attempt) override {
     const std::string wrong = why_not(needs_of(request.body), lacks_);
     if (!wrong.empty()) co_return Error{Errc::unsupported, "the engine " + wrong};
     Result<engine::ModelSpec> spec = model_spec_(target.model);
@@ -69,7 +70,15 @@ class EngineProvider : public Provider {
     CompletionRequest& body = request.body;
     body.template_variables = template_variables_of(body);
     if (body.tool_choice.mode == ToolChoice::Mode::none) body.tools.clear();
-    co_return co_await engine_.complete(std::move(*spec), std::move(body), std::move(sink));
+    attempt.is_sent = true;
+    DeltaSink noting = [sink = std::move(sink), &attempt](const StreamDelta& delta) {
+      if (delta.kind != StreamDelta::Kind::progress) attempt.has_spoken = true;
+      sink(delta);
+    };
+    Answer answer =
+        co_await engine_.complete(std::move(*spec), std::move(body), std::move(noting));
+    if (answer) attempt.usage = answer->usage;
+    co_return answer;
   }
 
  private:

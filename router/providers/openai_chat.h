@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "providers/stream_reader.h"
 #include "providers/wire.h"
@@ -14,7 +15,7 @@
 namespace hearth::router::openai {
 
 Result<std::string> chat_body(const Target& target, const Quirks& quirks,
-                              const CompletionRequest& request);
+                              const CompletionRequest& request, std::string_view affinity = {});
 std::unique_ptr<StreamReader> chat_reader(const Target& target, DeltaSink sink, size_t max_bytes);
 
 }  // namespace hearth::router::openai

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "providers/cache_markers.h"
 #include "providers/openai_chat.h"
+#include "providers/openai_parts.h"
 #include "providers/wire_json.h"
 
 namespace hearth::router {
@@ -44,7 +46,23 @@ void add_tool_results(Array& out, const Message& message) {
   if (rest.is_array()) out.push_back(Object{{"role", "user"}, {"content", std::move(rest)}});
 }
 
-void add_message(Array& out, const Quirks& quirks, const Message& message) {
+// What OpenRouter gives of a model's thoughts, signatures included, and wants back as it was.
+Array reasoning_details_of(const Message& message, std::string_view provider) {
+  Array details;
+  for (const Block& block : message.blocks) {
+    auto* opaque = std::get_if<Opaque>(&block.content);
+    if (!opaque || opaque->provider != provider) continue;
+    auto part = json::parse_value(opaque->part.text);
+    Value* list = part && part->is_object() ? part->as_object().if_contains("reasoning_details")
+                                            : nullptr;
+    if (!list || !list->is_array()) continue;
+    for (Value& each : list->as_array()) details.push_back(std::move(each));
+  }
+  return details;
+}
+
+void add_message(Array& out, std::string_view provider, const Quirks& quirks,
+                 const Message& message) {
   if (message.role == Role::tool) return add_tool_results(out, message);
   Object row{{"role", enum_name(message.role)}};
   row["content"] = content_of(message);
@@ -60,6 +78,8 @@ void add_message(Array& out, const Quirks& quirks, const Message& message) {
                  {"function", Object{{"name", call->name}, {"arguments", call->arguments}}}});
   }
   if (quirks.keeps_reasoning && !thoughts.empty()) row["reasoning_content"] = std::move(thoughts);
+  if (Array details = reasoning_details_of(message, provider); !details.empty())
+    row["reasoning_details"] = std::move(details);
   if (!calls.empty()) {
     if (auto* text = row["content"].if_string(); text && text->empty()) row["content"] = nullptr;
     row["tool_calls"] = std::move(calls);
@@ -86,7 +106,7 @@ void add_sampling(Object& body, const Quirks& quirks, const CompletionRequest& r
   add_if_known(Need::repeat_penalty, quirks.repeat_penalty, exact(sampling.repeat_penalty));
   add("presence_penalty", sampling.presence_penalty);
   add("frequency_penalty", sampling.frequency_penalty);
-  if (sampling.seed) body["seed"] = *sampling.seed;
+  if (sampling.seed) body[quirks.seed] = *sampling.seed;
   if (!sampling.logit_bias.empty()) {
     Object biases;
     for (const LogitBias& each : sampling.logit_bias)
@@ -96,12 +116,13 @@ void add_sampling(Object& body, const Quirks& quirks, const CompletionRequest& r
   if (request.ignore_eos) body["ignore_eos"] = true;
 }
 
-Value tool_choice_of(const ToolChoice& choice) {
+Value tool_choice_of(const Quirks& quirks, const ToolChoice& choice) {
+  if (choice.mode == ToolChoice::Mode::required) return Value(quirks.call_required);
   if (choice.mode != ToolChoice::Mode::named) return Value(enum_name(choice.mode));
   return Object{{"type", "function"}, {"function", Object{{"name", choice.name}}}};
 }
 
-void add_tools(Object& body, const CompletionRequest& request) {
+void add_tools(Object& body, const Quirks& quirks, const CompletionRequest& request) {
   if (request.tools.empty()) return;
   Array tools;
   for (const ToolSpec& tool : request.tools) {
@@ -112,7 +133,7 @@ void add_tools(Object& body, const CompletionRequest& request) {
   }
   body["tools"] = std::move(tools);
   const ToolChoice& choice = request.tool_choice;
-  if (choice.mode != ToolChoice::Mode::automatic) body["tool_choice"] = tool_choice_of(choice);
+  if (choice.mode != ToolChoice::Mode::automatic) body["tool_choice"] = tool_choice_of(quirks, choice);
   if (choice.parallel) body["parallel_tool_calls"] = *choice.parallel;
 }
 
@@ -128,20 +149,11 @@ void add_response_format(Object& body, const ResponseFormat& format) {
   body["response_format"] = std::move(out);
 }
 
-// On a wire with levels, a budget becomes the level that usually spends as much.
-Effort effort_for(uint32_t budget_tokens) {
-  if (budget_tokens == 0) return Effort::none;
-  if (budget_tokens <= 4096) return Effort::low;
-  return budget_tokens <= 16384 ? Effort::medium : Effort::high;
-}
-
 void add_reasoning(Object& body, ReasoningForm form, const ReasoningControls& asked) {
   const bool is_on = asked.enabled.value_or(!asked.is_off());
   const bool says_whether = asked.enabled || asked.effort || asked.budget_tokens;
   if (!says_whether) return;
-  std::optional<Effort> effort = asked.effort;
-  if (!effort && asked.budget_tokens) effort = effort_for(*asked.budget_tokens);
-  if (!is_on) effort = Effort::none;
+  const std::optional<Effort> effort = effort_of(asked);
   switch (form) {
     case ReasoningForm::effort:
       if (effort) body["reasoning_effort"] = enum_name(*effort);
@@ -180,28 +192,50 @@ void add_template_variables(Object& body, const RawJson& variables) {
   for (auto& [name, value] : parsed->as_object()) out.as_object()[name] = value;
 }
 
-std::vector<std::string> headers(std::string_view key) {
-  if (key.empty()) return {};
-  return {"authorization: Bearer " + std::string(key)};
+// The ends of the instructions and of each turn after them, their contents as parts.
+void mark_prompt(Object& body, std::string_view model) {
+  std::vector<CacheSpot> spots;
+  uint64_t n_bytes = body.contains("tools") ? boost::json::serialize(body["tools"]).size() : 0;
+  Array& messages = body["messages"].as_array();
+  for (size_t i = 0; i < messages.size(); ++i) {
+    Object& message = messages[i].as_object();
+    Value& content = message["content"];
+    n_bytes += boost::json::serialize(message).size();
+    const bool instructs = message["role"] == "system" || message["role"] == "developer";
+    const bool ends = i + 1 == messages.size() || messages[i + 1].at("role") != message["role"];
+    if (!ends || message["role"] == "assistant") continue;
+    if (auto* text = content.if_string()) {
+      if (text->empty()) continue;
+      Object part{{"type", "text"}, {"text", *text}};
+      content = Array{std::move(part)};
+    }
+    if (!content.is_array() || content.as_array().empty()) continue;
+    spots.push_back({&content.as_array().back().as_object(), n_bytes, instructs && i == 0});
+  }
+  mark_cache(spots, min_cached_tokens(model));
 }
 
 }  // namespace
 
 Result<std::string> chat_body(const Target& target, const Quirks& quirks,
-                              const CompletionRequest& request) {
+                              const CompletionRequest& request, std::string_view affinity) {
   Array messages;
-  for (const Message& message : request.messages) add_message(messages, quirks, message);
-  Object body{{"model", target.model},
-              {"messages", std::move(messages)},
-              {"stream", true},
-              {"stream_options", Object{{"include_usage", true}}}};
+  for (const Message& message : request.messages)
+    add_message(messages, target.provider, quirks, message);
+  Object body{{"model", target.model}, {"messages", std::move(messages)}, {"stream", true}};
+  if (quirks.asks_usage) body["stream_options"] = Object{{"include_usage", true}};
   if (request.max_tokens) body[quirks.max_tokens] = request.max_tokens;
   if (!request.stop.empty()) body["stop"] = Array(request.stop.begin(), request.stop.end());
   add_sampling(body, quirks, request);
-  add_tools(body, request);
+  add_tools(body, quirks, request);
   add_response_format(body, request.response_format);
   add_reasoning(body, quirks.reasoning, request.reasoning);
   add_template_variables(body, request.template_variables);
+  if (affinity.empty()) return boost::json::serialize(body);
+  if (!quirks.affinity_key.empty()) body[quirks.affinity_key] = affinity;
+  const std::string_view marked = quirks.marks_cache_of;
+  if (marked == "*" || (!marked.empty() && target.model.starts_with(marked)))
+    mark_prompt(body, target.model);
   return boost::json::serialize(body);
 }
 
@@ -210,9 +244,9 @@ Result<std::string> chat_body(const Target& target, const Quirks& quirks,
 const Wire kOpenAiChat = {
     .honours = {Need::tools, Need::images, Need::tool_choice, Need::one_call, Need::json_object,
                 Need::json_schema, Need::presence_penalty, Need::frequency_penalty, Need::seed,
-                Need::logit_bias},
+                Need::logit_bias, Need::stop},
     .path = [](const Target&) { return std::string("/chat/completions"); },
-    .headers = &openai::headers,
+    .headers = &openai::bearer,
     .body = &openai::chat_body,
     .reader = &openai::chat_reader,
 };

@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "providers/openai_chat.h"
 #include "providers/rejection.h"
+#include "providers/usage.h"
 #include "providers/wire_json.h"
 #include "router/money.h"
 
@@ -14,24 +16,26 @@ namespace {
 using json::Element;
 
 // Cached tokens are part of the prompt's on this wire. Older names lie beside the details.
-Usage usage_of(Element usage) {
-  Usage read;
-  read.n_prompt = count_at(usage, "prompt_tokens");
-  read.n_completion = count_at(usage, "completion_tokens");
-  Element details;
-  if (!usage["prompt_tokens_details"].get(details)) {
-    read.n_cached = count_at(details, "cached_tokens");
-    read.n_cache_write = count_at(details, "cache_write_tokens");
-  }
-  for (std::string_view name : {"prompt_cache_hit_tokens", "cached_tokens"})  // DeepSeek, Moonshot
-    if (read.n_cached == 0) read.n_cached = count_at(usage, name);
-  if (!usage["completion_tokens_details"].get(details))
-    read.n_reasoning = count_at(details, "reasoning_tokens");
+CountedUsage read_usage(Element usage) {
+  Counts counts(usage);
+  SaidUsage said;
+  said.n_prompt = counts.read("prompt_tokens").value_or(0);
+  said.n_completion = counts.read("completion_tokens").value_or(0);
+  said.n_cached = counts.read("prompt_tokens_details", "cached_tokens").value_or(0);
+  if (said.n_cached == 0)  // DeepSeek, Moonshot
+    said.n_cached = counts.first_of({"prompt_cache_hit_tokens", "cached_tokens"});
+  for (std::string_view name : {"cache_write_tokens", "cache_creation_input_tokens"})
+    if (said.n_cache_write == 0)
+      said.n_cache_write = counts.read("prompt_tokens_details", name).value_or(0);
+  if (said.n_cache_write == 0) said.n_cache_write = counts.first_of({"cache_write_tokens"});
+  said.n_reasoning = counts.read("completion_tokens_details", "reasoning_tokens").value_or(0);
+  said.n_total = counts.read("total_tokens");
+  said.is_odd = counts.is_odd();
+  CountedUsage counted = usage_of(said);
   double usd = 0;  // OpenRouter
-  if (!usage["cost"].get(usd) && usd >= 0) read.cost_pico = PicoUsd::from_usd(usd).pico();
-  read.n_cached = std::min(read.n_cached, read.n_prompt);
-  read.n_cache_write = std::min(read.n_cache_write, read.n_prompt - read.n_cached);
-  return read;
+  if (!usage["cost"].get(usd) && usd >= 0)
+    counted.usage.cost_pico = PicoUsd::from_usd(usd).pico();
+  return counted;
 }
 
 // Some send the arguments as an object, though the wire says text.
@@ -59,7 +63,8 @@ constexpr ReasonRow kReasons[] = {
 
 class ChatReader : public StreamReader {
  public:
-  using StreamReader::StreamReader;
+  ChatReader(std::string provider, DeltaSink sink, size_t max_bytes)
+      : StreamReader(std::move(sink), max_bytes), provider_(std::move(provider)) {}
 
   Result<void, Failure> hear(std::string_view event, std::string_view data) override;
   bool is_complete() const override { return has_finish_reason_; }
@@ -75,8 +80,14 @@ class ChatReader : public StreamReader {
   Result<void, Failure> hear_delta(Element delta);
   Result<void, Failure> hear_call(Element call);
   Result<void, Failure> hear_finish_reason(std::string_view reason);
+  Result<void, Failure> hear_content(simdjson::dom::array parts);
+  Result<void, Failure> hear_details(Element delta);
+  void hear_usage(Element root);
 
+  std::string provider_;
   std::vector<Call> calls_;
+  json::Array details_;  // of the thoughts, as OpenRouter gives them
+  size_t n_detail_bytes_ = 0;
   bool has_finish_reason_ = false;
   bool is_done_ = false;
 };
@@ -120,7 +131,68 @@ Result<void, Failure> ChatReader::hear_finish_reason(std::string_view reason) {
                  fmt::format("the provider ended its answer unfinished: {}", reason)};
   has_finish_reason_ = true;
   completion_.finish_reason = meant.value_or(FinishReason::stop);
+  if (details_.empty()) return {};
+  const json::Object details{{"reasoning_details", std::exchange(details_, {})}};
+  return say_opaque(provider_, boost::json::serialize(details));
+}
+
+// Mistral: parts, a thought among them a list of parts itself.
+Result<void, Failure> ChatReader::hear_content(simdjson::dom::array parts) {
+  for (Element part : parts) {
+    Result<void, Failure> said = say(StreamDelta::Kind::text, text_at(part, "text").value_or(""));
+    simdjson::dom::array thoughts;
+    if (said && !part["thinking"].get_array().get(thoughts))
+      for (Element thought : thoughts)
+        if (said) said = say(StreamDelta::Kind::reasoning, text_at(thought, "text").value_or(""));
+    if (!said) return said;
+  }
   return {};
+}
+
+// A detail comes in pieces that share an index: their texts are one, other members come once.
+Result<void, Failure> ChatReader::hear_details(Element delta) {
+  constexpr size_t kMaxBytes = 8 << 20;
+  simdjson::dom::array pieces;
+  if (delta["reasoning_details"].get_array().get(pieces)) return {};
+  for (Element piece : pieces) {
+    json::Value value = json::to_value(piece);
+    if (!value.is_object()) continue;
+    n_detail_bytes_ += json::to_text(piece).size();
+    if (n_detail_bytes_ > kMaxBytes)
+      return Error{Errc::upstream, "the details of the thoughts are longer than 8 MiB"};
+    json::Object& fresh = value.as_object();
+    const json::Object* last = details_.empty() ? nullptr : details_.back().if_object();
+    auto* index = fresh.if_contains("index");
+    const bool goes_on = last && index && last->if_contains("index") &&
+                         *last->if_contains("index") == *index && last->if_contains("type") &&
+                         fresh["type"] == *last->if_contains("type");
+    if (!goes_on) {
+      details_.push_back(std::move(value));
+      continue;
+    }
+    json::Object& whole = details_.back().as_object();
+    for (auto& [name, member] : fresh) {
+      auto* text = whole[name].if_string();
+      if (text && member.is_string() && (name == "text" || name == "summary" || name == "data"))
+        text->append(member.as_string());
+      else if (!member.is_null())
+        whole[name] = member;
+    }
+  }
+  return {};
+}
+
+// Beside the choices; Groq's own name for it; what llama-server found in its cache.
+void ChatReader::hear_usage(Element root) {
+  Element part;
+  if (!root["x_groq"]["usage"].get(part) && part.is_object()) note_usage(read_usage(part));
+  if (!root["usage"].get(part) && part.is_object()) note_usage(read_usage(part));
+  if (root["timings"].get(part) || !has_usage()) return;
+  CountedUsage counted{usage(), basis()};
+  const uint32_t n_cached = count_at(part, "cache_n");
+  if (counted.usage.n_cached == 0 && n_cached <= counted.usage.n_fresh())
+    counted.usage.n_cached = n_cached;
+  note_usage(counted);
 }
 
 Result<void, Failure> ChatReader::hear_delta(Element delta) {
@@ -128,9 +200,12 @@ Result<void, Failure> ChatReader::hear_delta(Element delta) {
   const std::string_view thought =
       text("reasoning_content").empty() ? text("reasoning") : text("reasoning_content");
   if (auto said = say(StreamDelta::Kind::reasoning, thought); !said) return said;
+  if (auto heard = hear_details(delta); !heard) return heard;
   // A refusal is what the model says in place of an answer.
   for (std::string_view name : {"content", "refusal"})
     if (auto said = say(StreamDelta::Kind::text, text(name)); !said) return said;
+  if (simdjson::dom::array parts; !delta["content"].get_array().get(parts))
+    if (auto heard = hear_content(parts); !heard) return heard;
   simdjson::dom::array calls;
   if (delta["tool_calls"].get_array().get(calls)) return {};
   for (Element call : calls)
@@ -149,12 +224,11 @@ Result<void, Failure> ChatReader::hear(std::string_view, std::string_view data) 
                                              document.error().message, words_of(data))};
   Element root = document->root();
   Element part;
-  if (!root["error"].get(part) && !part.is_null()) return stream_error(part);
-  if (!root["usage"].get(part) && part.is_object()) completion_.usage = usage_of(part);
+  if (!root["error"].get(part) && !part.is_null()) return stream_error(part, provider_);
+  hear_usage(root);
   Element choice;
   if (root["choices"].at(0).get(choice)) return {};
-  if (!choice["usage"].get(part) && part.is_object())
-    completion_.usage = usage_of(part);  // Moonshot
+  if (!choice["usage"].get(part) && part.is_object()) note_usage(read_usage(part));  // Moonshot
   Element delta;
   if (!choice["delta"].get(delta))
     if (auto heard = hear_delta(delta); !heard) return heard;
@@ -165,8 +239,8 @@ Result<void, Failure> ChatReader::hear(std::string_view, std::string_view data) 
 
 }  // namespace
 
-std::unique_ptr<StreamReader> chat_reader(const Target&, DeltaSink sink, size_t max_bytes) {
-  return std::make_unique<ChatReader>(std::move(sink), max_bytes);
+std::unique_ptr<StreamReader> chat_reader(const Target& target, DeltaSink sink, size_t max_bytes) {
+  return std::make_unique<ChatReader>(target.provider, std::move(sink), max_bytes);
 }
 
 }  // namespace hearth::router::openai

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <string>
 
+#include "providers/error_words.h"
 #include "providers/wire_json.h"
 
 namespace hearth::router {
@@ -19,78 +20,30 @@ namespace {
 using json::Element;
 using Clock = std::chrono::system_clock;
 
-struct Meaning {
-  Errc code;
-  Remedy remedy;
-};
-
-struct WordRow {
-  std::string_view word;
-  Meaning meaning;
-};
-
-// Values of "code", "type" and "status".
-constexpr WordRow kWords[] = {
-    {"context_length_exceeded", {Errc::context_exceeded, Remedy::shrink_context}},
-    {"request_too_large", {Errc::invalid, Remedy::shrink_context}},
-    {"insufficient_quota", {Errc::over_budget, Remedy::stop_account}},
-    {"credit_balance_exhausted", {Errc::over_budget, Remedy::stop_account}},
-    {"billing_hard_limit_reached", {Errc::over_budget, Remedy::stop_account}},
-    {"billing_not_active", {Errc::over_budget, Remedy::stop_account}},
-    {"billing_error", {Errc::over_budget, Remedy::stop_account}},
-    {"exceeded_current_quota_error", {Errc::over_budget, Remedy::stop_account}},
-    {"1113", {Errc::over_budget, Remedy::stop_account}},         // Z.ai: nothing left, as a 429
-    {"1112", {Errc::denied, Remedy::stop_account}},              // Z.ai: locked, as a 429
-    {"1261", {Errc::context_exceeded, Remedy::shrink_context}},  // Z.ai
-    {"invalid_api_key", {Errc::denied, Remedy::stop_account}},
-    {"authentication_error", {Errc::denied, Remedy::stop_account}},
-    {"permission_error", {Errc::denied, Remedy::other_target}},
-    {"model_not_found", {Errc::not_found, Remedy::other_target}},
-    {"not_found_error", {Errc::not_found, Remedy::other_target}},
-    {"rate_limit_exceeded", {Errc::busy, Remedy::retry_after}},
-    {"rate_limit_error", {Errc::busy, Remedy::retry_after}},
-    {"slow_down", {Errc::busy, Remedy::retry_after}},
-    {"engine_overloaded_error", {Errc::busy, Remedy::retry_after}},
-    {"overloaded_error", {Errc::busy, Remedy::retry_after}},
-    {"timeout_error", {Errc::timeout, Remedy::retry_same}},
-    {"api_error", {Errc::upstream, Remedy::retry_same}},
-};
-
-// Parts of a message, where the code says no more than "wrong request".
-constexpr WordRow kPhrases[] = {
-    {"prompt is too long", {Errc::context_exceeded, Remedy::shrink_context}},
-    {"maximum context length", {Errc::context_exceeded, Remedy::shrink_context}},
-    {"exceed context limit", {Errc::context_exceeded, Remedy::shrink_context}},
-    {"exceeds the context", {Errc::context_exceeded, Remedy::shrink_context}},
-    {"exceeds the available context", {Errc::context_exceeded, Remedy::shrink_context}},
-    {"credit balance is too low", {Errc::over_budget, Remedy::stop_account}},
-    {"specified API usage limits", {Errc::over_budget, Remedy::stop_account}},
-};
-
-Meaning meaning_of(long status) {
-  switch (status) {
-    case 401:
-    case 403: return {Errc::denied, Remedy::stop_account};
-    case 402: return {Errc::over_budget, Remedy::stop_account};
-    case 404: return {Errc::not_found, Remedy::other_target};
-    case 408: return {Errc::timeout, Remedy::retry_same};
-    case 409: return {Errc::busy, Remedy::retry_same};
-    case 413: return {Errc::invalid, Remedy::shrink_context};
-    case 429:
-    case 503:
-    case 529: return {Errc::busy, Remedy::retry_after};
-    default: break;
-  }
-  if (status >= 500 || status == 0) return {Errc::upstream, Remedy::retry_same};
-  return {Errc::invalid, Remedy::stop_request};
-}
-
 // What the body says of itself.
 struct Said {
   std::string message;
-  std::string words[3];  // code, type, status: the most exact first
+  std::string words[4];  // reason, code, type, status: the most exact first
+  std::string within;    // what another provider behind this one said
   long status = 0;       // where the code is an HTTP status
+  std::optional<std::chrono::seconds> wait;
 };
+
+// Google's details: why, for how long, and whose day is used up.
+void read_details(Element error, Said& said) {
+  simdjson::dom::array details;
+  if (error["details"].get_array().get(details)) return;
+  for (Element detail : details) {
+    if (auto reason = text_at(detail, "reason")) said.words[0] = *reason;
+    if (auto delay = text_at(detail, "retryDelay"); delay && delay->ends_with('s'))
+      said.wait = wait_of(delay->substr(0, delay->size() - 1), Clock::now());
+    simdjson::dom::array violations;
+    if (detail["violations"].get_array().get(violations)) continue;
+    for (Element violation : violations)
+      if (text_at(violation, "quotaId").value_or("").find("PerDay") != std::string_view::npos)
+        said.words[0] = "daily_quota";
+  }
+}
 
 Said read_error(Element error) {
   Said said;
@@ -100,14 +53,38 @@ Said read_error(Element error) {
     return said;
   }
   said.message = words_of(text_at(error, "message").value_or(""));
-  said.words[0] = text_at(error, "code").value_or("");
+  if (said.message.empty())  // Mistral
+    if (Element inner; !error["message"].get(inner) && !inner.is_null())
+      said.message = words_of(json::to_text(inner));
+  said.words[1] = text_at(error, "code").value_or("");
   int64_t number = 0;
   if (!error["code"].get_int64().get(number)) {
-    said.words[0] = std::to_string(number);
+    said.words[1] = std::to_string(number);
     if (number >= 400 && number < 600) said.status = static_cast<long>(number);
   }
-  said.words[1] = text_at(error, "type").value_or("");
-  said.words[2] = text_at(error, "status").value_or("");
+  said.words[2] = text_at(error, "type").value_or("");
+  said.words[3] = text_at(error, "status").value_or("");
+  read_details(error, said);
+  Element metadata;  // OpenRouter
+  if (!error["metadata"].get(metadata)) said.within = text_at(metadata, "raw").value_or("");
+  return said;
+}
+
+// In "error", as an object or a text with the code beside it; or the root itself is one.
+Said read_body(std::string_view body) {
+  auto document = json::Document::parse(body);
+  Said said;
+  if (!document) return said;
+  Element root = document->root(), error;
+  if (simdjson::dom::array list; !root.get_array().get(list) && list.size() > 0)
+    root = list.at(0).value_unsafe();  // Gemini
+  if (root["error"].get(error) || error.is_null()) {
+    said = read_error(root);
+    if (said.message.empty()) said.message = words_of(text_at(root, "detail").value_or(""));
+    return said;
+  }
+  said = read_error(error);
+  if (said.words[1].empty()) said.words[1] = text_at(root, "code").value_or("");
   return said;
 }
 
@@ -120,35 +97,54 @@ uint32_t number_behind(std::string_view text, std::string_view phrase) {
   return number;
 }
 
-// "prompt is too long: 208310 tokens > 200000 maximum"; "maximum context length is 8192 tokens.
-// However, your messages resulted in 9000 tokens".
-void read_numbers(std::string_view message, Failure& failure) {
-  failure.n_prompt = number_behind(message, "too long: ");
-  if (failure.n_prompt) {
-    failure.n_context = number_behind(message, "> ");
-    return;
-  }
-  failure.n_context = number_behind(message, "maximum context length is ");
-  failure.n_prompt = number_behind(message, "resulted in ");
-  if (!failure.n_prompt) failure.n_prompt = number_behind(message, "requested ");
+// The first phrase that has a number behind it.
+uint32_t first_behind(std::string_view text, std::initializer_list<std::string_view> phrases) {
+  for (std::string_view phrase : phrases)
+    if (uint32_t number = number_behind(text, phrase)) return number;
+  return 0;
 }
 
-Failure failure_of(const Said& said, long status) {
-  const WordRow* row = nullptr;
-  for (const std::string& word : said.words) {
-    if (row || word.empty()) continue;
-    auto found = std::ranges::find(kWords, word, &WordRow::word);
-    if (found != std::end(kWords)) row = found;
-  }
-  for (const WordRow& phrase : kPhrases)
-    if (!row && said.message.find(phrase.word) != said.message.npos) row = &phrase;
-  const Meaning meaning = row ? row->meaning : meaning_of(status ? status : said.status);
+// "prompt is too long: 208310 tokens > 200000 maximum"; "maximum context length is 8192 tokens.
+// However, your messages resulted in 9000 tokens"; and how others put it.
+void read_numbers(std::string_view message, Failure& failure) {
+  failure.n_prompt = first_behind(
+      message, {"too long: ", "resulted in ", "you requested ", "requested ", "requested: ",
+                "token count (", "The input (", "request contains ", "Prompt contains ",
+                "request (", "your request has "});
+  failure.n_context = first_behind(
+      message, {"> ", "maximum context length is ", "maximum context length: ",
+                "maximum prompt length is ", "tokens allowed (", "context length (",
+                "token limit: ", "context size (", "should be [1, "});
+}
+
+Meaning meaning_of(const Said& said, long status, std::string_view provider) {
+  std::optional<Meaning> meaning;
+  for (const std::string& word : said.words)
+    if (!meaning) meaning = meaning_of_word(provider, word);
+  // A phrase is more exact than a word that says no more than "wrong" or "too much".
+  if (!meaning || meaning->remedy == Remedy::stop_request ||
+      meaning->remedy == Remedy::retry_same || meaning->remedy == Remedy::retry_after)
+    for (std::string_view text : {std::string_view(said.message), std::string_view(said.within)})
+      if (auto found = meaning_of_phrase(text)) meaning = found;
+  if (!meaning) meaning = meaning_of_status(status ? status : said.status);
+  // What is too large for a minute's allowance will be so in the next one too.
+  if (status == 413 && meaning->remedy == Remedy::retry_after)
+    return {Errc::invalid, Remedy::shrink_context};
+  return *meaning;
+}
+
+Failure failure_of(const Said& said, long status, std::string_view provider) {
+  const Meaning meaning = meaning_of(said, status, provider);
   Failure failure = Error{meaning.code, said.message};
   failure.remedy = meaning.remedy;
   failure.http_status = status;
+  failure.retry_after = said.wait;
   for (const std::string& word : said.words)
     if (failure.word.empty()) failure.word = words_of(word);
-  if (meaning.code == Errc::context_exceeded) read_numbers(said.message, failure);
+  if (meaning.code == Errc::context_exceeded) {
+    read_numbers(said.message, failure);
+    if (!failure.n_prompt && !failure.n_context) read_numbers(said.within, failure);
+  }
   return failure;
 }
 
@@ -166,25 +162,24 @@ std::optional<std::chrono::seconds> wait_of(std::string_view retry_after, Clock:
     seconds = std::max(seconds, 0.0);
   }
   constexpr double kWeek = 7 * 86400;
-  if (!(seconds >= 0 && seconds <= kWeek)) return std::nullopt;
-  return std::chrono::seconds(static_cast<int64_t>(std::ceil(seconds)));
+  if (!(seconds >= 0)) return std::nullopt;
+  return std::chrono::seconds(static_cast<int64_t>(std::ceil(std::min(seconds, kWeek))));
 }
 
 Failure rejection_of(const Target& target, long status, std::string_view body,
                      std::optional<std::string_view> retry_after, std::string_view key_source,
                      Clock::time_point now) {
-  Said said;
-  auto document = json::Document::parse(body);
-  if (document) {
-    Element root = document->root(), error;
-    if (simdjson::dom::array list; !root.get_array().get(list) && list.size() > 0)
-      root = list.at(0).value_unsafe();  // Gemini
-    if (!root["error"].get(error)) said = read_error(error);
-  }
+  Said said = read_body(body);
   if (said.message.empty()) said.message = words_of(body);
-  Failure failure = failure_of(said, status);
+  Failure failure = failure_of(said, status, target.provider);
   failure.message = fmt::format("{} answered {}: {}", target.provider, status, said.message);
-  if (retry_after) failure.retry_after = wait_of(*retry_after, now);
+  if (retry_after)
+    if (auto wait = wait_of(*retry_after, now)) failure.retry_after = wait;
+  // Spent, but only until what is under way has been counted.
+  if (status == 402 && failure.retry_after) {
+    failure.code = Errc::busy;
+    failure.remedy = Remedy::retry_after;
+  }
   if (failure.retry_after)
     failure.message += fmt::format(" (retry after {} s)", failure.retry_after->count());
   if (failure.code == Errc::denied)
@@ -192,10 +187,10 @@ Failure rejection_of(const Target& target, long status, std::string_view body,
   return failure;
 }
 
-Failure stream_error(Element error) {
+Failure stream_error(Element error, std::string_view provider) {
   Said said = read_error(error);
   if (said.message.empty()) said.message = words_of(json::to_text(error));
-  return failure_of(said, 0);
+  return failure_of(said, 0, provider);
 }
 
 }  // namespace hearth::router

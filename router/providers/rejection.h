@@ -2,8 +2,7 @@
 //
 // A status alone says little: 429 is a full second, a full day, an empty balance or a locked
 // account, and each wants another reaction. So the words of the body are asked first: its code, its
-// type, a phrase of its message; the status decides only what they leave open. The words of all
-// providers stand in one table, since none of them means two things.
+// type, a phrase of its message (error_words.h); the status decides only what they leave open.
 #pragma once
 
 #include <chrono>
@@ -23,9 +22,9 @@ Failure rejection_of(const Target& target, long status, std::string_view body,
                      std::chrono::system_clock::time_point now);
 
 // An error within a stream: an object with type, code and message, or a text.
-Failure stream_error(json::Element error);
+Failure stream_error(json::Element error, std::string_view provider = {});
 
-// Seconds or a date; nullopt for what makes no sense, and for a wait of more than a week.
+// Seconds or a date; nullopt for what makes no sense. More than a week is a week.
 std::optional<std::chrono::seconds> wait_of(std::string_view retry_after,
                                             std::chrono::system_clock::time_point now);
 

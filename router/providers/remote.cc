@@ -4,18 +4,22 @@
 #include <algorithm>
 #include <chrono>
 
+#include "providers/affinity.h"
 #include "providers/endpoint.h"
+#include "providers/rate_headers.h"
 #include "providers/rejection.h"
 #include "providers/sse.h"
 #include "providers/table.h"
 #include "providers/wire_json.h"
+#include "router/account.h"
 #include "router/providers.h"
 
 namespace hearth::router {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+// A long prompt is read for minutes before the first word; an answer may be written for many.
+constexpr std::chrono::milliseconds kFirstByte{180'000}, kTotal{3'600'000};
 
 constexpr size_t kMaxErrorBody = 64 << 10;  // what is longer is cut off
 constexpr uint64_t kMaxStream = 256 << 20;  // with all its framing
@@ -35,10 +39,16 @@ bool is_stream(const OutboundResponse& head) {
 }
 
 // What it means that the answer was no stream.
-Failure refusal_of(const Target& target, const OutboundResponse& head, std::string_view body) {
-  if (head.status >= 400)
-    return rejection_of(target, head.status, body, head.header("retry-after"), key_source(target),
-                        std::chrono::system_clock::now());
+Failure refusal_of(const Target& target, const OutboundResponse& head, std::string_view body,
+                   Clock::Date now) {
+  if (head.status >= 400) {
+    Failure failure = rejection_of(target, head.status, body, head.header("retry-after"),
+                                   key_source(target), now);
+    // OpenAI and Anthropic know better than a status whether asking again makes sense.
+    if (head.header("x-should-retry") == "false" && failure.remedy == Remedy::retry_same)
+      failure.remedy = Remedy::other_target;
+    return failure;
+  }
   Failure failure =
       head.status >= 300
           ? Error{Errc::invalid,
@@ -55,22 +65,90 @@ Failure refusal_of(const Target& target, const OutboundResponse& head, std::stri
   return failure;
 }
 
-double ms(Clock::duration time) { return std::chrono::duration<double, std::milli>(time).count(); }
+double ms(Clock::Time::duration time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
+
+// What was heard of an answer, event by event, and what it means in the end.
+class Hearing {
+ public:
+  Hearing(const Target& target, StreamReader& reader, Clock& clock, Attempt& attempt)
+      : target_(target), reader_(reader), clock_(clock), attempt_(attempt), sent_(clock.now()) {}
+
+  // False when there is nothing more to hear.
+  bool hear(const OutboundResponse& head, std::string_view piece) {
+    note_head(head);
+    if (!is_stream(head)) {
+      refused_.append(piece.substr(0, kMaxErrorBody - refused_.size()));
+      return refused_.size() < kMaxErrorBody;
+    }
+    if (auto fed = events_.feed(piece); !fed && heard_) heard_ = fed.error();
+    attempt_.n_answer_bytes = reader_.n_bytes();
+    if (reader_.has_usage()) attempt_.usage = reader_.usage();
+    attempt_.basis = reader_.basis();
+    return bool(heard_);
+  }
+
+  Answer finish(Result<OutboundResponse> response, uint64_t n_prompt_estimate) {
+    if (response) note_head(*response);
+    if (head_ && !is_stream(*head_)) {
+      attempt_.is_refused = head_->status >= 300;
+      return refusal_of(target_, *head_, refused_, clock_.date());
+    }
+    if (!heard_) return heard_.error();
+    if (!response) return response.error();
+    const bool is_counted = reader_.has_usage();
+    const size_t n_bytes = reader_.n_bytes();
+    Answer answer = reader_.finish(target_.provider);
+    if (!answer) return answer;
+    if (!is_counted) answer->usage = estimate_usage(n_prompt_estimate, n_bytes);
+    attempt_.usage = answer->usage;
+    const Clock::Time now = clock_.now();
+    answer->timings.prefill_ms = ms(first_byte_.value_or(sent_) - sent_);
+    answer->timings.decode_ms = ms(now - first_byte_.value_or(now));
+    answer->message.model = target_.model;
+    return answer;
+  }
+
+ private:
+  void note_head(const OutboundResponse& head) {
+    if (head_) return;
+    head_ = head;
+    first_byte_ = clock_.now();
+    attempt_.is_sent = true;
+    attempt_.room = rate_room_of(head, clock_.date());
+  }
+
+  const Target& target_;
+  StreamReader& reader_;
+  Clock& clock_;
+  Attempt& attempt_;
+  const Clock::Time sent_;
+  std::optional<Clock::Time> first_byte_;
+  std::optional<OutboundResponse> head_;
+  std::string refused_;  // the body of what was no stream
+  Result<void, Failure> heard_;
+  SseParser events_{[this](std::string_view event, std::string_view data) {
+    if (heard_ && !reader_.is_done()) heard_ = reader_.hear(event, data);
+  }};
+};
 
 class RemoteProvider : public Provider {
  public:
-  RemoteProvider(net::any_io_executor executor, EgressSink on_egress)
-      : http_(executor, std::move(on_egress)) {}
+  RemoteProvider(std::unique_ptr<Transport> transport, Clock& clock)
+      : transport_(std::move(transport)), clock_(clock) {}
 
   TargetState state(const Target& target) const override {
     TargetState state;
-    state.lacks = lacks_of(row_of(target.provider));
+    state.lacks = lacks_of(target);
     return state;
   }
 
-  Task<Answer> complete(const Target& target, RouteRequest request, DeltaSink sink) override {
-    const ProviderRow& row = row_of(target.provider);
-    const std::string wrong = why_not(needs_of(request.body), lacks_of(row));
+  Task<Answer> complete(const Target& target, RouteRequest request, DeltaSink sink,
+                        Attempt& attempt) override {
+    const Quirks& quirks = row_of(target.provider).quirks;
+    const Wire& wire = wire_of(target);
+    const std::string wrong = why_not(needs_of(request.body), lacks_of(target));
     if (!wrong.empty())
       co_return Error{Errc::unsupported, fmt::format("target {} {}", target.name, wrong)};
     auto endpoint = endpoint_of(target);
@@ -80,20 +158,41 @@ class RemoteProvider : public Provider {
       failure.remedy = Remedy::other_target;
       co_return failure;
     }
-    auto body = row.wire->body(target, row.quirks, request.body);
+    const std::string affinity = affinity_of(request);
+    auto body = wire.body(target, quirks, request.body, affinity);
     if (!body) co_return body.error();
 
     OutboundRequest outbound;
     outbound.method = "POST";
-    outbound.url = endpoint->base_url + row.wire->path(target);
-    outbound.headers = row.wire->headers(endpoint->key);
+    outbound.url = endpoint->base_url + wire.path(target);
+    outbound.headers = wire.headers(endpoint->key);
+    if (!quirks.affinity_header.empty() && !affinity.empty())
+      outbound.headers.push_back(fmt::format("{}: {}", quirks.affinity_header, affinity));
     outbound.headers.insert(outbound.headers.end(),
                             {"content-type: application/json", "accept: text/event-stream"});
     outbound.body = std::move(*body);
     outbound.cause = request.facts.id;
     outbound.max_body_bytes = kMaxStream;
-    auto reader = row.wire->reader(target, std::move(sink), max_answer_bytes(request.body));
-    Answer answer = co_await send(target, std::move(outbound), *reader);
+    outbound.first_byte_timeout = kFirstByte;
+    outbound.total_timeout = kTotal;
+    outbound.on_end = [&attempt](const Egress& egress) {
+      attempt.is_sent = attempt.is_sent || egress.is_body_sent;
+    };
+    DeltaSink noting = [sink = std::move(sink), &attempt, this,
+                        sent = clock_.now()](const StreamDelta& delta) {
+      if (!attempt.has_spoken) attempt.first_word_ms = ms(clock_.now() - sent);
+      attempt.has_spoken = true;
+      sink(delta);
+    };
+    auto reader = wire.reader(target, std::move(noting), max_answer_bytes(request.body));
+    Hearing hearing(target, *reader, clock_, attempt);
+    outbound.has_all = [&reader] { return reader->is_done(); };
+    Transport::BodySink on_body = [&hearing](const OutboundResponse& head, std::string_view piece) {
+      return hearing.hear(head, piece);
+    };
+    Result<OutboundResponse> response =
+        co_await transport_->fetch(std::move(outbound), std::move(on_body));
+    Answer answer = hearing.finish(std::move(response), request.facts.n_prompt_estimate);
     if (answer || answer.error().code == Errc::cancelled) co_return answer;
     Failure failure = answer.error();
     failure.speaker = target.provider;
@@ -103,47 +202,20 @@ class RemoteProvider : public Provider {
   }
 
  private:
-  Task<Answer> send(const Target& target, OutboundRequest outbound, StreamReader& reader) {
-    const Clock::time_point sent = Clock::now();
-    std::optional<Clock::time_point> first_byte;
-    Result<void, Failure> heard;
-    SseParser events([&](std::string_view event, std::string_view data) {
-      if (heard && !reader.is_done()) heard = reader.hear(event, data);
-    });
-    outbound.has_all = [&reader] { return reader.is_done(); };
-    std::optional<OutboundResponse> refusal;
-    std::string refused;
-    HttpClient::BodySink on_body = [&](const OutboundResponse& head, std::string_view piece) {
-      if (!first_byte) first_byte = Clock::now();
-      if (!is_stream(head)) {
-        if (!refusal) refusal = head;
-        refused.append(piece.substr(0, kMaxErrorBody - refused.size()));
-        return refused.size() < kMaxErrorBody;
-      }
-      if (auto fed = events.feed(piece); !fed && heard) heard = fed.error();
-      return bool(heard);
-    };
-    auto response = co_await http_.fetch(std::move(outbound), std::move(on_body));
-    if (refusal) co_return refusal_of(target, *refusal, refused);
-    if (!heard) co_return heard.error();
-    if (!response) co_return response.error();
-    if (!is_stream(*response)) co_return refusal_of(target, *response, "");
-    Answer answer = reader.finish(target.provider);
-    if (!answer) co_return answer;
-    answer->timings.prefill_ms = ms(first_byte.value_or(sent) - sent);
-    answer->timings.decode_ms = ms(Clock::now() - first_byte.value_or(sent));
-    answer->message.model = target.model;
-    co_return answer;
-  }
-
-  HttpClient http_;
+  std::unique_ptr<Transport> transport_;
+  Clock& clock_;
 };
 
 }  // namespace
 
 std::unique_ptr<Provider> make_remote_provider(net::any_io_executor executor,
                                                EgressSink on_egress) {
-  return std::make_unique<RemoteProvider>(executor, std::move(on_egress));
+  auto transport = std::make_unique<HttpClient>(executor, std::move(on_egress));
+  return make_remote_provider(std::move(transport), machine_clock());
+}
+
+std::unique_ptr<Provider> make_remote_provider(std::unique_ptr<Transport> transport, Clock& clock) {
+  return std::make_unique<RemoteProvider>(std::move(transport), clock);
 }
 
 }  // namespace hearth::router

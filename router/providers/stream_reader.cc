@@ -24,6 +24,14 @@ Result<void, Failure> StreamReader::say(StreamDelta::Kind kind, std::string_view
   return say(delta);
 }
 
+Result<void, Failure> StreamReader::say_opaque(std::string_view provider, std::string part) {
+  StreamDelta delta;
+  delta.kind = StreamDelta::Kind::opaque;
+  delta.provider = provider;
+  delta.text = std::move(part);
+  return say(delta);
+}
+
 Answer StreamReader::finish(std::string_view provider) {
   if (!is_complete())
     return Error{Errc::upstream,

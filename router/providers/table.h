@@ -21,7 +21,12 @@ std::span<const ProviderRow> provider_rows();
 // A provider that no row has speaks OpenAI's chat wire, at the target's base_url.
 const ProviderRow& row_of(std::string_view provider);
 
-// What a target of this provider cannot honour.
-Needs lacks_of(const ProviderRow& row);
+// A target may name another wire than its provider's own: "chat", "responses", "messages",
+// "gemini". nullptr for a name that is none.
+const Wire* wire_of_name(std::string_view name);
+const Wire& wire_of(const Target& target);
+
+// What a target cannot honour.
+Needs lacks_of(const Target& target);
 
 }  // namespace hearth::router

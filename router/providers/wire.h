@@ -32,21 +32,33 @@ struct Quirks {
   Needs lacks{};    // though the wire has a word for it
   std::string_view max_tokens = "max_tokens";
   std::string_view repeat_penalty = "repetition_penalty";
+  std::string_view seed = "seed";
+  std::string_view call_required = "required";  // the word for a tool choice that demands a call
   ReasoningForm reasoning = ReasoningForm::effort;
   bool keeps_reasoning = false;  // wants to see what the model thought before its tool calls
+  bool asks_usage = true;        // knows stream_options; others count unasked, or refuse it
+  // Where the conversation's key goes, so that its turns meet the same cache: a member of the body,
+  // a header.
+  std::string_view affinity_key{};
+  std::string_view affinity_header{};
+  // Takes marks of the prompt's cache, for models of this prefix; "*" for all.
+  std::string_view marks_cache_of{};
 };
 
 struct Wire {
   Needs honours;
   std::string (*path)(const Target& target);  // behind the base URL
   std::vector<std::string> (*headers)(std::string_view key);
-  // Errc::unsupported names a part of a message that cannot be said.
+  // Errc::unsupported names a part of a message that cannot be said. `affinity` is the same for all
+  // turns of a conversation and tells nothing of it; "" for what is asked once.
   Result<std::string> (*body)(const Target& target, const Quirks& quirks,
-                              const CompletionRequest& request);
+                              const CompletionRequest& request, std::string_view affinity);
   std::unique_ptr<StreamReader> (*reader)(const Target& target, DeltaSink sink, size_t max_bytes);
 };
 
 extern const Wire kOpenAiChat;         // openai_chat.h
+extern const Wire kOpenAiResponses;    // openai_responses.h
 extern const Wire kAnthropicMessages;  // anthropic.h
+extern const Wire kGemini;             // gemini.h
 
 }  // namespace hearth::router

@@ -31,7 +31,8 @@ class AnthropicProviderTest : public ::testing::Test {
   }
 
   Answer complete() {
-    return loop.run(provider->complete(target, request, [](const StreamDelta&) {}));
+    Attempt attempt;
+    return loop.run(provider->complete(target, request, [](const StreamDelta&) {}, attempt));
   }
   Failure refusal(Script script) {
     upstream.add(std::move(script));

@@ -17,7 +17,6 @@ TEST(Needs, APlainConversationHasNone) {
   CompletionRequest request;
   request.messages = {text_message(Role::user, "Hi")};
   request.sampling.temperature = 0.5f;
-  request.stop = {"x"};
   request.reasoning.effort = Effort::high;
   EXPECT_THAT(needs_of(request), IsEmpty());
 }
@@ -46,6 +45,7 @@ TEST(Needs, EveryControlIsOne) {
   sampling.presence_penalty = sampling.frequency_penalty = 0.1f;
   sampling.seed = 0;
   sampling.logit_bias = {{1, 1}};
+  request.stop = {"x"};
   request.ignore_eos = true;
   request.template_variables.text = "{}";
   Message image;
@@ -77,15 +77,28 @@ TEST(Needs, WhatIsLackingIsNamedAsClientsWriteIt) {
 // Of the wire, more or less than it.
 TEST(Needs, AProvidersRowSaysWhatItLacks) {
   auto lacks = [](std::string_view provider, Need need) {
-    return std::ranges::count(lacks_of(row_of(provider)), need) > 0;
+    Target target;
+    target.provider = provider;
+    return std::ranges::count(lacks_of(target), need) > 0;
   };
   EXPECT_TRUE(lacks("acme", Need::top_k));
   EXPECT_FALSE(lacks("vllm", Need::top_k));
   EXPECT_FALSE(lacks("acme", Need::json_schema));
   EXPECT_TRUE(lacks("deepseek", Need::json_schema));
   EXPECT_TRUE(lacks("anthropic", Need::seed));
+  EXPECT_TRUE(lacks("openai-responses", Need::stop));
+  EXPECT_FALSE(lacks("openai", Need::stop));
   for (const ProviderRow& row : provider_rows())
     EXPECT_TRUE(lacks(row.name, Need::bare_prompt)) << row.name << ": no wire has it";
+}
+
+TEST(Needs, AnotherWireOfTheSameProviderHonoursWhatItCan) {
+  Target target;
+  target.provider = "vllm";
+  target.wire = "responses";
+  EXPECT_EQ(std::ranges::count(lacks_of(target), Need::top_k), 1) << "an extra of its chat wire";
+  target.wire = "messages";
+  EXPECT_EQ(std::ranges::count(lacks_of(target), Need::top_k), 0);
 }
 
 }  // namespace

@@ -56,7 +56,8 @@ class OpenAiProviderTest : public ::testing::Test {
       if (on_delta) on_delta();
     };
     RouteRequest route{{}, request};
-    got = co_await provider->complete(target, std::move(route), std::move(sink));
+    attempt = {};
+    got = co_await provider->complete(target, std::move(route), std::move(sink), attempt);
   }
 
   Failure refusal(Script script) {
@@ -76,7 +77,36 @@ class OpenAiProviderTest : public ::testing::Test {
       make_remote_provider(io.get_executor(), [](const Egress&) {});
   std::vector<StreamDelta> deltas;
   std::function<void()> on_delta;
+  Attempt attempt;
 };
+
+// What the ledger needs to know of an attempt, however it ended.
+TEST_F(OpenAiProviderTest, AnAttemptTellsHowFarItCame) {
+  upstream.add(recorded_answer());
+  ASSERT_TRUE(complete());
+  EXPECT_TRUE(attempt.is_sent);
+  EXPECT_TRUE(attempt.has_spoken);
+  EXPECT_FALSE(attempt.is_refused);
+  ASSERT_TRUE(attempt.usage);
+  EXPECT_EQ(attempt.usage->n_prompt, 12u);
+  upstream.add(error_answer(429, "Slow down", "requests", "rate_limit_exceeded",
+                            {{"x-ratelimit-remaining-requests", "0"},
+                             {"x-ratelimit-limit-requests", "60"},
+                             {"x-ratelimit-reset-requests", "1m0s"}}));
+  ASSERT_FALSE(complete());
+  EXPECT_TRUE(attempt.is_refused);
+  EXPECT_FALSE(attempt.has_spoken);
+  EXPECT_EQ(attempt.room.requests.n_left, 0u);
+  EXPECT_EQ(attempt.room.requests.full_in, std::chrono::milliseconds(60'000));
+  upstream.add(cut_at(recorded_answer(), size_of(recorded_answer()) / 2, testing::Reset{}));
+  ASSERT_FALSE(complete());
+  EXPECT_TRUE(attempt.is_sent);
+  EXPECT_GT(attempt.n_answer_bytes, 0u);
+  EXPECT_FALSE(attempt.usage);
+  target.base_url = "http://127.0.0.1:1/v1";  // nobody listens there
+  ASSERT_FALSE(complete());
+  EXPECT_FALSE(attempt.is_sent);
+}
 
 TEST_F(OpenAiProviderTest, StreamsAnAnswer) {
   upstream.add(recorded_answer());

@@ -191,18 +191,29 @@ TEST_F(RouterTest, AnUnknownModelIsNotFoundAndRecorded) {
   EXPECT_THAT(decisions[0].reason, HasSubstr("gpt-9"));
 }
 
-TEST_F(RouterTest, AFailedTargetIsReportedAndNoOtherIsAsked) {
+TEST_F(RouterTest, AFailedTargetIsReportedWhenNoOtherIsLeft) {
   prefer_remote();
-  upstream.add(testing::error_answer(503, "Overloaded", "server_error", ""));
+  upstream.add(testing::error_answer(402, "Insufficient Balance", "", ""));
   auto completion = complete();
   ASSERT_FALSE(completion);
-  EXPECT_EQ(completion.error().code, Errc::busy);
+  EXPECT_EQ(completion.error().code, Errc::over_budget);
   EXPECT_THAT(upstream.requests(), SizeIs(1)) << "no retry";
   EXPECT_FALSE(is_engine_running()) << "no other target: it is below the floor";
   EXPECT_THAT(decisions, SizeIs(1));
 }
 
+TEST_F(RouterTest, WhereOneFailsAnotherAnswers) {
+  policy.targets[0].model = "broken";
+  upstream.add(recorded_answer());
+  auto completion = complete();
+  ASSERT_TRUE(completion) << completion.error().message;
+  EXPECT_EQ(text_of(completion->message), "Hello, wörld");
+  EXPECT_EQ(decisions.at(0).target, "local");
+  EXPECT_THAT(decisions[0].fallbacks, ::testing::ElementsAre("remote"));
+}
+
 TEST_F(RouterTest, AnEngineThatCannotLoadSaysWhy) {
+  request.facts.model = "local";
   policy.targets[0].model = "broken";
   auto completion = complete();
   ASSERT_FALSE(completion);
@@ -218,6 +229,7 @@ TEST_F(RouterTest, AnEngineThatCannotLoadSaysWhy) {
 // Its failures are Hearth's own; after enough of them other targets get the requests.
 TEST_F(RouterTest, AnEngineThatGaveUpIsNotChosen) {
   policy.targets[0].model = "crash";
+  request.facts.model = "local";
   for (int i = 0; i < 5; ++i) {
     Answer answer = complete();
     ASSERT_FALSE(answer);
@@ -225,6 +237,7 @@ TEST_F(RouterTest, AnEngineThatGaveUpIsNotChosen) {
     EXPECT_TRUE(answer.error().is_ours());
     EXPECT_EQ(decisions.at(0).target, "local");
   }
+  request.facts.model = "auto";
   upstream.add(recorded_answer());
   ASSERT_TRUE(complete());
   EXPECT_EQ(decisions.at(0).target, "remote");

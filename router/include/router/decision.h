@@ -228,6 +228,8 @@ struct TargetState {
   std::optional<Forecast> forecast;  // goes over the speeds
   Belief belief;
   Means means;
+  double wait_ms = 0;  // until its account lets this request in; within queue_ms
+  std::optional<uint64_t> n_requests_left, n_tokens_left;  // of its account; absent: nobody said
   static void fields(auto& self, auto&& field) {
     field("lacks", self.lacks);
     field("down", self.down);
@@ -238,6 +240,19 @@ struct TargetState {
     field("forecast", self.forecast);
     field.or_default("belief", self.belief);
     field.or_default("means", self.means);
+    field.or_default("waitMs", self.wait_ms);
+    field("requestsLeft", self.n_requests_left);
+    field("tokensLeft", self.n_tokens_left);
+  }
+};
+
+// A second leg, should the first be slow to say its first word.
+struct Hedge {
+  double after_ms = 0;               // 0: the target's own slowest in twenty
+  std::vector<std::string> targets;  // the best first
+  static void fields(auto& self, auto&& field) {
+    field.or_default("afterMs", self.after_ms);
+    field("targets", self.targets);
   }
 };
 
@@ -252,6 +267,8 @@ struct Decision {
   std::vector<std::string> labels;    // of the request, which its answer inherits
   bool may_pass = false;              // a refusal that time may lift: a target is merely down or busy
   std::string question;               // of a refusal, where the policy says to ask; for people
+  std::vector<std::string> fallbacks;  // who else may answer should it fail, the best first
+  std::optional<Hedge> hedge;          // absent: none
   static void fields(auto& self, auto&& field) {
     field("id", self.id);
     field("target", self.target);
@@ -263,6 +280,8 @@ struct Decision {
     field.or_default("labels", self.labels);
     field.or_default("mayPass", self.may_pass);
     field.or_default("question", self.question);
+    field.or_default("fallbacks", self.fallbacks);
+    field("hedge", self.hedge);
   }
 };
 

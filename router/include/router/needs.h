@@ -28,6 +28,7 @@ enum class Need : uint8_t {
   frequency_penalty,
   seed,
   logit_bias,
+  stop,  // texts that end the answer
   ignore_eos,
   template_variables,
   grammar,   // the answer fits a regular expression or a grammar
@@ -57,6 +58,7 @@ struct EnumNames<router::Need> {
       {N::frequency_penalty, "frequency_penalty"},
       {N::seed, "seed"},
       {N::logit_bias, "logit_bias"},
+      {N::stop, "stop"},
       {N::ignore_eos, "ignore_eos"},
       {N::template_variables, "chat_template_kwargs"},
       {N::grammar, "grammar"},

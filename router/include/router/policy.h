@@ -28,6 +28,7 @@ struct Target {
   std::string
       model;  // engine: a name in the model store or of [model.NAME]; api: the provider's id
   std::string base_url;  // api: overrides the provider's own
+  std::string wire;      // api: another than the provider's own, "chat", "responses", ...
   std::string key_env;   // api: environment variable with the key
   std::string key_file;  // api: 0600 file with the key
   Trust trust = Trust::local;

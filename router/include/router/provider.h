@@ -6,6 +6,7 @@
 
 #include "inference/completion.h"
 #include "inference/forecast.h"
+#include "router/attempt.h"
 #include "router/decision.h"
 #include "router/policy.h"
 #include "support/task.h"
@@ -38,8 +39,10 @@ class Provider {
                        const engine::PromptPoints& /*points*/, TargetState& /*state*/) const {}
 
   // Streams deltas, then gives the answer. What the target cannot honour is Errc::unsupported.
-  // Cancelling the awaiting task stops the work.
-  virtual Task<Answer> complete(const Target& target, RouteRequest request, DeltaSink sink) = 0;
+  // Cancelling the awaiting task stops the work. `attempt` outlives the task, and tells all along
+  // how far it has come.
+  virtual Task<Answer> complete(const Target& target, RouteRequest request, DeltaSink sink,
+                                Attempt& attempt) = 0;
 };
 
 }  // namespace hearth::router

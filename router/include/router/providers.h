@@ -9,6 +9,7 @@
 #include "inference/engine_client.h"
 #include "outbound/http_client.h"
 #include "router/provider.h"
+#include "support/clock.h"
 
 namespace hearth::router {
 
@@ -20,8 +21,14 @@ std::unique_ptr<Provider> make_engine_provider(
 // Every row of providers/table.cc, over pooled HTTPS connections.
 std::unique_ptr<Provider> make_remote_provider(net::any_io_executor executor, EgressSink on_egress);
 
+// The same over another transport. The clock outlives it.
+std::unique_ptr<Provider> make_remote_provider(std::unique_ptr<Transport> transport, Clock& clock);
+
 // Where a remote provider is reached unless a target says otherwise; "" for one that is not known
 // here.
 std::string_view provider_address(std::string_view name);
+
+// Of the wires that a target may name in place of its provider's own.
+bool is_wire_name(std::string_view name);
 
 }  // namespace hearth::router

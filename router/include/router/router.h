@@ -13,6 +13,8 @@
 #include "router/labeller.h"
 #include "router/policy.h"
 #include "router/provider.h"
+#include "router/standing.h"
+#include "support/clock.h"
 #include "support/task.h"
 
 namespace hearth::router {
@@ -42,6 +44,8 @@ class Completer {
 Task<Answer> answer_of(Completer& completer, RouteRequest request, DeltaSink sink,
                        std::function<void(const Decision&)> on_decision);
 
+class Dispatcher;
+
 // Lives on the loop thread. What it is made with outlives it.
 class Router : public Completer {
  public:
@@ -53,12 +57,18 @@ class Router : public Completer {
     Labeller* labeller = nullptr;   // null: labels come from sources and headers alone
     EgressWatch* egress = nullptr;  // null: nobody asks
     Account* account = nullptr;  // null: nothing is counted and no budget holds
+    Clock& clock = machine_clock();
+    std::function<double()> random = {};  // uniform in [0, 1); absent: from the machine
   };
 
-  explicit Router(Services services) : services_(std::move(services)) {}
+  explicit Router(Services services);
+  ~Router() override;
 
   Task<Answer> complete(RouteRequest request, DeltaSink sink,
                         std::function<void(const Decision&)> on_decision) override;
+
+  // How the policy's targets have been doing.
+  std::vector<TargetStanding> standings() const;
 
  private:
   DecisionRecord decide_on(const RouteRequest& request,
@@ -70,6 +80,7 @@ class Router : public Completer {
                          RouteRequest request, DeltaSink sink);
 
   Services services_;
+  std::unique_ptr<Dispatcher> dispatcher_;
   std::shared_ptr<const Policy> hashed_;  // the policy that hash_ is of
   std::string hash_;
 };

@@ -1,0 +1,308 @@
+#include "dispatch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <utility>
+
+#include "money/payment.h"
+#include "race.h"
+
+namespace hearth::router {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr uint32_t kMaxAttempts = 6, kMaxHere = 3;  // of a request, at one target
+constexpr milliseconds kFirstBackoff{200}, kLongestBackoff{5'000};
+// What a request waits at most between attempts where nobody else is left: those who ask know how
+// to wait, and are told for how long.
+constexpr milliseconds kPatience{5'000};
+constexpr double kMostHedged = 0.05, kMostSpentOnHedges = 0.03;  // of requests, of money
+
+double ms(Clock::Time::duration time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
+
+}  // namespace
+
+// One request's way through the targets that it may be answered by.
+class Dispatcher::Run {
+ public:
+  Run(Dispatcher& dispatcher, Order order)
+      : dispatcher_(dispatcher),
+        clock_(dispatcher.services_.clock),
+        services_(dispatcher.services_),
+        health_(dispatcher.health_),
+        order_(std::move(order)) {
+    add(decision().target);
+    for (const std::string& name : decision().fallbacks) add(name);
+  }
+
+  Task<Answer> go() {
+    std::optional<Failure> first;
+    while (n_attempts_ < kMaxAttempts) {
+      Place* place = next_place();
+      if (!place) break;
+      if (place->not_before > clock_.now()) {
+        if (place->not_before - clock_.now() > kPatience - waited_) break;
+        const Clock::Time from = clock_.now();
+        Task<> wait = clock_.wait_until(place->not_before);
+        co_await std::move(wait);
+        waited_ += std::chrono::duration_cast<milliseconds>(clock_.now() - from);
+        continue;  // it may have been closed meanwhile
+      }
+      Place* second = n_attempts_ == 0 ? second_leg(*place) : nullptr;
+      Answer answer = Error{};
+      if (second)
+        answer = co_await race_with(*place, *second);
+      else
+        answer = co_await attempt(*place, order_.sink, false);
+      if (answer || answer.error().code == Errc::cancelled) co_return answer;
+      if (!first) first = answer.error();
+      if (is_shown_ || answer.error().remedy == Remedy::stop_request) co_return answer;
+      heed(*place, answer.error());
+    }
+    if (!first && !places_.empty()) first = places_.front().why;
+    co_return first.value_or(Error{Errc::busy, fmt::format("{} cannot be asked", decision().target)});
+  }
+
+ private:
+  // A target on the list, and when it may be asked.
+  struct Place {
+    const Target* target;
+    Clock::Time not_before{};
+    uint32_t n_tries = 0;
+    bool is_out = false;
+    std::optional<Failure> why;  // it is not asked now
+  };
+
+  const Decision& decision() const { return order_.record.decision; }
+
+  void add(const std::string& name) {
+    auto target = std::ranges::find(order_.policy->targets, name, &Target::name);
+    if (target != order_.policy->targets.end()) places_.push_back({&*target, {}, 0, false, std::nullopt});
+  }
+
+  // The one that may be asked first; of those that may be asked now, the one that was asked least,
+  // then the one that the decision likes best.
+  Place* next_place() {
+    const Clock::Time now = clock_.now();
+    Place* best = nullptr;
+    for (Place& place : places_) {
+      if (place.is_out || place.n_tries >= kMaxHere) continue;
+      if (auto closed = health_.bar(*place.target, n_tokens())) {
+        place.not_before = std::max(place.not_before, closed->until);
+        place.why = std::move(closed->why);
+      }
+      auto rank = [now](const Place& each) {
+        return std::pair(std::max(each.not_before, now), each.n_tries);
+      };
+      if (!best || rank(place) < rank(*best)) best = &place;
+    }
+    return best;
+  }
+
+  // Who may be asked beside the first, if anybody.
+  Place* second_leg(const Place& first) {
+    const auto& hedge = decision().hedge;
+    if (!hedge || first.target->name != decision().target ||
+        !health_.has_heavy_tail(*first.target))
+      return nullptr;
+    for (const std::string& name : hedge->targets) {
+      auto at = std::ranges::find(places_, name, [](const Place& p) { return p.target->name; });
+      if (at == places_.end()) {
+        add(name);
+        if (places_.empty() || places_.back().target->name != name) continue;
+        at = std::prev(places_.end());
+      }
+      if (&*at != &first && !at->is_out && !health_.bar(*at->target, n_tokens())) return &*at;
+    }
+    return nullptr;
+  }
+
+  double expected_usd(const Target& target) const {
+    auto at = std::ranges::find(decision().candidates, target.name, &Candidate::target);
+    return at == decision().candidates.end() ? 0 : at->cost_usd;
+  }
+
+  Task<Answer> race_with(Place& first, Place& second) {
+    double after_ms = decision().hedge->after_ms;
+    if (after_ms <= 0) after_ms = health_.first_word_ms(*first.target, 0.95).value_or(3'000);
+    const Clock::Time due = clock_.now() + milliseconds(static_cast<int64_t>(after_ms));
+    RaceLeg one = [this, &first](DeltaSink sink) { return attempt(first, std::move(sink), false); };
+    RaceLeg other = [this, &second](DeltaSink sink) {
+      return attempt(second, std::move(sink), true);
+    };
+    auto may_begin = [this, &second] {
+      const bool may = dispatcher_.may_hedge(expected_usd(*second.target));
+      if (may) ++dispatcher_.n_hedges_;
+      return may;
+    };
+    Task<Answer> running = race(clock_, std::move(one), std::move(other), due, order_.sink,
+                                std::move(may_begin));
+    co_return co_await std::move(running);
+  }
+
+  uint64_t n_tokens() const { return order_.request.facts.n_prompt_estimate; }
+
+  // What a failure means for who is asked next.
+  void heed(Place& place, const Failure& failure) {
+    const Clock::Time now = clock_.now();
+    place.why = failure;
+    switch (failure.remedy) {
+      case Remedy::retry_same:
+      case Remedy::retry_after:
+        // An engine keeps its own count of crashes, and what killed it would do so again.
+        place.is_out = place.is_out || place.target->kind == TargetKind::engine;
+        place.not_before = now + backoff(place.n_tries);
+        if (failure.retry_after) place.not_before = now + *failure.retry_after;
+        return;
+      case Remedy::shrink_context:
+        for (Place& other : places_)
+          other.is_out = other.is_out || &other == &place || !is_larger(*other.target, *place.target);
+        return;
+      case Remedy::other_target:
+      case Remedy::stop_account:
+      case Remedy::stop_request: break;
+    }
+    place.is_out = true;
+  }
+
+  static bool is_larger(const Target& a, const Target& than) {
+    return a.n_context > 0 && than.n_context > 0 && a.n_context > than.n_context;
+  }
+
+  // Between half and all of it, doubling.
+  milliseconds backoff(uint32_t n_tries) {
+    const double whole =
+        std::min(static_cast<double>(kLongestBackoff.count()),
+                 static_cast<double>(kFirstBackoff.count()) * std::exp2(n_tries - 1));
+    return milliseconds(static_cast<int64_t>(whole * (0.5 + 0.5 * services_.random())));
+  }
+
+  // Ends what begin() began: pays, and writes the attempt down, also when its task is cancelled.
+  struct Witness {
+    Run& run;
+    const Target& target;
+    Payment payment;
+    Attempt attempt;
+    AttemptRecord record;
+    const Clock::Time sent;
+    bool is_told = false;
+
+    Witness(Run& whose, const Target& asked, Payment paid, bool is_hedge)
+        : run(whose), target(asked), payment(std::move(paid)), sent(whose.clock_.now()) {
+      record.target = target.name;
+      record.number = run.n_attempts_;
+      record.is_hedge = is_hedge;
+      run.health_.begin(target, run.n_tokens());
+    }
+    ~Witness() {
+      if (is_told) return;
+      Answer withdrawn = Error{Errc::cancelled, "the client withdrew"};
+      tell(withdrawn);
+    }
+    Witness(const Witness&) = delete;
+    Witness& operator=(const Witness&) = delete;
+
+    // Writes into the answer's usage what it cost.
+    void tell(Answer& answer) {
+      is_told = true;
+      run.health_.end(target, attempt, answer);
+      const Settlement settlement = settlement_of(attempt, answer, run.n_tokens());
+      const bool is_billed = answer || attempt.is_sent;
+      if (is_billed) {
+        const PicoUsd cost = payment.settle(settlement);
+        run.dispatcher_.note_spent(cost, record.is_hedge);
+        if (answer && run.services_.account) answer->usage.cost_pico = cost.pico();
+      }
+      record.total_ms = ms(run.clock_.now() - sent);
+      record.first_word_ms = attempt.first_word_ms;
+      if (is_billed) record.usage = settlement.reported.value_or(settlement.estimate);
+      if (is_billed && !settlement.reported)
+        record.basis = answer ? attempt.basis : UsageBasis::estimated;
+      if (!answer) {
+        record.failed_as = answer.error().code;
+        record.word = answer.error().word;
+        record.http_status = answer.error().http_status;
+      }
+      if (run.order_.on_attempt) run.order_.on_attempt(record);
+    }
+  };
+
+  // Whatever was decided: what a target may not see is not sent there, and nothing leaves that
+  // cannot be written down.
+  Result<> may_send(const Target& target) {
+    const RequestFacts& facts = order_.request.facts;
+    if (!may_see(*order_.policy, target, facts.labels))
+      return Error{Errc::denied,
+                   fmt::format("target {} may not see what the request carries", target.name)};
+    if (!services_.egress || target.kind == TargetKind::engine) return {};
+    return services_.egress->sending(order_.record, target, order_.request.manifest);
+  }
+
+  Task<Answer> attempt(Place& place, DeltaSink heard, bool is_hedge) {
+    ++place.n_tries;
+    ++n_attempts_;
+    const Target& target = *place.target;
+    RouteRequest request = order_.request;
+    Spend spend = spend_of(order_.policy, request.facts, request.body, target, decision().id,
+                           n_attempts_);
+    auto payment = co_await Payment::open(services_.account, std::move(spend));
+    if (!payment) {
+      Failure failure = payment.error();
+      failure.remedy = Remedy::other_target;  // a cheaper one may fit
+      co_return failure;
+    }
+    payment->limit(request.body);
+    if (auto may = may_send(target); !may) {
+      Failure failure = may.error();
+      failure.remedy = Remedy::other_target;
+      co_return failure;
+    }
+    DeltaSink sink = [this, heard = std::move(heard)](const StreamDelta& delta) {
+      const bool is_said = delta.kind == StreamDelta::Kind::text && !delta.text.empty();
+      is_shown_ = is_shown_ || is_said || delta.kind == StreamDelta::Kind::tool_call ||
+                  delta.kind == StreamDelta::Kind::opaque;
+      heard(delta);
+    };
+    Witness witness(*this, target, std::move(*payment), is_hedge);
+    Answer answer = co_await services_.provider(target.kind)
+                        .complete(target, std::move(request), std::move(sink), witness.attempt);
+    witness.tell(answer);
+    co_return answer;
+  }
+
+  Dispatcher& dispatcher_;
+  Clock& clock_;
+  const Services& services_;
+  Health& health_;
+  Order order_;
+  milliseconds waited_{0};
+  std::deque<Place> places_;  // in the order of the decision; they stay where they are
+  uint32_t n_attempts_ = 0;
+  bool is_shown_ = false;  // text, a part of a call, a signature: nothing may be said again
+};
+
+bool Dispatcher::may_hedge(double expected_usd) const {
+  const double spent = spent_.usd(), on_hedges = spent_on_hedges_.usd() + expected_usd;
+  return static_cast<double>(n_hedges_ + 1) <= kMostHedged * static_cast<double>(n_requests_) &&
+         (expected_usd == 0 || on_hedges <= kMostSpentOnHedges * spent);
+}
+
+void Dispatcher::note_spent(PicoUsd cost, bool is_hedge) {
+  spent_ += cost;
+  if (is_hedge) spent_on_hedges_ += cost;
+}
+
+Task<Answer> Dispatcher::carry_out(Order order) {
+  ++n_requests_;
+  Run run(*this, std::move(order));
+  co_return co_await run.go();
+}
+
+}  // namespace hearth::router

@@ -1,0 +1,68 @@
+// Carries a decision out: one target after the other until one answers.
+//
+// Each attempt is reserved for before a byte leaves, settled when it is over, however it ends, and
+// told to the log. After a failure its remedy says who is asked next: the same target again after a
+// wait, the next one of the decision's list at once, nobody. What a client has seen is never taken
+// back: after the first word of an answer, or the first piece of a call, no other attempt is made,
+// so that no call can run twice and no text is said twice. Thoughts alone may be thought again.
+//
+// Where the decision allows it and the target is known for slow first words, a second one is asked
+// beside it (race.h); who speaks first answers, the other is cancelled and paid for.
+//
+// Attempts are bounded in number and in time, for each request and for each target. Time and chance
+// are services, so that all of it runs on a simulated clock. Lives on the loop thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "health.h"
+#include "router/account.h"
+#include "router/decision.h"
+#include "router/policy.h"
+#include "router/provider.h"
+#include "router/router.h"
+#include "support/clock.h"
+
+namespace hearth::router {
+
+class Dispatcher {
+ public:
+  struct Services {
+    std::function<Provider&(TargetKind kind)> provider;
+    Account* account;     // null: nothing is counted
+    EgressWatch* egress;  // null: nobody asks
+    Clock& clock;
+    std::function<double()> random;  // uniform in [0, 1)
+  };
+  explicit Dispatcher(Services services)
+      : services_(services), health_(services.clock, services.random) {}
+
+  // `record` outlives the task.
+  struct Order {
+    std::shared_ptr<const Policy> policy;
+    const DecisionRecord& record;
+    RouteRequest request;
+    DeltaSink sink;
+    std::function<void(const AttemptRecord&)> on_attempt;
+  };
+  Task<Answer> carry_out(Order order);
+
+  Health& health() { return health_; }
+  const Health& health() const { return health_; }
+
+ private:
+  class Run;
+
+  // Second legs stay a small part of all requests and of all that is spent.
+  bool may_hedge(double expected_usd) const;
+  void note_spent(PicoUsd cost, bool is_hedge);
+
+  Services services_;
+  Health health_;
+  uint64_t n_requests_ = 0, n_hedges_ = 0;
+  PicoUsd spent_, spent_on_hedges_;
+};
+
+}  // namespace hearth::router

@@ -1,0 +1,408 @@
+// Who is asked after whom, and when: on a simulated clock, over the real provider.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <deque>
+#include <map>
+
+#include "router/dispatch.h"
+#include "router/providers.h"
+#include "router/router.h"
+#include "router/wire_scripts.h"
+#include "support/simulated_clock.h"
+#include "support/simulated_upstream.h"
+
+namespace hearth::router {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::SimulatedAnswer;
+using testing::SimulatedClock;
+
+struct Log : DecisionLog {
+  void decided(const DecisionRecord& record) override { decision = record.decision; }
+  void attempted(const DecisionRecord&, const AttemptRecord& attempt) override {
+    attempts.push_back(attempt);
+  }
+  void ended(const DecisionRecord&, const Answer&) override {}
+  Decision decision;
+  std::vector<AttemptRecord> attempts;
+};
+
+// Remembers what was held and settled; refuses targets by name.
+struct Purse : Account {
+  Means means(const Policy&, const RequestFacts&, const Target&) const override { return {}; }
+  Task<Result<Hold>> reserve(Spend spend) override {
+    reserved.push_back(spend.party.target);
+    if (spend.party.target == too_dear) co_return Error{Errc::over_budget, "budget day is spent"};
+    Hold hold;
+    hold.id = static_cast<int64_t>(reserved.size());
+    ++n_open;
+    co_return hold;
+  }
+  PicoUsd settle(const Hold&, const Settlement& settlement) override {
+    --n_open;
+    settled.push_back(settlement);
+    return PicoUsd(1'000);
+  }
+  void release(const Hold&) override { --n_open; }
+  void recall(RequestFacts&) const override {}
+  std::string too_dear;
+  std::vector<std::string> reserved;
+  std::vector<Settlement> settled;
+  int n_open = 0;
+};
+
+class DispatchTest : public ::testing::Test {
+ protected:
+  DispatchTest() {
+    policy->targets = {target("a", 1), target("b", 2)};
+    request.facts.id = "r1";
+    request.body.messages = {text_message(Role::user, "Hi")};
+  }
+
+  static Target target(const std::string& name, double price) {
+    Target made;
+    made.name = name;
+    made.kind = TargetKind::api;
+    made.provider = "acme-" + name;
+    made.model = "m";
+    made.base_url = "http://" + name;
+    made.trust = Trust::retained;
+    made.price = Price{price, price, price};
+    return made;
+  }
+
+  static SimulatedAnswer says(std::vector<std::string> texts, milliseconds head_after = milliseconds(10)) {
+    ScriptedAnswer script;
+    script.texts = std::move(texts);
+    script.usage = Usage{.n_prompt = 10, .n_completion = 5};
+    SimulatedAnswer answer;
+    answer.head_after = head_after;
+    answer.headers = {{"content-type", "text/event-stream"}};
+    for (const std::string& event : events_of("chat", script)) answer.parts.push_back({{}, event});
+    return answer;
+  }
+  static SimulatedAnswer refuses(int status, std::string_view code = "",
+                                 std::vector<std::pair<std::string, std::string>> headers = {}) {
+    SimulatedAnswer answer;
+    answer.head_after = milliseconds(10);
+    answer.status = status;
+    answer.headers = std::move(headers);
+    answer.headers.emplace_back("content-type", "application/json");
+    answer.parts = {{{}, fmt::format(R"({{"error":{{"message":"no","code":"{}"}}}})", code)}};
+    return answer;
+  }
+  static SimulatedAnswer breaks_after(std::vector<std::string> events) {
+    SimulatedAnswer answer = says({});
+    answer.parts.clear();
+    for (std::string& event : events) answer.parts.push_back({{}, std::move(event)});
+    answer.end = SimulatedAnswer::End::cut;
+    return answer;
+  }
+
+  // Asks, and waits for the end. What was asked of whom is in `asked`, with the time since then.
+  Answer ask() {
+    asked.clear();
+    log.attempts.clear();
+    shown.clear();
+    began = clock.now();
+    std::optional<Answer> got;
+    Task<> asking = keep(got);
+    net::co_spawn(io, std::move(asking), [](std::exception_ptr failure) {
+      if (failure) std::rethrow_exception(failure);
+    });
+    clock.run();
+    EXPECT_EQ(purse.n_open, 0) << "every hold is settled or released";
+    return got ? std::move(*got) : Answer(Error{Errc::internal, "it hangs"});
+  }
+  Task<> keep(std::optional<Answer>& got) {
+    DeltaSink sink = [this](const StreamDelta& delta) { shown += delta.text; };
+    RouteRequest copy = request;
+    got = co_await router.complete(std::move(copy), std::move(sink), {});
+  }
+
+  SimulatedAnswer serve(const OutboundRequest& outbound) {
+    const std::string name = outbound.url.substr(7, 1);
+    asked.emplace_back(name, std::chrono::duration_cast<milliseconds>(clock.now() - began).count());
+    auto& scripts = upstreams[name];
+    if (scripts.empty()) return refuses(500, "none_left");
+    SimulatedAnswer answer = std::move(scripts.front());
+    scripts.pop_front();
+    return answer;
+  }
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& [name, when] : asked) all.push_back(name);
+    return all;
+  }
+
+  net::io_context io{1};
+  SimulatedClock clock{io};
+  std::map<std::string, std::deque<SimulatedAnswer>> upstreams;
+  std::vector<std::pair<std::string, long>> asked;  // who, ms
+  Clock::Time began{};
+  std::string shown;
+  std::shared_ptr<Policy> policy = std::make_shared<Policy>();
+  std::unique_ptr<Provider> remote = make_remote_provider(
+      std::make_unique<testing::SimulatedTransport>(
+          clock, [this](const OutboundRequest& each) { return serve(each); }),
+      clock);
+  Log log;
+  Purse purse;
+  Router router{Router::Services{.provider = [this](TargetKind) -> Provider& { return *remote; },
+                                 .policy = [this] { return policy; },
+                                 .log = log,
+                                 .account = &purse,
+                                 .clock = clock,
+                                 .random = [] { return 0.5; }}};
+  RouteRequest request;
+};
+
+TEST_F(DispatchTest, WhoRefusesIsFollowedByTheNextAtOnce) {
+  for (int status : {429, 503, 529, 500, 401, 402, 404}) {
+    upstreams["a"] = {refuses(status)};
+    upstreams["b"] = {says({"Hello"})};
+    Answer answer = ask();
+    ASSERT_TRUE(answer) << status << ": " << answer.error().message;
+    EXPECT_EQ(shown, "Hello");
+    ASSERT_THAT(names(), ElementsAre("a", "b")) << status;
+    EXPECT_EQ(asked[1].second, asked[0].second + 10) << "no time passes in between";
+    clock.jump(clock.now() + std::chrono::hours(1));
+  }
+}
+
+TEST_F(DispatchTest, AWrongRequestIsAskedOnce) {
+  upstreams["a"] = {refuses(400)};
+  EXPECT_FALSE(ask());
+  EXPECT_THAT(names(), ElementsAre("a"));
+}
+
+TEST_F(DispatchTest, AfterTheFirstWordNobodyElseIsAsked) {
+  upstreams["a"] = {breaks_after({"data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n"})};
+  Answer answer = ask();
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, Errc::upstream);
+  EXPECT_EQ(shown, "Hel");
+  EXPECT_THAT(names(), ElementsAre("a"));
+  ASSERT_THAT(purse.settled, SizeIs(1));
+  EXPECT_FALSE(purse.settled[0].reported) << "nobody said what it costs";
+  EXPECT_GT(purse.settled[0].estimate.n_prompt, 0u);
+}
+
+TEST_F(DispatchTest, ACallThatHasBegunIsNotBegunElsewhere) {
+  upstreams["a"] = {breaks_after(
+      {"data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"run\"}}]}}]}\n\n"})};
+  EXPECT_FALSE(ask());
+  EXPECT_THAT(names(), ElementsAre("a"));
+}
+
+TEST_F(DispatchTest, ThoughtsAloneMayBeThoughtAgain) {
+  upstreams["a"] = {
+      breaks_after({"data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\n"})};
+  upstreams["b"] = {says({"Hello"})};
+  EXPECT_TRUE(ask());
+  EXPECT_THAT(names(), ElementsAre("a", "b"));
+  EXPECT_THAT(purse.settled, SizeIs(2)) << "each attempt is paid for on its own";
+}
+
+TEST_F(DispatchTest, AShortWaitIsKeptWhereNobodyElseIsLeft) {
+  request.facts.model = "a";
+  upstreams["a"] = {refuses(429, "rate_limit_exceeded", {{"retry-after", "2"}}), says({"Hello"})};
+  EXPECT_TRUE(ask());
+  ASSERT_THAT(asked, SizeIs(2));
+  EXPECT_EQ(asked[1].second, 2010);
+}
+
+TEST_F(DispatchTest, ALongWaitIsToldAndKept) {
+  request.facts.model = "a";
+  upstreams["a"] = {refuses(429, "rate_limit_exceeded", {{"retry-after", "8"}}), says({"Hello"})};
+  Answer answer = ask();
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().retry_after, seconds(8));
+  EXPECT_THAT(names(), ElementsAre("a"));
+  clock.jump(clock.now() + seconds(1));
+  answer = ask();
+  ASSERT_FALSE(answer);
+  EXPECT_THAT(names(), IsEmpty()) << "it is not asked before its time";
+  EXPECT_EQ(answer.error().word, "rate_limit_exceeded") << "in the provider's own words";
+  EXPECT_EQ(answer.error().retry_after, seconds(7));
+  clock.jump(clock.now() + seconds(8));
+  EXPECT_TRUE(ask());
+}
+
+TEST_F(DispatchTest, AStormIsWaitedOutInBoundedAttempts) {
+  request.facts.model = "a";
+  upstreams["a"] = {refuses(529), refuses(529), says({"Hello"})};
+  EXPECT_TRUE(ask());
+  EXPECT_THAT(names(), ElementsAre("a", "a", "a"));
+  upstreams["a"] = {};
+  for (int i = 0; i < 20; ++i) upstreams["a"].push_back(refuses(529));
+  EXPECT_FALSE(ask());
+  EXPECT_LE(asked.size(), 3u);
+}
+
+TEST_F(DispatchTest, WhoFailsInARowIsLeftAloneAndThenTriedByOne) {
+  for (int i = 0; i < 3; ++i) {
+    upstreams["a"] = {refuses(500)};
+    upstreams["b"] = {says({"Hello"})};
+    EXPECT_TRUE(ask());
+    EXPECT_THAT(names(), ElementsAre("a", "b"));
+  }
+  upstreams["b"] = {says({"Hello"}), says({"Hello"})};
+  EXPECT_TRUE(ask());
+  EXPECT_THAT(names(), ElementsAre("b")) << "the breaker is open";
+  EXPECT_TRUE(router.standings().at(0).down);
+  clock.jump(clock.now() + seconds(2));
+  upstreams["a"] = {says({"Hello"})};
+  EXPECT_TRUE(ask());
+  EXPECT_THAT(names(), ElementsAre("a")) << "it is tried again";
+  EXPECT_FALSE(router.standings().at(0).down);
+}
+
+TEST_F(DispatchTest, AnEmptyBalanceStopsEveryTargetOfItsAccount) {
+  Target sibling = policy->targets[0];
+  sibling.name = "sibling";
+  sibling.model = "other";
+  policy->targets.insert(policy->targets.begin() + 1, sibling);
+  upstreams["a"] = {refuses(429, "insufficient_quota")};
+  upstreams["b"] = {says({"Hello"})};
+  EXPECT_TRUE(ask());
+  EXPECT_THAT(names(), ElementsAre("a", "b")) << "the sibling has the same key";
+}
+
+TEST_F(DispatchTest, AFullContextGoesToALargerOneAlone) {
+  policy->targets[0].n_context = 8'000;
+  policy->targets[1].n_context = 8'000;
+  upstreams["a"] = {refuses(400, "context_length_exceeded")};
+  EXPECT_EQ(ask().error().code, Errc::context_exceeded);
+  EXPECT_THAT(names(), ElementsAre("a"));
+  policy->targets[1].n_context = 100'000;
+  upstreams["a"] = {refuses(400, "context_length_exceeded")};
+  upstreams["b"] = {says({"Hello"})};
+  EXPECT_TRUE(ask());
+}
+
+TEST_F(DispatchTest, RoomThatAnAccountStatesIsKept) {
+  upstreams["a"] = {says({"Hello"})};
+  upstreams["a"][0].headers.insert(upstreams["a"][0].headers.end(),
+                                   {{"x-ratelimit-remaining-requests", "0"},
+                                    {"x-ratelimit-limit-requests", "60"},
+                                    {"x-ratelimit-reset-requests", "60s"}});
+  EXPECT_TRUE(ask());
+  EXPECT_EQ(router.standings().at(0).n_requests_left, 0u);
+  upstreams["b"] = {says({"Hello"})};
+  EXPECT_TRUE(ask());
+  EXPECT_THAT(names(), ElementsAre("b")) << "there is no room at a for a second";
+  clock.jump(clock.now() + seconds(2));
+  upstreams["a"] = {says({"Hello"})};
+  EXPECT_TRUE(ask());
+  EXPECT_THAT(names(), ElementsAre("a")) << "one in a second grows again";
+}
+
+TEST_F(DispatchTest, WhatABudgetDoesNotHoldGoesToACheaperOne) {
+  purse.too_dear = "a";
+  upstreams["b"] = {says({"Hello"})};
+  EXPECT_TRUE(ask());
+  EXPECT_THAT(names(), ElementsAre("b"));
+  EXPECT_THAT(purse.reserved, ElementsAre("a", "b"));
+}
+
+// ---- second legs ----
+
+class HedgeTest : public DispatchTest {
+ protected:
+  HedgeTest() {
+    policy->targets[1].price = Price{};
+    record.decision.target = "a";
+    record.decision.hedge = Hedge{500, {"b"}};
+  }
+
+  Answer ask_hedged() {
+    asked.clear();
+    log.attempts.clear();
+    shown.clear();
+    began = clock.now();
+    std::optional<Answer> got;
+    Task<> asking = keep_hedged(got);
+    net::co_spawn(io, std::move(asking), [](std::exception_ptr failure) {
+      if (failure) std::rethrow_exception(failure);
+    });
+    clock.run();
+    EXPECT_EQ(purse.n_open, 0);
+    return got ? std::move(*got) : Answer(Error{Errc::internal, "it hangs"});
+  }
+  Task<> keep_hedged(std::optional<Answer>& got) {
+    DeltaSink sink = [this](const StreamDelta& delta) { shown += delta.text; };
+    auto on_attempt = [this](const AttemptRecord& attempt) { log.attempts.push_back(attempt); };
+    Dispatcher::Order order{policy, record, request, std::move(sink), std::move(on_attempt)};
+    got = co_await dispatcher.carry_out(std::move(order));
+  }
+
+  // Makes `a` known for a few very slow first words, and lets one in twenty be hedged.
+  void make_history() {
+    auto hedge = std::exchange(record.decision.hedge, std::nullopt);
+    for (int i = 0; i < 60; ++i) {
+      upstreams["a"] = {says({"x"}, milliseconds(i % 8 == 7 ? 9000 : 100))};
+      ASSERT_TRUE(ask_hedged());
+    }
+    record.decision.hedge = hedge;
+    purse.settled.clear();
+  }
+
+  DecisionRecord record;
+  Dispatcher dispatcher{Dispatcher::Services{
+      [this](TargetKind) -> Provider& { return *remote; }, &purse, nullptr, clock,
+      [] { return 0.5; }}};
+};
+
+TEST_F(HedgeTest, ASlowFirstWordIsOvertakenAndBothArePaidFor) {
+  make_history();
+  upstreams["a"] = {says({"late"}, milliseconds(20'000))};
+  upstreams["b"] = {says({"soon"})};
+  Answer answer = ask_hedged();
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(shown, "soon");
+  ASSERT_THAT(asked, SizeIs(2));
+  EXPECT_EQ(asked[1], std::pair(std::string("b"), 500l));
+  ASSERT_THAT(log.attempts, SizeIs(2));
+  EXPECT_THAT(purse.settled, SizeIs(2));
+  for (const AttemptRecord& attempt : log.attempts)
+    if (attempt.target == "a") {
+      EXPECT_EQ(attempt.failed_as, Errc::cancelled);
+      EXPECT_EQ(attempt.basis, UsageBasis::estimated) << "a cancelled prompt is usually billed";
+      EXPECT_GT(attempt.usage.n_prompt, 0u);
+    } else {
+      EXPECT_TRUE(attempt.is_hedge);
+    }
+}
+
+TEST_F(HedgeTest, AFirstWordInTimeHasNoSecondLeg) {
+  make_history();
+  upstreams["a"] = {says({"soon"}, milliseconds(100))};
+  ASSERT_TRUE(ask_hedged());
+  EXPECT_THAT(names(), ElementsAre("a"));
+}
+
+TEST_F(HedgeTest, SecondLegsStayFewAndCheap) {
+  make_history();
+  int n_hedged = 0;
+  for (int i = 0; i < 60; ++i) {
+    upstreams["a"] = {says({"late"}, milliseconds(i % 3 == 0 ? 20'000 : 100))};
+    upstreams["b"] = {says({"soon"})};
+    ASSERT_TRUE(ask_hedged());
+    n_hedged += asked.size() == 2;
+  }
+  EXPECT_GT(n_hedged, 0);
+  EXPECT_LE(n_hedged, 6) << "5 % of 120";
+}
+
+}  // namespace
+}  // namespace hearth::router
