@@ -72,9 +72,11 @@ namespace hearth::router {
 struct Exploration {
   double draw = 0;           // uniform in [0, 1): the one chance in a decision
   double allowance_usd = 0;  // the most that this choice may be expected to lose
+  double n_to_come = 500;    // requests like this one that may profit from what is learned
   static void fields(auto& self, auto&& field) {
     field("draw", self.draw);
     field("allowanceUsd", self.allowance_usd);
+    field.or_default("toCome", self.n_to_come);
   }
 };
 
