@@ -30,6 +30,31 @@ double chance_of_best(const std::vector<const Candidate*>& arms, size_t arm) {
   return chance / mass;
 }
 
+// The mean of max(0, X - gap) for a normal X of mean 0.
+double expected_excess(double gap, double sd) {
+  const double z = gap / sd;
+  return sd * std::exp(-z * z / 2) / std::sqrt(2 * std::numbers::pi) - gap * below(-z);
+}
+
+// What trying an arm is worth, all told: over the best number of trials, what they may teach about
+// the requests to come less what they are expected to lose.
+double value_of_trying(double gap, double sd, double noise_sd, double n_to_come) {
+  const double n_behind = noise_sd * noise_sd / (sd * sd);
+  double most = -gap;
+  for (double n_trials = 1; n_trials <= n_to_come; n_trials *= 2) {
+    const double learned_sd = sd * std::sqrt(n_trials / (n_trials + n_behind));
+    most =
+        std::max(most, (n_to_come - n_trials) * expected_excess(gap, learned_sd) - n_trials * gap);
+  }
+  return most;
+}
+
+// How far one answer's worth lies from its target's mean.
+double noise_usd(const Value& value, const Candidate& candidate) {
+  const double variance = candidate.quality * (1 - candidate.quality);
+  return value.success_usd * std::sqrt(std::max(0.05, variance));
+}
+
 }  // namespace
 
 size_t explore(const Exploration& exploration, const Value& value, size_t best,
@@ -40,10 +65,15 @@ size_t explore(const Exploration& exploration, const Value& value, size_t best,
   for (size_t i = 0; i < candidates.size(); ++i) {
     const Candidate& candidate = candidates[i];
     if (candidate.excluded_by) continue;
-    const double ceiling = candidate.utility_usd + value.success_usd * (1 - candidate.quality);
-    const bool is_hopeless = ceiling < highest || candidate.uncertainty_usd <= 0;
-    const bool is_dear = highest - candidate.utility_usd > exploration.allowance_usd;
-    if (i != best && (is_hopeless || is_dear)) continue;
+    if (i != best) {
+      const double gap = highest - candidate.utility_usd;
+      const double ceiling = candidate.utility_usd + value.success_usd * (1 - candidate.quality);
+      if (ceiling < highest || candidate.uncertainty_usd <= 0) continue;  // hopeless, or known
+      if (gap > exploration.allowance_usd) continue;
+      if (value_of_trying(gap, candidate.uncertainty_usd, noise_usd(value, candidate),
+                          exploration.n_to_come) <= 0)
+        continue;
+    }
     arms.push_back(&candidate);
     places.push_back(i);
   }

@@ -10,6 +10,7 @@
 #include "money/runaway.h"
 #include "router/account.h"
 #include "score.h"
+#include "stay.h"
 
 namespace hearth::router {
 
@@ -63,6 +64,10 @@ std::string lacking(const RequestFacts& facts, const Target& target, const Targe
   return why_not(facts.needs, lacks);
 }
 
+// A remote context is judged by an estimate; an engine counts exactly and refuses with both
+// numbers.
+constexpr double kContextMargin = 1.02;
+
 // The first rule that keeps this target from being used, in words that name the fact.
 std::optional<Exclusion> exclusion(const RequestFacts& facts, const Policy& policy,
                                    const TaskRule& rule, const Target& target,
@@ -86,8 +91,8 @@ std::optional<Exclusion> exclusion(const RequestFacts& facts, const Policy& poli
   if (state.down) return Exclusion{Errc::busy, *state.down};
   if (auto short_of = shortfall(state.means)) return Exclusion{Errc::over_budget, *short_of};
   uint32_t n_context = state.n_context ? state.n_context : target.n_context;
-  // An engine counts exactly and refuses with both numbers; a remote context is judged here.
-  if (target.kind == TargetKind::api && n_context && facts.n_prompt_estimate >= n_context)
+  if (target.kind == TargetKind::api && n_context &&
+      kContextMargin * static_cast<double>(facts.n_prompt_estimate) >= n_context)
     return Exclusion{Errc::context_exceeded,
                      fmt::format("about {} prompt tokens, its context is {}",
                                  facts.n_prompt_estimate, n_context)};
@@ -96,10 +101,18 @@ std::optional<Exclusion> exclusion(const RequestFacts& facts, const Policy& poli
     return Exclusion{Errc::denied,
                      fmt::format("quality {:.2f} is below the floor {:.2f} of class {}",
                                  candidate.quality, rule.min_quality, enum_name(facts.task))};
+  // Nine of ten must be in time.
+  const double latency_sd = state.belief.latency_ms ? state.belief.latency_ms->sd : 0;
+  const double slow_ms = candidate.latency_ms + 1.28 * latency_sd;
   auto deadline = facts.deadline_ms ? facts.deadline_ms : rule.deadline_ms;
-  if (deadline && candidate.latency_ms > *deadline)
+  if (deadline && slow_ms > *deadline)
     return Exclusion{Errc::denied, fmt::format("would take about {:.0f} ms, the deadline is {} ms",
-                                               candidate.latency_ms, *deadline)};
+                                               slow_ms, *deadline)};
+  if (rule.ttft_ms && candidate.first_word_ms > *rule.ttft_ms)
+    return Exclusion{Errc::denied,
+                     fmt::format("its first word would take about {:.0f} ms, class {} "
+                                 "allows {:.0f} ms",
+                                 candidate.first_word_ms, enum_name(facts.task), *rule.ttft_ms)};
   return std::nullopt;
 }
 
@@ -236,14 +249,26 @@ Decision decide(const RequestFacts& facts, const Policy& policy,
     return decision;
   }
   size_t chosen = *best;
-  if (facts.exploration)
+  std::optional<std::string> hold;
+  if (facts.past && is_any(facts.model)) {
+    const auto stay = std::ranges::find(policy.targets, facts.past->target, &Target::name);
+    const auto i = static_cast<size_t>(stay - policy.targets.begin());
+    if (stay != policy.targets.end() && i != *best && !decision.candidates[i].excluded_by)
+      hold = why_stay(facts, policy, *stay, decision.candidates[i], policy.targets[*best],
+                      decision.candidates[*best]);
+    if (hold) chosen = i;
+  }
+  // No trials in the middle of a conversation: they would be paid for twice.
+  if (facts.exploration && !facts.past)
     chosen = explore(*facts.exploration, value, *best, decision.candidates);
   else
     decision.candidates[chosen].propensity = 1;
   decision.target = policy.targets[chosen].name;
   decision.model = policy.targets[chosen].model;
-  decision.is_exploring = chosen != *best;
-  decision.reason = reason_of_choice(decision, value, chosen, *best, kept.size());
+  decision.is_held = hold.has_value();
+  decision.is_exploring = chosen != *best && !hold;
+  decision.reason = hold ? fmt::format("{} stays: {}", decision.target, *hold)
+                         : reason_of_choice(decision, value, chosen, *best, kept.size());
   std::ranges::stable_sort(kept, [&](size_t a, size_t b) { return rank(a) < rank(b); });
   for (size_t i : kept)
     if (i != chosen) decision.fallbacks.push_back(policy.targets[i].name);

@@ -53,6 +53,14 @@ std::string set_kind(Target& target, std::string_view text) {
 }
 
 template <class Key>
+void effort_key(auto& effort, Key& key) {
+  key.text(
+      "effort", effort, [](Effort value) { return std::string(enum_name(value)); },
+      [](std::string_view text) { return enum_from_name<Effort>(text); },
+      "none, minimal, low, medium, high, xhigh or max");
+}
+
+template <class Key>
 void target_keys(auto& target, Key& key) {
   key.required(
       "kind", [&] { return kind_of(target); }, [&](auto text) { return set_kind(target, text); });
@@ -71,6 +79,8 @@ void target_keys(auto& target, Key& key) {
   key("images", target.has_images);
   key("ttft_ms", target.ttft_ms, 0.0, 1e9);
   key("tokens_per_s", target.tokens_per_s, 0.001, 1e9);
+  effort_key(target.effort, key);
+  key("watts", target.watts, 0.0, 1e6);
 }
 
 template <class Key>
@@ -78,14 +88,28 @@ void task_keys(auto& rule, Key& key) {
   key("targets", rule.targets);
   key("min_quality", rule.min_quality, 0.0, 1.0);
   key("deadline_ms", rule.deadline_ms, 1, 86'400'000);
+  key("ttft_ms", rule.ttft_ms, 1.0, 86'400'000.0);
   key("minute_usd", rule.minute_usd, 0.0, kMaxUsd);
   key("success_usd", rule.success_usd, 0.0, kMaxUsd);
+  effort_key(rule.effort, key);
+  key("cascade", rule.cascade);
+  key("verify", rule.verify);
+  key("max_escalations", rule.max_escalations, 0, 8);
 }
 
 template <class Key>
 void value_keys(auto& value, Key& key) {
   key("minute_usd", value.minute_usd, 0.0, kMaxUsd);
   key("success_usd", value.success_usd, 0.0, kMaxUsd);
+  key("risk", value.risk, 0.0, 10.0);
+  key("kwh_usd", value.kwh_usd, 0.0, kMaxUsd);
+}
+
+template <class Key>
+void switch_keys(auto& switching, Key& key) {
+  key("margin_usd", switching.margin_usd, 0.0, kMaxUsd);
+  key("hold_turns", switching.hold_turns, 0, 1000);
+  key("max_spend_pct", switching.max_spend_pct, 0.0, 1000.0);
 }
 
 template <class Key>
@@ -287,14 +311,19 @@ void read_budget(Section section, std::string name, Policy& out) {
 }
 
 void check_references(const Policy& policy, Section& root) {
-  for (const auto& [task, rule] : policy.tasks)
-    for (const std::string& name : rule.targets) {
+  auto check = [&](TaskClass task, std::string_view key, const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
       bool is_target = std::ranges::count(policy.targets, name, &Target::name) > 0;
       if (is_target || name == "local") continue;
-      std::string path = fmt::format("class.{}.targets", enum_name(task));
+      std::string path = fmt::format("class.{}.{}", enum_name(task), key);
       root.fault().fail(*root.raw().at_path(path).node(), path,
                         fmt::format("names of [target.*]; there is no target \"{}\"", name));
     }
+  };
+  for (const auto& [task, rule] : policy.tasks) {
+    check(task, "targets", rule.targets);
+    check(task, "cascade", rule.cascade);
+  }
 }
 
 }  // namespace
@@ -310,6 +339,7 @@ Policy read_policy(Section& root) {
   };
   read("policy", [&](Section& section) { policy_keys(policy, section); });
   read("value", [&](Section& section) { value_keys(policy.value, section); });
+  read("switch", [&](Section& section) { switch_keys(policy.switching, section); });
   read("explore", [&](Section& section) {
     explore_keys(policy.explore, section);
     check_classes(section, policy.explore.classes);
@@ -364,6 +394,8 @@ std::string print_policy(const Policy& policy) {
   };
   std::string out = printed("policy", [&](Printer& key) { policy_keys(policy, key); });
   out += "\n" + printed("value", [&](Printer& key) { value_keys(policy.value, key); });
+  if (policy.switching != Switching{})
+    out += "\n" + printed("switch", [&](Printer& key) { switch_keys(policy.switching, key); });
   if (!policy.explore.classes.empty())
     out += "\n" + printed("explore", [&](Printer& key) { explore_keys(policy.explore, key); });
   // One by one, since their order means something and a table sorts.

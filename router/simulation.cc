@@ -82,7 +82,7 @@ Policy with_targets(Policy policy, const std::vector<RecordedRequest>& rows, dou
   for (auto& [task, rule] : policy.tasks) rule.success_usd.reset();
   // Nothing is at risk here. A policy that says how to explore is taken at its word.
   if (policy.explore.classes.empty())
-    policy.explore = {.classes = {"all"}, .usd_per_day = INFINITY, .share = 0.05};
+    policy.explore = {.classes = {"all"}, .usd_per_day = INFINITY, .share = 0.03};
   return policy;
 }
 
@@ -202,7 +202,8 @@ SimulationReport simulate(const std::vector<RecordedRequest>& rows,
     const Estimator::Look look = estimator.look(terms);
     RequestFacts facts = facts_of(row, terms, options.model);
     if (may_explore(policy.explore, facts.task))
-      facts.exploration = {random.unit(), account.allowance_usd(policy.explore)};
+      facts.exploration = {random.unit(), account.allowance_usd(policy.explore),
+                           account.n_to_come()};
     std::vector<TargetState> states(policy.targets.size());
     for (size_t i = 0; i < states.size(); ++i) {
       states[i].belief = estimator.belief(policy.targets[i].name, look);

@@ -7,16 +7,32 @@ namespace hearth::router {
 
 namespace {
 
-constexpr double kConstantPrecision = 1e-3, kSlopePrecision = 1;
-constexpr double kMaxFeature = 20;  // a size so many times the first one's counts as that
+constexpr double kConstantPrecision = 1e-3, kSlopePrecision = 0.3;
+constexpr double kOutputWeight =
+    3;  // tokens of an answer cost three to five times those of a prompt
+constexpr double kMaxFeature = 4;
+constexpr double kFirstError = 0.25;  // of a rate that one outcome gave
 
 }  // namespace
 
+double AmountModel::size_of(double n_input, double n_output) const {
+  if (unit_ == Unit::request) return 1;
+  const double size = n_input + kOutputWeight * n_output;
+  const double usual = usual_input_ + kOutputWeight * usual_output_;
+  return size > 0 ? size : usual > 0 ? usual : 1;
+}
+
 AmountModel::Row AmountModel::features(double n_input, double n_output) const {
-  auto scaled = [](double n, double scale) {
-    return scale > 0 ? std::min(n / scale, kMaxFeature) : 0.0;
+  auto relative = [](double n, double usual) {
+    return n > 0 && usual > 0 ? std::min(n / usual - 1, kMaxFeature) : 0.0;
   };
-  return {1, scaled(n_input, input_scale_), scaled(n_output, output_scale_)};
+  if (unit_ == Unit::request)
+    return {1, relative(n_input, usual_input_), relative(n_output, usual_output_)};
+  const double size = size_of(n_input, n_output);
+  const double usual = usual_input_ + kOutputWeight * usual_output_;
+  const double output_share = kOutputWeight * n_output / size;
+  const double usual_share = usual > 0 ? kOutputWeight * usual_output_ / usual : output_share;
+  return {1, relative(usual, size), 2 * (output_share - usual_share)};
 }
 
 // Three unknowns by elimination; the matrix is positive definite.
@@ -40,41 +56,53 @@ void AmountModel::solve(Target& target) {
 
 std::optional<Spread> AmountModel::predict(uint32_t index, double n_input, double n_output) const {
   const Target& target = targets_[index];
+  const double size = size_of(n_input, n_output);
   if (target.n_seen > 0) {
     const Row z = features(n_input, n_output);
-    double mean = 0;
-    for (size_t i = 0; i < 3; ++i) mean += z[i] * target.line[i];
+    double rate = 0;
+    for (size_t i = 0; i < 3; ++i) rate += z[i] * target.line[i];
     // What lies far beyond all that was seen is not believed.
-    mean = std::clamp(mean, 0.5 * target.least, 2 * target.most);
-    return Spread{mean, std::sqrt(target.squared_error / target.n_seen / target.n_seen)};
+    rate = std::clamp(rate, 0.5 * target.least, 2 * target.most);
+    const double first = kFirstError * target.sum / target.n_seen;
+    return Spread{size * rate,
+                  size * std::sqrt((target.squared_error + first * first) / target.n_seen) /
+                      std::sqrt(target.n_seen)};
   }
+  // Rates differ by factors, so theirs is a geometric mean: one dear target must not make every
+  // unknown one look dear.
   double n = 0, sum = 0, squares = 0;
   for (const Target& other : targets_) {
     if (other.n_seen == 0) continue;
-    const double mean = other.sum / other.n_seen;
+    const double log_rate = std::log(std::max(other.sum / other.n_seen, 1e-12));
     ++n;
-    sum += mean;
-    squares += mean * mean;
+    sum += log_rate;
+    squares += log_rate * log_rate;
   }
   if (n == 0) return std::nullopt;
   const double mean = sum / n;
-  return Spread{mean, n < 2 ? mean : std::sqrt(std::max(0.0, squares / n - mean * mean))};
+  const double log_sd = n < 2 ? 1 : std::sqrt(std::max(0.0, squares / n - mean * mean));
+  const double amount = size * std::exp(mean);
+  return Spread{amount, amount * std::clamp(log_sd, 0.0, 2.0)};
 }
 
 void AmountModel::learn(uint32_t index, double n_input, double n_output, double amount) {
-  if (input_scale_ == 0) input_scale_ = n_input;
-  if (output_scale_ == 0) output_scale_ = n_output;
+  if (usual_input_ == 0) usual_input_ = n_input;
+  if (usual_output_ == 0) usual_output_ = n_output;
   Target& target = targets_[index];
-  const auto before = predict(index, n_input, n_output);
-  if (target.n_seen > 0) target.squared_error += (amount - before->mean) * (amount - before->mean);
-  target.least = target.n_seen > 0 ? std::min(target.least, amount) : amount;
-  target.most = std::max(target.most, amount);
+  const double size = size_of(n_input, n_output);
+  const double rate = amount / size;
+  if (target.n_seen > 0) {
+    const double error = rate - predict(index, n_input, n_output)->mean / size;
+    target.squared_error += error * error;
+  }
+  target.least = target.n_seen > 0 ? std::min(target.least, rate) : rate;
+  target.most = std::max(target.most, rate);
   target.n_seen += 1;
-  target.sum += amount;
+  target.sum += rate;
   const Row z = features(n_input, n_output);
   for (size_t i = 0; i < 3; ++i) {
     for (size_t j = 0; j < 3; ++j) target.products[i][j] += z[i] * z[j];
-    target.targets[i] += z[i] * amount;
+    target.targets[i] += z[i] * rate;
   }
   solve(target);
 }

@@ -1,5 +1,6 @@
 #include "router/estimator.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "learning/amount_model.h"
@@ -7,17 +8,40 @@
 
 namespace hearth::router {
 
+namespace {
+
+constexpr float kPositionWeight = 0.3f;  // of one standard deviation of size
+
+}  // namespace
+
 struct Estimator::Models {
   QualityModel quality;
-  AmountModel cost_usd, latency_ms;
+  AmountModel cost_usd{AmountModel::Unit::token}, latency_ms{AmountModel::Unit::request};
 };
 
 Estimator::Estimator(size_t max_outcomes)
-    : n_met_with_(kTermSlots), models_(new Models{QualityModel(max_outcomes), {}, {}}) {}
+    : n_met_with_(kTermSlots), models_(new Models{QualityModel(max_outcomes)}) {}
 Estimator::~Estimator() = default;
+
+void Estimator::Scale::add(double size) {
+  const double x = std::log2(size + 1);
+  const double before = x - mean;
+  n += 1;
+  mean += before / n;
+  squares += before * (x - mean);
+}
+
+float Estimator::Scale::position(double size) const {
+  if (n < 8) return 0;
+  const double sd = std::sqrt(squares / n);
+  if (sd < 1e-3) return 0;
+  return static_cast<float>(std::clamp((std::log2(size + 1) - mean) / sd, -2.5, 2.5));
+}
 
 void Estimator::meet(const Terms& terms) {
   ++n_met_;
+  if (terms.n_input > 0) input_.add(terms.n_input);
+  if (terms.n_output > 0) output_.add(terms.n_output);
   for (const Term& term : terms.words) ++n_met_with_[term.slot];
 }
 
@@ -37,6 +61,13 @@ Estimator::Look Estimator::look(const Terms& terms) const {
   const double scale = squares > 0 ? 1 / std::sqrt(squares) : 0;
   for (Term& term : *vector) term.weight *= static_cast<float>(scale);
   vector->insert(vector->end(), terms.traits.begin(), terms.traits.end());
+  auto add_position = [&](uint32_t slot, const Scale& scale, double size) {
+    if (size > 0)
+      if (float position = scale.position(size))
+        vector->push_back({slot, kPositionWeight * position});
+  };
+  add_position(kInputSlot, input_, terms.n_input);
+  add_position(kOutputSlot, output_, terms.n_output);
   return {std::move(vector), terms.n_input, terms.n_output};
 }
 

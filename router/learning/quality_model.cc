@@ -7,20 +7,39 @@ namespace hearth::router {
 
 namespace {
 
-// Prior precisions, in outcomes: so many speak as loud as the prior does. The first ridge has no
-// words.
-constexpr std::array<float, 4> kWordPrecision = {0, 30, 10, 4};
+// Inverse prior precisions: of 1/n, n outcomes speak as loud as the prior does; 0 is no weight at
+// all. A ridge's `chance` is what it is trusted with before any outcome: little where it has much
+// to learn.
+struct Ridge {
+  float shared_words, shared_traits, own_words, own_traits;
+  double chance;
+};
+constexpr float kShared = 1 / 10.0f;
+constexpr std::array<Ridge, 8> kRidge = {{
+    {0, 0, 0, 0, 0.4},
+    {kShared, kShared, 0, 0, 0.4},
+    {kShared, kShared, 0, 1 / 10.0f, 0.05},
+    {kShared, kShared, 0, 1 / 3.0f, 0.05},
+    {kShared, kShared, 1 / 60.0f, 1 / 30.0f, 0.05},
+    {kShared, kShared, 1 / 25.0f, 1 / 15.0f, 0.05},
+    {kShared, kShared, 1 / 10.0f, 1 / 10.0f, 0.05},
+    {kShared, kShared, 1 / 4.0f, 1 / 4.0f, 0.05},
+}};
 constexpr float kSharedBiasPrecision = 0.2f;  // nothing is known of how hard the work is
 constexpr float kTargetBiasPrecision = 3;     // targets differ by about 0.2
 
 constexpr float kPriorMean = 0.5f;
 constexpr int kRevisits = 12;
 constexpr double kForgetting = 0.9995;  // of evidence, an outcome
-constexpr double kEvidence = 0.5;       // of a squared error; less than its inverse noise, to hedge
+constexpr double kEvidence = 2;         // of a squared error: half of its inverse noise, to hedge
 
-float inverse(float precision) { return precision > 0 ? 1 / precision : 0; }
+bool is_trait(const Term& term) { return term.slot >= kWordSlots; }
 
 }  // namespace
+
+QualityModel::QualityModel(size_t max_samples) : max_samples_(max_samples) {
+  for (size_t i = 0; i < kRidges; ++i) log_evidence_[i] = std::log(kRidge[i].chance);
+}
 
 uint32_t QualityModel::add_target() {
   targets_.emplace_back();
@@ -73,14 +92,20 @@ void QualityModel::move(const Sample& sample, const Lanes& by) {
     shared_bias_[i] += by[i] / kSharedBiasPrecision;
     target.bias[i] += by[i] / kTargetBiasPrecision;
   }
-  Lanes step;
-  for (size_t i = 0; i < kRidges; ++i) step[i] = by[i] * inverse(kWordPrecision[i]);
+  Lanes shared_step[2], own_step[2];  // of words, of traits
+  for (size_t i = 0; i < kRidges; ++i) {
+    shared_step[0][i] = by[i] * kRidge[i].shared_words;
+    shared_step[1][i] = by[i] * kRidge[i].shared_traits;
+    own_step[0][i] = by[i] * kRidge[i].own_words;
+    own_step[1][i] = by[i] * kRidge[i].own_traits;
+  }
   for (const Term& term : *sample.x) {
     Lanes& shared = weights(term.slot, 0);
     Lanes& own = weights(term.slot, sample.target + 1);
+    const bool trait = is_trait(term);
     for (size_t i = 0; i < kRidges; ++i) {
-      shared[i] += term.weight * step[i];
-      own[i] += term.weight * step[i];
+      shared[i] += term.weight * shared_step[trait][i];
+      own[i] += term.weight * own_step[trait][i];
     }
   }
 }
@@ -89,8 +114,10 @@ void QualityModel::visit(Sample& sample) {
   const Lanes now = predict_lanes(sample.target, *sample.x);
   Lanes by;
   for (size_t i = 0; i < kRidges; ++i) {
+    const Ridge& ridge = kRidge[i];
     const float reach = 1 / kSharedBiasPrecision + 1 / kTargetBiasPrecision +
-                        2 * sample.squares * inverse(kWordPrecision[i]);
+                        sample.word_squares * (ridge.shared_words + ridge.own_words) +
+                        sample.trait_squares * (ridge.shared_traits + ridge.own_traits);
     by[i] = (sample.quality - now[i] - sample.dual[i]) / (1 + reach);
     sample.dual[i] += by[i];
   }
@@ -110,14 +137,16 @@ void QualityModel::learn(uint32_t target, std::shared_ptr<const Vector> x, doubl
   double mixed = 0;
   for (size_t i = 0; i < kRidges; ++i) {
     const double error = std::clamp<double>(foretold[i], 0, 1) - quality;
-    log_evidence_[i] = kForgetting * log_evidence_[i] - kEvidence * error * error;
+    const double prior = std::log(kRidge[i].chance);
+    log_evidence_[i] = kForgetting * (log_evidence_[i] - prior) + prior - kEvidence * error * error;
     mixed += share[i] * foretold[i];
   }
   squared_error_ += (mixed - quality) * (mixed - quality);
   n_errors_ += 1;
 
-  Sample sample{std::move(x), target, static_cast<float>(quality), 0, {}};
-  for (const Term& term : *sample.x) sample.squares += term.weight * term.weight;
+  Sample sample{std::move(x), target, static_cast<float>(quality), 0, 0, {}};
+  for (const Term& term : *sample.x)
+    (is_trait(term) ? sample.trait_squares : sample.word_squares) += term.weight * term.weight;
   size_t at = next_;
   if (samples_.size() < max_samples_) {
     at = samples_.size();

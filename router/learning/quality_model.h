@@ -7,16 +7,19 @@
 // weights are a part shared by all targets, the request's hardness, and a part of each target's
 // own. A target that was seldom tried inherits the shared part, so that it does not look good at
 // hard requests merely because the tried ones were seen failing there. How far to trust words at
-// all differs from work to work, so four ridges of different strength run side by side, the first
-// without any words, and are mixed by how well each foretold what it had not yet seen (Bayesian
-// model averaging over prequential errors): where words tell nothing, the mixture is the mean.
+// all differs from work to work, so eight ridges run side by side, from one that knows no words
+// over those in which words tell hardness only to those in which they tell targets apart, and are
+// mixed by how well each foretold what it had not yet seen (Bayesian model averaging over
+// prequential errors). Only what a ridge says of the difference between targets moves a choice, so
+// it must earn its place against the one that has hardness alone: where words tell nothing of it,
+// the best target on the whole is what is left.
 //
 // Fitting: dual coordinate ascent. Every outcome keeps one dual variable per ridge; visiting an
 // outcome solves for its variable exactly, and a few old outcomes are visited with each new one, so
 // that the model stays near the exact ridge solution online. An outcome that is too old is taken
-// out again, exactly. Cost: about 1 us a visit at 200 words. The spread is that of a target's mean:
-// what words leave open costs more to find out than it is worth (tried: the posterior's diagonal,
-// which explored two to three times as much and earned less on every set).
+// out again, exactly. Cost: about 1.5 us a visit at 200 words. The spread is that of a target's
+// mean: what words leave open costs more to find out than it is worth (tried: the posterior's
+// diagonal, which explored two to three times as much and earned less on every set).
 //
 // Sources: Shalev-Shwartz and Zhang, "Stochastic dual coordinate ascent", 2013; Evgeniou and
 // Pontil, "Regularized multi-task learning", 2004; Dawid, "The prequential approach", 1984.
@@ -39,7 +42,7 @@ class QualityModel {
   using Vector = std::vector<Term>;
 
   // Remembers so many outcomes; older ones are forgotten.
-  explicit QualityModel(size_t max_samples) : max_samples_(max_samples) {}
+  explicit QualityModel(size_t max_samples);
 
   uint32_t add_target();  // 0, 1, ...
   Spread predict(uint32_t target, const Vector& x) const;
@@ -48,13 +51,13 @@ class QualityModel {
   void settle(int n_passes);
 
  private:
-  static constexpr size_t kRidges = 4;
+  static constexpr size_t kRidges = 8;
   using Lanes = std::array<float, kRidges>;
   struct Sample {
     std::shared_ptr<const Vector> x;
     uint32_t target = 0;
     float quality = 0;
-    float squares = 0;  // sum of x's squared weights
+    float word_squares = 0, trait_squares = 0;  // sums of x's squared weights
     Lanes dual{};
   };
   struct Target {

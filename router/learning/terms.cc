@@ -20,10 +20,11 @@ struct Hash {
   void add(std::string_view text) {
     for (unsigned char c : text) add(c);
   }
-  uint32_t slot() const {
-    const uint64_t mixed = (value ^ (value >> 29)) * 0xbf58476d1ce4e5b9;
-    return static_cast<uint32_t>((mixed >> 32) % kTermSlots);
+  uint32_t mixed() const {
+    return static_cast<uint32_t>(((value ^ (value >> 29)) * 0xbf58476d1ce4e5b9) >> 32);
   }
+  uint32_t word_slot() const { return mixed() % kWordSlots; }
+  uint32_t trait_slot() const { return kWordSlots + mixed() % kTraitSlots; }
 };
 
 bool is_letter(unsigned char c) {
@@ -71,11 +72,11 @@ void read_words(std::string_view text, std::vector<uint32_t>& slots, Shape& shap
     const std::string_view word = next_word(text);
     text.remove_prefix(word.size());
     const Hash hash = hash_of(word);
-    slots.push_back(hash.slot());
+    slots.push_back(hash.word_slot());
     if (!before.empty()) {
       Hash pair = hash_of(before);
       pair.value = (pair.value ^ hash.value) * 0x9e3779b97f4a7c15;
-      slots.push_back(pair.slot());
+      slots.push_back(pair.word_slot());
     }
     before = word;
     if (is_letter(c)) {
@@ -98,7 +99,7 @@ void add_size(Terms& terms, std::string_view name, double value) {
     Hash hash;
     hash.add(name);
     hash.add(std::to_string(static_cast<int>(step) + i));
-    terms.traits.push_back({hash.slot(), kSizeWeight * (i == 0 ? 1 - rest : rest)});
+    terms.traits.push_back({hash.trait_slot(), kSizeWeight * (i == 0 ? 1 - rest : rest)});
   }
 }
 
@@ -140,9 +141,10 @@ Terms terms_of(std::string_view text, const TermContext& context) {
     Hash hash;
     hash.add("\1task ");
     hash.add(context.task);
-    terms.traits.push_back({hash.slot(), kKindWeight});
+    terms.traits.push_back({hash.trait_slot(), kKindWeight});
   }
   terms.n_input = context.n_input_tokens ? static_cast<double>(context.n_input_tokens)
+                  : text.empty()         ? 0
                                          : static_cast<double>(text.size()) / 4 + 1;
   terms.n_output = static_cast<double>(context.n_output_tokens);
   return terms;

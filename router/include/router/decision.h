@@ -21,7 +21,8 @@ enum class TaskClass : uint8_t {
   summary,
   title,
   commit_message,
-  tool_turn
+  tool_turn,
+  review
 };
 
 // What a request came in by.
@@ -45,6 +46,7 @@ struct EnumNames<router::TaskClass> {
       {C::title, "title"},
       {C::commit_message, "commit-message"},
       {C::tool_turn, "tool-turn"},
+      {C::review, "review"},
   };
 };
 template <>
@@ -72,9 +74,11 @@ namespace hearth::router {
 struct Exploration {
   double draw = 0;           // uniform in [0, 1): the one chance in a decision
   double allowance_usd = 0;  // the most that this choice may be expected to lose
+  double n_to_come = 500;    // requests like this one that may profit from what is learned
   static void fields(auto& self, auto&& field) {
     field("draw", self.draw);
     field("allowanceUsd", self.allowance_usd);
+    field.or_default("toCome", self.n_to_come);
   }
 };
 
@@ -108,6 +112,32 @@ struct Rounds {
   }
 };
 
+// Where a conversation stands when its next request comes (session_memory.h).
+struct Past {
+  std::string target;          // that answered last
+  uint64_t n_read = 0;         // tokens of this prompt that it has met before
+  int64_t idle_ms = 0;         // since it answered
+  uint32_t n_turns = 0;        // requests so far
+  uint32_t n_held = 0;         // of them since the last switch
+  uint32_t n_failed = 0;       // last answers in a row that were found wrong
+  bool is_tool_round = false;  // the prompt ends with the results of calls
+  bool is_signed = false;      // it holds what only its provider understands
+  double spent_usd = 0;        // so far
+  double switching_usd = 0;    // of that, for reading again what another target had read
+  static void fields(auto& self, auto&& field) {
+    field("target", self.target);
+    field.or_default("read", self.n_read);
+    field.or_default("idleMs", self.idle_ms);
+    field.or_default("turns", self.n_turns);
+    field.or_default("held", self.n_held);
+    field.or_default("failed", self.n_failed);
+    field.or_default("toolRound", self.is_tool_round);
+    field.or_default("signed", self.is_signed);
+    field.or_default("spentUsd", self.spent_usd);
+    field.or_default("switchingUsd", self.switching_usd);
+  }
+};
+
 // What the router may know about a request; no text.
 struct RequestFacts {
   std::string id;       // request id, also in the response headers
@@ -125,6 +155,9 @@ struct RequestFacts {
   std::optional<uint32_t> deadline_ms;
   Rounds rounds;
   std::optional<Exploration> exploration;  // absent: none
+  std::optional<Past> past;                // absent: a conversation's first request, or none's
+  double n_to_come = 0;                    // requests of this conversation expected after this one
+  int64_t time_ms = 0;                     // Unix; 0: prices as without dates
   static void fields(auto& self, auto&& field) {
     field("id", self.id);
     field("session", self.session);
@@ -141,6 +174,9 @@ struct RequestFacts {
     field("deadlineMs", self.deadline_ms);
     field.or_default("rounds", self.rounds);
     field("exploration", self.exploration);
+    field("past", self.past);
+    field.or_default("toCome", self.n_to_come);
+    field.or_default("timeMs", self.time_ms);
   }
 };
 
@@ -159,10 +195,24 @@ struct Belief {
   std::optional<Spread> quality;
   std::optional<Spread> cost_usd;
   std::optional<Spread> latency_ms;
+  std::optional<Spread> n_output;  // tokens
   static void fields(auto& self, auto&& field) {
     field("quality", self.quality);
     field("costUsd", self.cost_usd);
     field("latencyMs", self.latency_ms);
+    field("outputTokens", self.n_output);
+  }
+};
+
+// What of a prompt a target need not read again, in all likelihood.
+struct Warmth {
+  uint64_t n_tokens = 0;
+  double chance = 0;  // that they are still there
+  double later = 0;   // that the next request finds them, this one having been answered there
+  static void fields(auto& self, auto&& field) {
+    field.or_default("tokens", self.n_tokens);
+    field.or_default("chance", self.chance);
+    field.or_default("later", self.later);
   }
 };
 
@@ -188,8 +238,10 @@ struct Candidate {
   std::optional<std::string> excluded_by;  // the rule and the fact that removed it; absent: kept
   double cost_usd = 0;
   double latency_ms = 0;       // predicted time to the last byte
+  double first_word_ms = 0;    // of that, to the first
   double quality = 0;          // 0..1
-  double utility_usd = 0;      // what it is worth, less what it costs in money and time
+  double later_usd = 0;        // what each later request of the conversation costs there
+  double utility_usd = 0;      // what a request is worth, less what it costs in money and time
   double uncertainty_usd = 0;  // of the utility, one standard deviation
   double propensity = 0;       // the chance with which this decision chose it
   static void fields(auto& self, auto&& field) {
@@ -197,7 +249,9 @@ struct Candidate {
     field("excludedBy", self.excluded_by);
     field("costUsd", self.cost_usd);
     field("latencyMs", self.latency_ms);
+    field.or_default("firstWordMs", self.first_word_ms);
     field("quality", self.quality);
+    field.or_default("laterUsd", self.later_usd);
     field.or_default("utilityUsd", self.utility_usd);
     field.or_default("uncertaintyUsd", self.uncertainty_usd);
     field.or_default("propensity", self.propensity);
@@ -230,6 +284,7 @@ struct TargetState {
   Means means;
   double wait_ms = 0;  // until its account lets this request in; within queue_ms
   std::optional<uint64_t> n_requests_left, n_tokens_left;  // of its account; absent: nobody said
+  Warmth warm;
   static void fields(auto& self, auto&& field) {
     field("lacks", self.lacks);
     field("down", self.down);
@@ -243,6 +298,7 @@ struct TargetState {
     field.or_default("waitMs", self.wait_ms);
     field("requestsLeft", self.n_requests_left);
     field("tokensLeft", self.n_tokens_left);
+    field.or_default("warm", self.warm);
   }
 };
 
@@ -256,6 +312,18 @@ struct Hedge {
   }
 };
 
+// The cheapest first, and another one when what it gave does not pass (cascade.h).
+struct CascadePlan {
+  std::vector<std::string> targets;  // in their order
+  std::vector<std::string> verify;   // what decides: "build", "test", "parse", or a command
+  uint32_t max_escalations = 1;
+  static void fields(auto& self, auto&& field) {
+    field("targets", self.targets);
+    field("verify", self.verify);
+    field("maxEscalations", self.max_escalations);
+  }
+};
+
 struct Decision {
   std::string id;      // its own; the router gives it
   std::string target;  // empty: refused
@@ -264,6 +332,7 @@ struct Decision {
   std::optional<Errc> refused_as;
   std::vector<Candidate> candidates;  // every target, in the order of the policy
   bool is_exploring = false;          // another one looked better
+  bool is_held = false;               // another one looked better, but a switch does not pay
   std::vector<std::string> labels;    // of the request, which its answer inherits
   bool may_pass = false;              // a refusal that time may lift: a target is merely down or busy
   std::string question;               // of a refusal, where the policy says to ask; for people
@@ -277,6 +346,7 @@ struct Decision {
     field("refusedAs", self.refused_as);
     field("candidates", self.candidates);
     field.or_default("exploring", self.is_exploring);
+    field.or_default("held", self.is_held);
     field.or_default("labels", self.labels);
     field.or_default("mayPass", self.may_pass);
     field.or_default("question", self.question);

@@ -37,7 +37,7 @@ class Estimator {
     double n_input = 0, n_output = 0;
   };
 
-  // Memory: about 2 KB for each outcome remembered, 0.3 MB for each target.
+  // Memory: about 2 KB for each outcome remembered, 0.6 MB for each target.
   explicit Estimator(size_t max_outcomes = 4096);
   ~Estimator();
 
@@ -56,6 +56,13 @@ class Estimator {
 
   std::vector<uint32_t> n_met_with_;  // requests that held a slot's word
   uint64_t n_met_ = 0;
+  // Of the logarithms of sizes met so far.
+  struct Scale {
+    double n = 0, mean = 0, squares = 0;
+    void add(double size);
+    float position(double size) const;
+  };
+  Scale input_, output_;
   std::map<std::string, uint32_t, std::less<>> targets_;
   std::unique_ptr<Models> models_;
 };

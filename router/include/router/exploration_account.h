@@ -18,6 +18,9 @@ class ExplorationAccount {
                                   explore.usd_per_day - lost_today_usd_));
   }
 
+  // How many more there may be: nobody knows, so twice as many as there were, and a few hundred.
+  double n_to_come() const { return std::max(500.0, 2 * n_decided_); }
+
   void add(const Decision& decision) {
     double highest = -INFINITY, chosen = -INFINITY;
     for (const Candidate& candidate : decision.candidates) {
@@ -26,6 +29,7 @@ class ExplorationAccount {
       if (candidate.target == decision.target) chosen = candidate.utility_usd;
     }
     if (!std::isfinite(chosen)) return;
+    n_decided_ += 1;
     moved_usd_ += std::abs(chosen);
     lost_usd_ += highest - chosen;
     lost_today_usd_ += highest - chosen;
@@ -34,6 +38,7 @@ class ExplorationAccount {
   void begin_day() { lost_today_usd_ = 0; }
 
  private:
+  double n_decided_ = 0;
   double moved_usd_ = 0;                      // utility of all that was chosen, whatever its sign
   double lost_usd_ = 0, lost_today_usd_ = 0;  // expected
 };

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "inference/message.h"
+#include "inference/completion.h"
 #include "router/budget.h"
 #include "router/decision.h"
 #include "router/price.h"
@@ -41,12 +41,24 @@ struct Target {
   bool has_images = false;
   std::optional<double> ttft_ms;       // prior; the engine's own figures come from TargetState
   std::optional<double> tokens_per_s;  // prior
+  std::optional<Effort> effort;        // of reasoning, where the client says none
+  double watts = 0;                    // what it draws while it works, beyond idling
 };
 
 // [value]: what the user gains and loses, in dollars.
 struct Value {
   double minute_usd = 0;   // a minute of waiting
   double success_usd = 0;  // an answer that is right
+  double risk = 0;         // standard deviations that quality is taken below its mean
+  double kwh_usd = 0;      // a kilowatt-hour, for targets that state their watts
+};
+
+// [switch]: when a conversation goes on elsewhere.
+struct Switching {
+  double margin_usd = 0;                // a request must gain more than this
+  uint32_t hold_turns = 0;              // after a switch it stays for so many requests
+  std::optional<double> max_spend_pct;  // of the conversation's cost, for reading again
+  bool operator==(const Switching&) const = default;
 };
 
 // One [class.NAME]: what a kind of task wants.
@@ -54,8 +66,13 @@ struct TaskRule {
   std::vector<std::string> targets;  // in order of preference; empty: all
   double min_quality = 0;
   std::optional<uint32_t> deadline_ms;
+  std::optional<double> ttft_ms;     // the first word must be there by then
   std::optional<double> minute_usd;  // over [value]
   std::optional<double> success_usd;
+  std::optional<Effort> effort;      // of reasoning, where neither client nor target says
+  std::vector<std::string> cascade;  // targets, the cheapest first; the next when one does not pass
+  std::vector<std::string> verify;   // what must pass, in this order
+  uint32_t max_escalations = 1;
 };
 
 // [explore]: what may be risked to learn how good a target is.
@@ -110,6 +127,7 @@ struct Policy {
   std::vector<LabelRule> labels;
   std::vector<std::string> roots;  // [workspace]: folders whose labelled files are known by content
   Value value;
+  Switching switching;
   Explore explore;
   std::vector<Budget> budgets;  // in the order of the file
   Limits limits;
@@ -118,13 +136,16 @@ struct Policy {
 
 // Chooses, among the targets that pass every filter, the one of the highest utility in dollars:
 //
-//   success_usd * quality - cost - minute_usd * minutes
+//   success_usd * (quality - risk * sd) - cost - minute_usd * minutes
 //
-// which with a policy that values neither is the cheapest; of two equals the more trusted, then the
-// faster, then the first of the policy. A model named auto:cheap, auto:fast or auto:best values
-// nothing, time alone or quality alone. With facts.exploration it may choose another one, by the
-// chance that it is the best (explore.h). `states` runs parallel to policy.targets. A refusal
-// has an empty target, a code and a reason that lists what excluded each. No id yet.
+// on average over this request and those expected after it in its conversation: what must be read
+// anew now may be cheap to go on with, and the other way round. With a policy that values neither
+// time nor success it is the cheapest; of two equals the more trusted, then the faster, then the
+// first of the policy. A model named auto:cheap, auto:fast or auto:best values nothing, time alone
+// or quality alone. A conversation stays where it is unless a switch pays (stay.h). With
+// facts.exploration it may choose another one, by the chance that it is the best (explore.h).
+// `states` runs parallel to policy.targets. A refusal has an empty target, a code and a reason that
+// lists what excluded each. No id yet.
 Decision decide(const RequestFacts& facts, const Policy& policy,
                 const std::vector<TargetState>& states);
 

@@ -10,8 +10,12 @@
 
 namespace hearth::router {
 
-// Words fall into so many slots; those that share one cannot be told apart.
-inline constexpr uint32_t kTermSlots = 1 << 14;
+// Words fall into so many slots; those that share one cannot be told apart. Traits have the slots
+// above them.
+inline constexpr uint32_t kWordSlots = 1 << 14;
+inline constexpr uint32_t kTraitSlots = 1 << 10;
+inline constexpr uint32_t kInputSlot = kWordSlots + kTraitSlots, kOutputSlot = kInputSlot + 1;
+inline constexpr uint32_t kTermSlots = kOutputSlot + 1;
 
 struct Term {
   uint32_t slot = 0;  // below kTermSlots
