@@ -58,8 +58,8 @@ Estimator::Look Estimator::look(const Terms& terms) const {
     squares += weight * weight;
     vector->push_back({term.slot, static_cast<float>(weight)});
   }
-  const double scale = squares > 0 ? 1 / std::sqrt(squares) : 0;
-  for (Term& term : *vector) term.weight *= static_cast<float>(scale);
+  const double to_unit = squares > 0 ? 1 / std::sqrt(squares) : 0;
+  for (Term& term : *vector) term.weight *= static_cast<float>(to_unit);
   vector->insert(vector->end(), terms.traits.begin(), terms.traits.end());
   auto add_position = [&](uint32_t slot, const Scale& scale, double size) {
     if (size > 0)

@@ -192,7 +192,7 @@ TEST(AnthropicRequest, NewerModelsAreGivenAnEffortAndOlderOnesABudget) {
 TEST(AnthropicRequest, ASchemaAndAnEffortShareTheirPlace) {
   CompletionRequest request;
   request.reasoning.effort = Effort::high;
-  request.response_format = {ResponseFormat::Kind::json_schema, "n", {R"({"a":1})"}, true};
+  request.response_format = {ResponseFormat::Kind::json_schema, "n", {R"({"a":1})"}, "", true};
   EXPECT_EQ(member_of(request, "output_config"),
             R"({"effort":"high","format":{"type":"json_schema","schema":{"a":1}}})");
 }

@@ -25,7 +25,7 @@ struct Sleeper : Provider {
     if (n_down_left > 0) --n_down_left;
     return now;
   }
-  Task<Answer> complete(const Target&, RouteRequest, DeltaSink) override {
+  Task<Answer> complete(const Target&, RouteRequest, DeltaSink, Attempt&) override {
     Completion completion;
     completion.message = text_message(Role::assistant, "good morning");
     co_return completion;

@@ -196,7 +196,7 @@ TEST(OpenAiRequest, AFormatIsDemandedAsTheWireHasIt) {
   EXPECT_EQ(member_of(request, "response_format"), "absent");
   request.response_format.kind = ResponseFormat::Kind::json_object;
   EXPECT_EQ(member_of(request, "response_format"), R"({"type":"json_object"})");
-  request.response_format = {ResponseFormat::Kind::json_schema, "n", {R"({"a":1})"}, true};
+  request.response_format = {ResponseFormat::Kind::json_schema, "n", {R"({"a":1})"}, "", true};
   EXPECT_EQ(member_of(request, "response_format"),
             R"({"type":"json_schema","json_schema":{"name":"n","schema":{"a":1},"strict":true}})");
 }

@@ -52,6 +52,7 @@ void answer(const Generate& generate) {
 
 void answer(const Unload& unload) { say(Unloaded{unload.model}); }
 void answer(const Cancel&) {}
+void answer(const engine::Query&) {}
 
 }  // namespace
 

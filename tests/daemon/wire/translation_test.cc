@@ -194,7 +194,7 @@ TEST(Translation, ARequestForAProviderIsReadAsTheSameRequest) {
     const router::ProviderRow& row = router::row_of(pair.provider);
     for (int round = 0; round < 200; ++round) {
       CompletionRequest asked = any_request(pair, random);
-      auto body = row.wire->body(target_of(pair), row.quirks, asked);
+      auto body = row.wire->body(target_of(pair), row.quirks, asked, {});
       ASSERT_TRUE(body) << body.error().message;
       auto read = dialect(pair.served).parse(*body);
       ASSERT_TRUE(read) << read.error().message << "\n" << *body;

@@ -35,6 +35,15 @@ inline simde__m512 emulated_cvtph_ps(__m256i halves) {
   return out;
 }
 
+inline simde__m512i emulated_srai_epi32(simde__m512i v, unsigned n) {
+  int32_t lanes[16];
+  __builtin_memcpy(lanes, &v, sizeof v);
+  for (int32_t& lane : lanes) lane >>= n;
+  __builtin_memcpy(&v, lanes, sizeof v);
+  return v;
+}
+
+#define _mm512_srai_epi32 emulated_srai_epi32
 #define _mm512_cvtepi8_epi32 emulated_widen<int32_t, int8_t>
 #define _mm512_cvtepu8_epi32 emulated_widen<int32_t, uint8_t>
 #define _mm512_cvtepu8_epi16 emulated_widen<int16_t, uint8_t>

@@ -10,7 +10,7 @@ namespace hearth::testing {
 
 inline std::vector<ToolSpec> sample_tools() {
   auto tool = [](std::string name, std::string parameters) {
-    return ToolSpec{std::move(name), "", {std::move(parameters)}};
+    return ToolSpec{std::move(name), "", {std::move(parameters)}, ""};
   };
   return {tool("get_weather", R"({"type":"object","properties":{
              "city":{"type":"string"},"days":{"type":"integer"},

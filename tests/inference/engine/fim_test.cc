@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include "inference/engine/tiny_model.h"
 
 namespace hearth {

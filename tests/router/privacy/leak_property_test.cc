@@ -50,7 +50,8 @@ class Scribe : public Provider {
  public:
   explicit Scribe(Dice& dice) : dice_(dice) {}
   TargetState state(const Target&) const override { return {}; }
-  Task<Answer> complete(const Target& target, RouteRequest request, DeltaSink sink) override {
+  Task<Answer> complete(const Target& target, RouteRequest request, DeltaSink sink,
+                        Attempt&) override {
     ++n_requests;
     given = json::encode(request.body);
     seen_by = target.name;

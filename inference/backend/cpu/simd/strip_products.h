@@ -64,7 +64,7 @@ template <class V, int kMax, int kFold, int n, int i, int g, class Widen>
 
 template <class V, class Format, int n>
 void multiply_32(const uint8_t* block, size_t k, const uint8_t* x, float* y, size_t y_stride) {
-  constexpr int kFold = V::kSumsInInt16 ? fold_of(Format::kMax) : 8;
+  [[maybe_unused]] constexpr int kFold = V::kSumsInInt16 ? fold_of(Format::kMax) : 8;
   // Without a signed instruction, 128 is added to signed weights, and taken from their sums.
   constexpr bool kIsMoved = Format::kMax == 0 && !V::kSumsInInt16;
   constexpr int kOffset = kIsMoved ? 128 : Format::kOffset;
