@@ -95,6 +95,7 @@ Result<std::unique_ptr<Ledger>> Ledger::open(net::any_io_executor loop, Options 
   auto opened = storage::open_file(path, ledger->options_.vfs, ledger_schema());
   if (!opened) return opened.error();
   ledger->set_aside_ = std::move(opened->set_aside);
+  ledger->lost_ = storage::set_aside_of(path);
   if (auto loaded = ledger->load(opened->database); !loaded) return loaded.error();
   ledger->writer_ =
       std::make_unique<storage::Writer>(std::string(ledger_schema().subject),
@@ -228,6 +229,12 @@ Task<Result<Hold>> Ledger::reserve(Spend spend) {
   uint32_t n_output = bounds.most_output;
   const Budget* budget = nullptr;
   if (auto sums = tightest(*spend.policy, spend.party, now, budget)) {
+    if (!lost_.empty())
+      co_return Error{Errc::over_budget,
+                      fmt::format("budget {} cannot be checked: {} is damaged, and what it held is "
+                                  "not counted; move it out of the folder to begin anew, and start "
+                                  "the daemon again",
+                                  budget->scope, lost_.front())};
     const PicoUsd left = left_of(*budget, *sums);
     n_output = granted_output(bounds, *spend.price, left, now);
     hold.max_output_tokens = n_output;

@@ -15,6 +15,7 @@
 #include "daemon/session/loop.h"
 #include "ledger/rows.h"
 #include "support/fault_vfs.h"
+#include "support/file.h"
 #include "support/temporary_folder.h"
 
 namespace hearth::router {
@@ -350,6 +351,96 @@ TEST_F(LedgerTest, RowsOfMonthsAgoStillCountInAll) {
   restart();
   EXPECT_EQ(spent(), 1000LL * 3'000'000);
   EXPECT_EQ(ledger->spent_since(Per::month), PicoUsd());
+}
+
+TEST_F(LedgerTest, ADamagedOneOpensNoBudget) {
+  ledger->settle(*reserve(spend()), settled(1000, 10));
+  ledger.reset();
+  const std::string path = Ledger::file_in(folder / "ledger");
+  ASSERT_TRUE(file::write_atomic(path, std::string(8192, 'x')));
+  start();
+  EXPECT_NE(ledger->set_aside(), "");
+  EXPECT_TRUE(reserve(spend())) << "without a budget there is no wall";
+  policy.budgets = {hard("day", 100)};
+  auto refused = reserve(spend());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::over_budget);
+  EXPECT_THAT(refused.error().message, HasSubstr(".damaged-"));
+  restart();
+  EXPECT_FALSE(reserve(spend())) << "a restart forgets nothing";
+  std::filesystem::remove(refused.error().message.substr(
+      refused.error().message.find('/'),
+      refused.error().message.find(" is damaged") - refused.error().message.find('/')));
+  restart();
+  EXPECT_TRUE(reserve(spend()));
+}
+
+// Any order of holds, bills, releases, days and restarts, beside a model that is a list.
+TEST_F(LedgerTest, SumsAndWallsHoldInAnyOrder) {
+  struct Known {
+    Hold hold;
+    int64_t day = 0, pico = 0;
+    bool is_open = false;
+  };
+  policy.budgets = {hard("day", 0.30), hard("all", 1.50)};
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    ledger.reset();
+    std::filesystem::remove_all(folder / "ledger");
+    now_ms = kNoon;
+    start();
+    std::vector<Known> known;
+    auto sum = [&](auto wanted) {
+      int64_t pico = 0;
+      for (const Known& each : known)
+        if (wanted(each)) pico += each.pico;
+      return pico;
+    };
+    for (int step = 0; step < 250; ++step) {
+      const uint64_t what = random() % 100;
+      std::vector<Known*> open;
+      for (Known& each : known)
+        if (each.is_open) open.push_back(&each);
+      if (what < 45) {
+        auto hold = reserve(spend(static_cast<uint32_t>(random() % 3000)));
+        if (hold) known.push_back({*hold, now_ms / kDay, hold->amount.pico(), true});
+      } else if (what < 80 && !open.empty()) {
+        Known& each = *open[random() % open.size()];
+        each.pico =
+            ledger
+                ->settle(
+                    each.hold,
+                    settled(static_cast<uint32_t>(random() % 2256),
+                            static_cast<uint32_t>(random() % (each.hold.max_output_tokens + 1))))
+                .pico();
+        each.is_open = false;
+      } else if (what < 90 && !open.empty()) {
+        Known& each = *open[random() % open.size()];
+        ledger->release(each.hold);
+        each.pico = 0;
+        each.is_open = false;
+      } else if (what < 95) {
+        now_ms += kDay;
+      } else if (what < 97) {
+        restart();  // what was open counts at its most from now on
+        for (Known* each : open) each->is_open = false;
+      }
+      const int64_t all = sum([](const Known&) { return true; });
+      const int64_t held = sum([](const Known& each) { return each.is_open; });
+      const int64_t today = sum([&](const Known& each) { return each.day == now_ms / kDay; });
+      ASSERT_EQ(ledger->spent(policy.budgets[1]).spent.pico(), all - held);
+      ASSERT_EQ(ledger->spent(policy.budgets[1]).held.pico(), held);
+      const Spending::Sums of_day = ledger->spent(policy.budgets[0]);
+      ASSERT_EQ((of_day.spent + of_day.held).pico(), today);
+      ASSERT_LE(all, policy.budgets[1].limit().pico());
+      ASSERT_LE(today, policy.budgets[0].limit().pico());
+    }
+    int64_t of_rows = 0;
+    for (const AttemptRow& row : rows()) of_rows += row.cost.pico();
+    EXPECT_EQ(of_rows, sum([](const Known&) { return true; }));
+    EXPECT_EQ(ledger->totals().n_overshot, 0u);
+  }
 }
 
 // ---- failing disks ----

@@ -59,6 +59,8 @@ class Ledger : public Account {
     std::function<int64_t()> now_ms;  // Unix; empty: the system's clock
   };
 
+  // A ledger that was damaged is set aside and a new one begun; while it lies in the folder nothing
+  // is spent under a hard budget, since nobody knows what is left of it.
   static Result<std::unique_ptr<Ledger>> open(net::any_io_executor loop, Options options);
   ~Ledger() override;  // writes what is queued
   Ledger(const Ledger&) = delete;
@@ -116,6 +118,8 @@ class Ledger : public Account {
   const Options options_;
   file::Descriptor lock_;
   std::string set_aside_;
+  // Damaged ledgers that lie in the folder: what they held is in no sum.
+  std::vector<std::string> lost_;
 
   Spending spending_;
   std::map<int64_t, std::unique_ptr<Open>> open_;
