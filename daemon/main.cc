@@ -20,7 +20,7 @@ std::vector<Command> commands() {
       status(),
       stop(),
       pull(),
-      models_list().with({models_rm()}),
+      models_list().with({models_rm(), models_recommend()}),
       group("config", "Work on the configuration", {config_check()}),
       doctor(),
       logs(),

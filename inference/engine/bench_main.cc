@@ -68,6 +68,16 @@ void print_table(const std::vector<SpeedResult>& results, const Backend& backend
 
 }  // namespace
 
+MachineSpeed machine_speed() {
+  cpu::ThreadPool pool;
+  const cpu::Path path = cpu::best_path();
+  const cpu::MachineSpeed speed = cpu::measure_speed({pool, path});
+  return {.read_bytes_per_s = speed.read_bytes_per_s,
+          .int8_ops_per_s = speed.int8_ops_per_s,
+          .n_threads = pool.size(),
+          .path = std::string(cpu::name_of(path))};
+}
+
 int bench_main(const BenchOptions& options) {
   const auto fail = [](const Error& error) {
     fmt::print(stderr, "hearth bench engine: {}\n", error.message);

@@ -1,7 +1,7 @@
-// Fits the prices of a few terms to samples, one after the other: recursive least squares with
-// directional forgetting (Kulhavy, 1987), so that what has not been seen for long keeps its price
-// while what is seen follows the machine. Samples count relative to their size: 10 % of a short
-// step weigh as much as 10 % of a long one.
+// Fits the prices of a few terms to samples, one after the other: least squares by a Kalman filter
+// whose prices drift by a percent from sample to sample, so that what is seen follows the machine
+// while what has not been seen for long keeps its price. Samples count relative to their size: 10 %
+// of a short step weigh as much as 10 % of a long one.
 //
 // Lives on one thread.
 #pragma once
@@ -37,12 +37,12 @@ class Fit {
     const bool is_settled = n_seen_ >= kSettled;
     // Something else took the machine meanwhile, or nothing did for once: not the usual price.
     const double error = std::clamp(1 - expected, is_settled ? -0.5 : -2.0, is_settled ? 0.3 : 1.0);
-    for (size_t i = 0; i < n; ++i) prices_[i] += gain[i] * error / (1 + spread);
-    if (spread > 0) {
-      const double weight = kKeep - (1 - kKeep) / spread;
-      const double divisor = 1 / weight + spread;
-      for (size_t i = 0; i < n && std::abs(weight) > 1e-9; ++i)
-        for (size_t j = 0; j < n; ++j) covariance_[i][j] -= gain[i] * gain[j] / divisor;
+    for (size_t i = 0; i < n; ++i) prices_[i] += gain[i] * error / (kNoise + spread);
+    for (size_t i = 0; i < n; ++i)
+      for (size_t j = 0; j < n; ++j) covariance_[i][j] -= gain[i] * gain[j] / (kNoise + spread);
+    for (size_t i = 0; i < n; ++i) {
+      const double price = std::abs(prices_[i]), most = kMostDoubt * price * price;
+      if (covariance_[i][i] < most) covariance_[i][i] += kDrift * kDrift * price * price;
     }
     if (is_settled) variance_ += kNewest * (error * error - variance_);
     ++n_seen_;
@@ -53,7 +53,10 @@ class Fit {
   uint32_t n_seen() const { return n_seen_; }
 
  private:
-  static constexpr double kUnknown = 1e4, kKeep = 0.99, kNewest = 0.05;
+  static constexpr double kUnknown = 1e4, kNewest = 0.05;
+  static constexpr double kNoise = 0.01;      // of a sample, relative, squared
+  static constexpr double kDrift = 0.01;      // of a price, from sample to sample
+  static constexpr double kMostDoubt = 0.25;  // of a price long not seen, relative, squared
   static constexpr uint32_t kSettled = 8;
 
   std::array<double, n> prices_;

@@ -47,6 +47,14 @@ struct BenchOptions {
 };
 int bench_main(const BenchOptions& options);
 
+// What this machine reads and multiplies at best, measured in half a second.
+struct MachineSpeed {
+  double read_bytes_per_s = 0, int8_ops_per_s = 0;
+  uint32_t n_threads = 0;
+  std::string path;  // of the processor: "avx2"
+};
+MachineSpeed machine_speed();
+
 // What all models together may take here when no setting says so: the machine's memory or the
 // cgroup's limit, less a margin.
 uint64_t model_memory_bytes();
