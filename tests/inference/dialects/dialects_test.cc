@@ -169,6 +169,8 @@ const std::vector<Case>& cases() {
        "<|channel|>commentary<|message|>I will look.<|end|><|start|>assistant<|channel|>analysis "
        "to=functions.now<|message|>{}<|call|>",
        "I will look.[#0 now {}]"},
+      {"harmony", " to=functions.now<|channel|>commentary <|constrain|>json<|message|>{}<|call|>",
+       "[#0 now {}]"},
       // lists
       {"granite",
        R"(<|tool_call|>[{"name": "now", "arguments": {}}, {"name": "now", "arguments": {}}])",

@@ -168,7 +168,7 @@ TEST(AnswerGrammar, WhatCannotBeHonouredIsRefusedButForTools) {
   EXPECT_NE(refused.error().message.find("uniqueItems"), std::string::npos);
 
   CompletionRequest calling = request_with_tools(ToolChoice::Mode::required);
-  calling.tools = {{"f", "", {R"({"type":"object","not":{"required":["a"]}})"}}};
+  calling.tools = {{"f", "", {R"({"type":"object","not":{"required":["a"]}})"}, ""}};
   const auto any = made(calling, {.dialect = dialect_named("hermes")});
   EXPECT_TRUE(any->matches("<tool_call>{\"name\":\"f\",\"arguments\":{\"z\":[1]}}</tool_call>"));
 }

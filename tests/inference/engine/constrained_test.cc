@@ -78,8 +78,11 @@ TEST_F(ConstrainedTest, ARequiredCallIsMade) {
   body.prompt.reset();
   body.ignore_eos = false;
   body.messages = {text_message(Role::user, "weather?")};
-  body.tools = {{"look", "", {R"({"type":"object","properties":{"n":{"type":"integer","minimum":1,
-      "maximum":9}},"required":["n"],"additionalProperties":false})"}}};
+  body.tools = {{"look",
+                 "",
+                 {R"({"type":"object","properties":{"n":{"type":"integer","minimum":1,
+      "maximum":9}},"required":["n"],"additionalProperties":false})"},
+                 ""}};
   body.tool_choice = {ToolChoice::Mode::required, "", false};
   const uint64_t request = driver.start(body);
   ASSERT_TRUE(driver.run());
@@ -160,7 +163,7 @@ TEST_F(ConstrainedTest, TheCacheSaysWhereAPromptLeftItsWay) {
 TEST_F(ConstrainedTest, AGapNeedsAModelThatWasTrainedForIt) {
   CompletionRequest body = greedy("", 4);
   body.prompt.reset();
-  body.infill = Infill{.prefix = "def f():\n    return ", .suffix = "\n"};
+  body.infill.emplace().prefix = "def f():\n    return ";
   const Answer answer = driver.answer(body);
   ASSERT_TRUE(answer.failed);
   EXPECT_EQ(answer.failed->error.code, Errc::unsupported);
@@ -178,7 +181,7 @@ TEST_F(ConstrainedTest, AGapIsFilledByAModelWithTokensForIt) {
   ASSERT_FALSE(error) << error->message;
   CompletionRequest body = greedy("", 9);
   body.prompt.reset();
-  body.infill = Infill{.prefix = std::string(3000, 'p'), .suffix = ";"};
+  body.infill.emplace().prefix = std::string(3000, 'p');
   const uint64_t request = driver.start(body, "coder");
   ASSERT_TRUE(driver.run());
   const Answer& answer = driver.answers[request];
