@@ -84,6 +84,8 @@ TEST_F(ConstrainedTest, ARequiredCallIsMade) {
       "maximum":9}},"required":["n"],"additionalProperties":false})"},
                  ""}};
   body.tool_choice = {ToolChoice::Mode::required, "", false};
+  // It would think without end: neither the token nor the letters of "<think>".
+  body.sampling.logit_bias = {{'h', -200.f}, {testing::kThe, -200.f}, {testing::kThink, -200.f}};
   const uint64_t request = driver.start(body);
   ASSERT_TRUE(driver.run());
   const Answer& answer = driver.answers[request];
@@ -219,8 +221,10 @@ TEST_F(ConstrainedTest, QueriesAreAnswered) {
 TEST(EmbeddingQuery, GivesTheReferencesVector) {
   for (const char* name : {"bert", "qwen3-embed"}) {
     EngineDriver driver;
+    ModelSettings exact;
+    exact.kv_type = KvType::f32;
     driver.engine.handle(
-        Load{name, testing::data_path(std::string("models/") + name + ".gguf"), {}});
+        Load{name, testing::data_path(std::string("models/") + name + ".gguf"), exact});
     driver.settle();
     ASSERT_TRUE(driver.facts.contains(name)) << name;
     const testing::Golden golden = testing::golden_embedding(name);
