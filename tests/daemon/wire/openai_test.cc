@@ -370,18 +370,5 @@ TEST(OpenAiError, AWaitIsTheProvidersOrOursWhenBusy) {
   EXPECT_EQ(error_reply(slow).retry_after_s, 42);
 }
 
-TEST(OpenAiText, LogprobsOfPiecesOfCharactersAreShownAsBytes) {
-  Completion completion = sample();
-  completion.logprobs = {{{7, "\xE2\x82", -0.5f}, {{7, "\xE2\x82", -0.5f}, {8, "a", -1.f}}}};
-  auto chat = json::parse_value(chat_response(kHead, completion));
-  ASSERT_TRUE(chat);
-  const auto& token = chat->at("choices").at(0).at("logprobs").at("content").at(0);
-  EXPECT_EQ(token.at("bytes"), (json::Array{0xE2, 0x82}));
-  EXPECT_EQ(token.at("top_logprobs").at(1).at("token"), "a");
-  auto text = json::parse_value(text_response(kHead, completion, "é"));
-  ASSERT_TRUE(text);
-  EXPECT_EQ(text->at("choices").at(0).at("logprobs").at("text_offset"), (json::Array{1}));
-}
-
 }  // namespace
 }  // namespace hearth::wire::openai

@@ -262,6 +262,13 @@ TEST(Dialects, StopStringsEndTheTextButNotCalls) {
       R"([#0 get_weather {"city": "Paris"}])");
 }
 
+TEST(Dialects, OneCallIsAllWhereOneMayBeMade) {
+  const ReadOptions options{.dialect = dialect_named("llama"), .has_one_call = true};
+  EXPECT_EQ(read({R"({"name": "now", "parameters": {}}; {"name": "now", "parameters": {}} and)"},
+                 options),
+            "[#0 now {}]");
+}
+
 TEST(Dialects, AreChosenByTheTemplatesText) {
   const std::pair<std::string_view, std::string_view> kChosen[] = {
       {"Qwen-Qwen2.5-7B-Instruct", "hermes"},
