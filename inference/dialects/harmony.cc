@@ -22,6 +22,14 @@ std::string word_behind(std::string_view header, std::string_view key) {
   return std::string(header.substr(0, header.find_first_of(" <\n")));
 }
 
+// Of a message; what the model writes in another's name is nobody's to see.
+bool is_anothers(std::string_view header) {
+  constexpr std::string_view kOpen = "<|start|>";
+  if (header.starts_with(kOpen)) header.remove_prefix(kOpen.size());
+  const std::string_view author = header.substr(0, header.find_first_of(" <"));
+  return !author.empty() && author != "assistant" && !author.starts_with("to=");
+}
+
 std::string function_of(std::string recipient) {
   constexpr std::string_view kNamespace = "functions.";
   if (recipient.starts_with(kNamespace)) recipient.erase(0, kNamespace.size());
@@ -48,12 +56,15 @@ Reading<> read_channels(Source& in, Reply& out) {
   std::string header;  // of the message to come, as far as it has been read
   const Put into_header = [&](std::string_view byte) { header += byte; };
   bool has_header = co_await follows(in, "<|");
+  if (!has_header) has_header = co_await follows(in, " to=");
   while (has_header) {
     const size_t begun = co_await copy_until(in, message, into_header);
     if (begun == kNone) co_return;
     const std::string recipient = word_behind(header, "to=");
     size_t end;
-    if (!recipient.empty() && recipient != "assistant") {
+    if (is_anothers(header)) {
+      end = co_await copy_until(in, kEnds, drop);
+    } else if (!recipient.empty() && recipient != "assistant") {
       co_await read_call(in, out, function_of(recipient));
       end = co_await copy_until(in, kEnds, drop);
     } else if (word_behind(header, kEnds[kChannel]) == "analysis") {

@@ -12,6 +12,8 @@ Reply::Reply(const Source& source, Options options)
 }
 
 void Reply::begin_call(std::string name, std::string id) {
+  is_over_ = is_over_ || (options_.has_one_call && n_calls_ > 0);
+  if (is_over_) return;
   Piece piece{{.kind = StreamDelta::Kind::tool_call}, source_.n_taken()};
   piece.delta.tool_index = static_cast<uint32_t>(n_calls_++);
   piece.delta.tool_id = id.empty() ? options_.new_id() : std::move(id);
@@ -20,6 +22,7 @@ void Reply::begin_call(std::string name, std::string id) {
 }
 
 void Reply::add(StreamDelta::Kind kind, std::string_view text) {
+  if (is_over_) return;
   if (pieces_.empty() || pieces_.back().delta.kind != kind) {
     pieces_.push_back({{.kind = kind}, 0});
     if (kind == StreamDelta::Kind::tool_call)

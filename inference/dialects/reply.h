@@ -24,6 +24,7 @@ class Reply {
     std::vector<std::string>
         stop_strings{};                   // in the answer's text; not in reasoning, not in calls
     std::function<std::string()> new_id;  // of a call that the model gave none
+    bool has_one_call = false;            // the first call is the last thing that is told
   };
   Reply(const Source& source, Options options);
 
@@ -36,6 +37,8 @@ class Reply {
   void begin_call(std::string name, std::string id = "");
   void arguments(std::string_view json) { add(StreamDelta::Kind::tool_call, json); }
   size_t n_calls() const { return n_calls_; }
+  // The model began another call than the one that it may make.
+  bool is_over() const { return is_over_; }
 
   // Whether what the model writes now is thinking.
   bool is_reasoning = false;
@@ -59,6 +62,7 @@ class Reply {
   Options options_;
   std::vector<Piece> pieces_;
   size_t n_calls_ = 0;
+  bool is_over_ = false;
   std::optional<std::string> stop_string_;
 };
 

@@ -18,7 +18,7 @@ namespace hearth::engine {
 struct AnswerContext {
   const dialects::Dialect* dialect = nullptr;           // null: a bare prompt's continuation
   const dialects::ReasoningMarkers* markers = nullptr;  // null: no thinking
-  std::function<bool(std::string_view)> is_control;     // there is a control token of this text
+  std::function<bool(std::string_view)> is_control{};   // there is a control token of this text
 };
 
 // Null when the answer is free. Errc::unsupported names what the request's format demands and no

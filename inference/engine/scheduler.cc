@@ -312,7 +312,8 @@ void Scheduler::take_token(Sequence& sequence, std::span<float> logits) {
   show(sequence, sequence.stream.push(token, logprob_of(sequence, token)));
   if (was_reasoning || sequence.stream.is_reasoning()) ++sequence.usage.n_reasoning;
 
-  if (sequence.stream.stop_string()) return finish(sequence, FinishReason::stop);
+  if (sequence.stream.stop_string() || sequence.stream.is_over())
+    return finish(sequence, FinishReason::stop);
   if (sequence.matcher && sequence.matcher->is_complete())
     return finish(sequence, FinishReason::stop);
   if (sequence.usage.n_completion >= sequence.n_max_answer)

@@ -73,6 +73,7 @@ TextStream::Options reading_of(const CompletionRequest& body, const LoadedModel&
   TextStream::Options reading{.stop_strings = body.stop};
   if (body.prompt || body.infill) return reading;
   reading.dialect = &model.dialect;
+  reading.has_one_call = body.tool_choice.parallel == false;
   reading.markers = model.chat_template.reasoning();
   if (reading.markers)
     reading.markers->opened_by_prompt =

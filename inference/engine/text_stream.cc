@@ -12,7 +12,8 @@ TextStream::Reader::Reader(Options options)
       markers(std::move(options.markers)),
       reply(source, {.tools = std::move(options.tools),
                      .stop_strings = std::move(options.stop_strings),
-                     .new_id = [] { return make_id("call"); }}),
+                     .new_id = [] { return make_id("call"); },
+                     .has_one_call = options.has_one_call}),
       reading(read_answer(source, reply, dialect, markers ? &*markers : nullptr)) {
   reading.start();
 }

@@ -25,6 +25,7 @@ class TextStream {
     std::optional<dialects::ReasoningMarkers> markers{};
     dialects::Tools tools{};
     std::vector<std::string> stop_strings{};
+    bool has_one_call = false;  // what follows the first call is dropped
   };
   TextStream(const Tokenizer& tokenizer, Options options);
 
@@ -35,6 +36,7 @@ class TextStream {
 
   bool is_reasoning() const { return reader_->reply.is_reasoning; }
   size_t n_calls() const { return reader_->reply.n_calls(); }
+  bool is_over() const { return reader_->reply.is_over(); }
   // Once set, the rest of the text is dropped.
   const std::optional<std::string>& stop_string() const { return reader_->reply.stop_string(); }
 

@@ -13,6 +13,7 @@ namespace hearth::grammar {
 namespace {
 
 constexpr size_t kMaxRules = 50'000;
+constexpr size_t kMaxAllDfaStates = 50'000;
 constexpr size_t kMaxKeyPatterns = 5;  // of one object: their combinations are told apart
 constexpr uint32_t kMaxCountedMembers = 64;
 
@@ -99,6 +100,10 @@ Result<> JsonRules::work_off() {
     Pending next = std::move(pending_.back());
     pending_.pop_back();
     if (rules_.rules().size() > kMaxRules) return too_many_rules();
+    if (rules_.n_dfa_states() > kMaxAllDfaStates)
+      return Error{Errc::unsupported, fmt::format("pattern: all of them together need automata of "
+                                                  "more than {} states",
+                                                  kMaxAllDfaStates)};
     auto shapes = next.schema->shapes_of(next.schemas);
     if (!shapes) return shapes.error();
     auto expr = alternatives_of(*next.schema, *shapes);

@@ -35,6 +35,7 @@ Expr Rules::words(std::vector<std::string> words) {
 }
 
 Expr Rules::dfa(Dfa dfa, bool is_json) {
+  n_dfa_states_ += dfa.states.size();
   return add(
       {.kind = Kind::dfa, .dfa = std::make_shared<const Dfa>(std::move(dfa)), .is_json = is_json});
 }

@@ -71,13 +71,14 @@ class Rules {
 
   const Node& node(Expr expr) const { return nodes_[expr]; }
   const std::vector<Rule>& rules() const { return rules_; }
-  size_t n_nodes() const { return nodes_.size(); }
+  size_t n_dfa_states() const { return n_dfa_states_; }  // of all automata together
 
  private:
   Expr add(Node node);
 
   std::vector<Node> nodes_;
   std::vector<Rule> rules_;
+  size_t n_dfa_states_ = 0;
 };
 
 }  // namespace hearth::grammar

@@ -169,6 +169,8 @@ const std::vector<Case>& cases() {
        "<|channel|>commentary<|message|>I will look.<|end|><|start|>assistant<|channel|>analysis "
        "to=functions.now<|message|>{}<|call|>",
        "I will look.[#0 now {}]"},
+      {"harmony", " to=functions.now<|channel|>commentary <|constrain|>json<|message|>{}<|call|>",
+       "[#0 now {}]"},
       // lists
       {"granite",
        R"(<|tool_call|>[{"name": "now", "arguments": {}}, {"name": "now", "arguments": {}}])",
@@ -258,6 +260,13 @@ TEST(Dialects, StopStringsEndTheTextButNotCalls) {
   EXPECT_EQ(
       read({R"(<tool_call>{"name": "get_weather", "arguments": {"city": "Paris"}})"}, options),
       R"([#0 get_weather {"city": "Paris"}])");
+}
+
+TEST(Dialects, OneCallIsAllWhereOneMayBeMade) {
+  const ReadOptions options{.dialect = dialect_named("llama"), .has_one_call = true};
+  EXPECT_EQ(read({R"({"name": "now", "parameters": {}}; {"name": "now", "parameters": {}} and)"},
+                 options),
+            "[#0 now {}]");
 }
 
 TEST(Dialects, AreChosenByTheTemplatesText) {

@@ -26,6 +26,7 @@ struct ReadOptions {
   const dialects::ReasoningMarkers* markers = nullptr;
   bool is_cut = false;
   std::vector<std::string> stop_strings{};
+  bool has_one_call = false;
 };
 
 // "text" as it is, reasoning in (), calls as [id name arguments]. Neighbours of a kind are one.
@@ -34,7 +35,8 @@ inline std::string read(const std::vector<std::string>& pieces, const ReadOption
   int n_ids = 0;
   dialects::Reply reply(source, {.tools = dialects::Tools(sample_tools()),
                                  .stop_strings = options.stop_strings,
-                                 .new_id = [&] { return "#" + std::to_string(n_ids++); }});
+                                 .new_id = [&] { return "#" + std::to_string(n_ids++); },
+                                 .has_one_call = options.has_one_call});
   auto reading = read_answer(source, reply, options.dialect, options.markers);
   reading.start();
   Message message;

@@ -78,9 +78,14 @@ TEST_F(ConstrainedTest, ARequiredCallIsMade) {
   body.prompt.reset();
   body.ignore_eos = false;
   body.messages = {text_message(Role::user, "weather?")};
-  body.tools = {{"look", "", {R"({"type":"object","properties":{"n":{"type":"integer","minimum":1,
-      "maximum":9}},"required":["n"],"additionalProperties":false})"}}};
+  body.tools = {{"look",
+                 "",
+                 {R"({"type":"object","properties":{"n":{"type":"integer","minimum":1,
+      "maximum":9}},"required":["n"],"additionalProperties":false})"},
+                 ""}};
   body.tool_choice = {ToolChoice::Mode::required, "", false};
+  // It would think without end: neither the token nor the letters of "<think>".
+  body.sampling.logit_bias = {{'h', -200.f}, {testing::kThe, -200.f}, {testing::kThink, -200.f}};
   const uint64_t request = driver.start(body);
   ASSERT_TRUE(driver.run());
   const Answer& answer = driver.answers[request];
@@ -160,7 +165,7 @@ TEST_F(ConstrainedTest, TheCacheSaysWhereAPromptLeftItsWay) {
 TEST_F(ConstrainedTest, AGapNeedsAModelThatWasTrainedForIt) {
   CompletionRequest body = greedy("", 4);
   body.prompt.reset();
-  body.infill = Infill{.prefix = "def f():\n    return ", .suffix = "\n"};
+  body.infill.emplace().prefix = "def f():\n    return ";
   const Answer answer = driver.answer(body);
   ASSERT_TRUE(answer.failed);
   EXPECT_EQ(answer.failed->error.code, Errc::unsupported);
@@ -178,7 +183,7 @@ TEST_F(ConstrainedTest, AGapIsFilledByAModelWithTokensForIt) {
   ASSERT_FALSE(error) << error->message;
   CompletionRequest body = greedy("", 9);
   body.prompt.reset();
-  body.infill = Infill{.prefix = std::string(3000, 'p'), .suffix = ";"};
+  body.infill.emplace().prefix = std::string(3000, 'p');
   const uint64_t request = driver.start(body, "coder");
   ASSERT_TRUE(driver.run());
   const Answer& answer = driver.answers[request];
@@ -216,8 +221,10 @@ TEST_F(ConstrainedTest, QueriesAreAnswered) {
 TEST(EmbeddingQuery, GivesTheReferencesVector) {
   for (const char* name : {"bert", "qwen3-embed"}) {
     EngineDriver driver;
+    ModelSettings exact;
+    exact.kv_type = KvType::f32;
     driver.engine.handle(
-        Load{name, testing::data_path(std::string("models/") + name + ".gguf"), {}});
+        Load{name, testing::data_path(std::string("models/") + name + ".gguf"), exact});
     driver.settle();
     ASSERT_TRUE(driver.facts.contains(name)) << name;
     const testing::Golden golden = testing::golden_embedding(name);

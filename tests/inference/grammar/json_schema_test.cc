@@ -112,6 +112,10 @@ TEST(JsonSchema, HostileSchemasAreRefusedAndNothingIsFetched) {
   std::string huge = R"({"enum":[)";
   for (int i = 0; i < 1'000'000; ++i) huge += std::to_string(i) + ",";
   EXPECT_THAT(error_of(huge + "0]}"), HasSubstr("bytes"));
+  std::string patterns = R"({"type":"object","properties":{)";
+  for (int i = 0; i < 40; ++i)
+    patterns += "\"p" + std::to_string(i) + R"(":{"type":"string","pattern":"^[a-z]{2000}$"},)";
+  EXPECT_THAT(error_of(patterns + R"("z":{}}})"), HasSubstr("pattern"));
   std::string wide = R"({"allOf":[)";
   for (int i = 0; i < 40; ++i)
     wide += R"({"anyOf":[{"minimum":1},{"maximum":2},{"type":"null"}]},)";
