@@ -5,6 +5,8 @@
 #include <bit>
 #include <deque>
 
+#include "privacy/boilerplate.h"
+
 namespace hearth::router {
 
 namespace {
@@ -72,6 +74,7 @@ std::vector<Fingerprint> fingerprints_of(std::string_view text) {
   each_shingle(normal.letters, [&](Fingerprint hash) { shingles.push_back(hash); });
   out.reserve(shingles.size() / 4 + 16);
   winnow(shingles, out);
+  std::erase_if(out, is_boilerplate);
   for (const std::string& word : distinctive_words(text)) out.push_back(word_fingerprint(word));
   std::ranges::sort(out);
   out.erase(std::ranges::unique(out).begin(), out.end());
