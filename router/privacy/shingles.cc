@@ -75,7 +75,7 @@ std::vector<Fingerprint> fingerprints_of(std::string_view text) {
   out.reserve(shingles.size() / 4 + 16);
   winnow(shingles, out);
   std::erase_if(out, is_boilerplate);
-  for (const std::string& word : distinctive_words(text)) out.push_back(word_fingerprint(word));
+  for (const std::string& word : normal.distinctive_words) out.push_back(word_fingerprint(word));
   std::ranges::sort(out);
   out.erase(std::ranges::unique(out).begin(), out.end());
   out.shrink_to_fit();
@@ -90,7 +90,7 @@ std::vector<Fingerprint> lookups_of(std::string_view text) {
   each_shingle(normal.letters, add);
   if (normal.has_prefixes)
     each_shingle(normal_text(text, LineStarts::without_numbers).letters, add);
-  for (const std::string& word : distinctive_words(text)) out.push_back(word_fingerprint(word));
+  for (const std::string& word : normal.distinctive_words) out.push_back(word_fingerprint(word));
   return out;
 }
 

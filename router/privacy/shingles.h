@@ -8,7 +8,7 @@
 // What stands in more than kMaxFiles files (lists of imports) or in everybody's (boilerplate.h) is
 // nobody's.
 //
-// Cost: about 3 bytes of index for a byte of text; looking up about 5 ns a letter, of which most
+// Cost: about 3 bytes of index for a byte of text; looking up about 10 ns a letter, of which most
 // end at a filter that fits the second-level cache.
 #pragma once
 
