@@ -301,14 +301,20 @@ struct Labeller::State : std::enable_shared_from_this<Labeller::State> {
       }
   }
 
+  // Also of a text that is too short to be read.
+  std::string digest_of(const std::string& text) {
+    const Known* known = find(text_key(text));
+    return known ? known->digest : text_digest(text);
+  }
+
   // What a label came from by its source alone gets the digest by which it can be taken off.
   void name_texts(RouteRequest& request) {
     for (LabelCause& cause : request.facts.label_causes) {
       if (!cause.text.empty() || cause.message == 0) continue;
       for (const Block& block : request.body.messages[cause.message - 1].blocks) {
         const std::string* text = main_text(block);
-        const bool has = text && std::ranges::count(block.labels, cause.label) > 0;
-        if (const Known* known = has ? find(text_key(*text)) : nullptr) cause.text = known->digest;
+        if (text && std::ranges::count(block.labels, cause.label) > 0)
+          cause.text = digest_of(*text);
       }
     }
   }
@@ -319,10 +325,10 @@ struct Labeller::State : std::enable_shared_from_this<Labeller::State> {
     for (Message& message : request.body.messages)
       for (Block& block : message.blocks) {
         const std::string* text = main_text(block);
-        const Known* known = text && !block.labels.empty() ? find(text_key(*text)) : nullptr;
-        if (!known) continue;
+        if (!text || block.labels.empty()) continue;
+        const std::string digest = digest_of(*text);
         std::erase_if(block.labels,
-                      [&](const auto& label) { return is_declassified(known->digest, label); });
+                      [&](const auto& label) { return is_declassified(digest, label); });
       }
     std::erase_if(request.facts.label_causes, [&](const LabelCause& cause) {
       return is_declassified(cause.text, cause.label);

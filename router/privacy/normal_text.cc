@@ -180,8 +180,11 @@ constexpr std::string_view kCommon[] = {
     "iso8859", "iso8601", "rfc3339", "crc32",   "q4",      "q5",    "q6",      "q8",     "u8",
     "u16",     "u32",     "u64"};
 
+constexpr size_t kMinWord = 14;
+
 bool is_distinctive(std::string_view word) {
-  if (word.size() < 14 || word.size() > 512) return false;
+  if (word.size() < kMinWord || word.size() > 512) return false;
+  if (std::ranges::count_if(word, [](unsigned char c) { return is_digit(c); }) < 4) return false;
   size_t n_digits = 0, n_letters = 0, n_changes = 0;
   std::array<bool, 256> seen{};
   for (size_t i = 0; i < word.size();) {
@@ -213,8 +216,21 @@ bool is_distinctive(std::string_view word) {
 NormalText normal_text(std::string_view text, LineStarts starts) {
   NormalText out;
   out.letters.reserve(text.size());
+  size_t whole = 0, part = 0;  // where the word begins, and its last part behind a '-'
   auto emit = [&](unsigned char c) {
     out.letters.push_back(static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c));
+  };
+  auto keep = [&](size_t begin) {
+    const std::string_view word = std::string_view(out.letters).substr(begin);
+    if (is_distinctive(word)) out.distinctive_words.emplace_back(word);
+  };
+  auto separate = [&](unsigned char c) {
+    if (c == '_') return;
+    const size_t end = out.letters.size();
+    if (end - part >= kMinWord) keep(part);
+    if (c != '-' && whole != part && end - whole >= kMinWord) keep(whole);
+    part = end;
+    if (c != '-') whole = end;
   };
   auto line = [&](std::string_view rest) -> size_t {
     if (starts == LineStarts::as_they_are && out.has_prefixes) return 0;
@@ -222,39 +238,9 @@ NormalText normal_text(std::string_view text, LineStarts starts) {
     if (n_prefix) out.has_prefixes = true;
     return starts == LineStarts::without_numbers ? n_prefix : 0;
   };
-  read_letters(text, emit, [](unsigned char) {}, line);
-  return out;
-}
-
-std::vector<std::string> distinctive_words(std::string_view text) {
-  std::vector<std::string> words;
-  std::string whole, part;
-  auto keep = [&](std::string& word) {
-    if (is_distinctive(word)) words.push_back(word);
-    word.clear();
-  };
-  auto emit = [&](unsigned char c) {
-    if (c >= 0x80) return;
-    const char lower = static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-    whole.push_back(lower);
-    part.push_back(lower);
-  };
-  auto separate = [&](unsigned char c) {
-    if (whole.empty() || c == '_') return;
-    const bool is_whole = part.size() == whole.size();
-    if (c == '-') {
-      if (is_whole && is_distinctive(part)) words.push_back(part);
-      if (!is_whole) keep(part);
-      part.clear();
-      return;
-    }
-    if (!is_whole) keep(part);
-    part.clear();
-    keep(whole);
-  };
-  read_letters(text, emit, separate, [](std::string_view) -> size_t { return 0; });
+  read_letters(text, emit, separate, line);
   separate(' ');
-  return words;
+  return out;
 }
 
 }  // namespace hearth::router

@@ -18,14 +18,13 @@ namespace hearth::router {
 struct NormalText {
   std::string letters;        // ASCII letters and digits in lower case, other letters as UTF-8
   bool has_prefixes = false;  // some line begins like one of a numbered listing
+  // Those that nobody writes twice by chance, joined by '_' and '-': of accounts, tokens, canaries.
+  // In lower case without joiners.
+  std::vector<std::string> distinctive_words;
 };
 
 enum class LineStarts : uint8_t { as_they_are, without_numbers };
 
 NormalText normal_text(std::string_view text, LineStarts starts = LineStarts::as_they_are);
-
-// Words of the text, joined by '_' and '-', that nobody writes twice by chance: identifiers of
-// accounts, tokens, canaries. In lower case without joiners.
-std::vector<std::string> distinctive_words(std::string_view text);
 
 }  // namespace hearth::router

@@ -141,14 +141,17 @@ constexpr KeyForm kKeyForms[] = {
     {"pat-", 32, 64},
 };
 
-// Which letters begin a prefix, so that most words are passed over at once.
-constexpr std::array<bool, 256> first_letters() {
-  std::array<bool, 256> first{};
-  for (const KeyForm& form : kKeyForms) first[static_cast<unsigned char>(form.prefix[0])] = true;
-  first[static_cast<unsigned char>('e')] = true;
+// Which two letters begin a prefix, so that most words are passed over at once.
+constexpr size_t pair_of(unsigned char a, unsigned char b) { return (a & 63u) << 6 | (b & 63u); }
+constexpr std::array<bool, 4096> first_letters() {
+  std::array<bool, 4096> first{};
+  for (const KeyForm& form : kKeyForms)
+    first[pair_of(static_cast<unsigned char>(form.prefix[0]),
+                  static_cast<unsigned char>(form.prefix[1]))] = true;
+  first[pair_of('e', 'y')] = true;
   return first;
 }
-constexpr std::array<bool, 256> kFirst = first_letters();
+constexpr std::array<bool, 4096> kFirst = first_letters();
 
 std::optional<Secret> key_at(std::string_view text, size_t at) {
   const std::string_view rest = text.substr(at, 320);  // bounded, however many begin here
@@ -245,6 +248,12 @@ std::vector<std::string> words_of(std::string_view name) {
 // Most names hold none of these; they are passed over without being taken apart.
 bool may_matter(std::string_view name) {
   static constexpr std::string_view kHints[] = {"key", "sec", "pas", "pwd", "tok", "cred", "psk"};
+  constexpr std::string_view kTheirs = "kpt";  // each has one of these or a 'c'
+  if (std::ranges::none_of(name, [&](char c) {
+        const char lower_c = static_cast<char>(c | 0x20);
+        return kTheirs.find(lower_c) != kTheirs.npos || lower_c == 'c';
+      }))
+    return false;
   std::array<char, 64> letters{};
   for (size_t i = 0; i < name.size() && i < letters.size(); ++i)
     letters[i] = static_cast<char>(name[i] | 0x20);
@@ -357,7 +366,8 @@ std::vector<Secret> find_secrets(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
     if (is_alnum(c)) {
-      if (!kFirst[c]) continue;
+      if (i + 1 == text.size() || !kFirst[pair_of(c, static_cast<unsigned char>(text[i + 1]))])
+        continue;
       const unsigned char before = i > 0 ? static_cast<unsigned char>(text[i - 1]) : ' ';
       // "\nsk-..." within JSON begins a word too.
       const bool begins = !is_alnum(before) || (i > 1 && text[i - 2] == '\\');
@@ -365,8 +375,16 @@ std::vector<Secret> find_secrets(std::string_view text) {
       add(c == 'e' ? (text.substr(i).starts_with("eyJ") ? jwt_at(text, i) : std::nullopt)
                    : key_at(text, i));
     } else if (c == '=') {
-      add(assignment_at(text, i));
+      // No comparison.
+      const char before = i > 0 ? text[i - 1] : ' ',
+                 after = i + 1 < text.size() ? text[i + 1] : ' ';
+      if (after != '=' && before != '=' && before != '!' && before != '<' && before != '>')
+        add(assignment_at(text, i));
     } else if (c == ':') {
+      if (text.substr(i).starts_with("::")) {
+        ++i;  // a scope
+        continue;
+      }
       if (text.substr(i).starts_with("://"))
         add(connection_at(text, i));
       else

@@ -1,7 +1,7 @@
 // Finds secrets by their form: keys, tokens and passwords that somebody pasted, or that lay in a
 // file. No dictionary of words, no network; what is not shaped like a secret is not found.
 //
-// Pure; any thread. About 1 ns for a byte of ordinary code.
+// Pure; any thread. About 5 ns for a byte of ordinary code.
 #pragma once
 
 #include <cstddef>

@@ -5,6 +5,8 @@
 #include <bit>
 #include <deque>
 
+#include "privacy/boilerplate.h"
+
 namespace hearth::router {
 
 namespace {
@@ -72,7 +74,8 @@ std::vector<Fingerprint> fingerprints_of(std::string_view text) {
   each_shingle(normal.letters, [&](Fingerprint hash) { shingles.push_back(hash); });
   out.reserve(shingles.size() / 4 + 16);
   winnow(shingles, out);
-  for (const std::string& word : distinctive_words(text)) out.push_back(word_fingerprint(word));
+  std::erase_if(out, is_boilerplate);
+  for (const std::string& word : normal.distinctive_words) out.push_back(word_fingerprint(word));
   std::ranges::sort(out);
   out.erase(std::ranges::unique(out).begin(), out.end());
   out.shrink_to_fit();
@@ -87,7 +90,7 @@ std::vector<Fingerprint> lookups_of(std::string_view text) {
   each_shingle(normal.letters, add);
   if (normal.has_prefixes)
     each_shingle(normal_text(text, LineStarts::without_numbers).letters, add);
-  for (const std::string& word : distinctive_words(text)) out.push_back(word_fingerprint(word));
+  for (const std::string& word : normal.distinctive_words) out.push_back(word_fingerprint(word));
   return out;
 }
 

@@ -5,9 +5,10 @@
 // (normal_text.h); of each kWindow neighbouring hashes keep the smallest. Two texts that share
 // kMinMatch letters and digits then share a kept hash. A file's kept hashes are indexed, of a text
 // that is asked about every hash is looked up, so that the start and end of short files count too.
-// What stands in more than kMaxFiles files (licence headers, lists of imports) is nobody's.
+// What stands in more than kMaxFiles files (lists of imports) or in everybody's (boilerplate.h) is
+// nobody's.
 //
-// Cost: about 3 bytes of index for a byte of text; looking up about 5 ns a letter, of which most
+// Cost: about 3 bytes of index for a byte of text; looking up about 10 ns a letter, of which most
 // end at a filter that fits the second-level cache.
 #pragma once
 

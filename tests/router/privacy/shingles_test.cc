@@ -167,7 +167,7 @@ TEST_F(Shingles, ADistinctiveWordIsEnough) {
 
 TEST_F(Shingles, WhatManyFilesHoldIsNobodys) {
   std::vector<ShingleIndex::Entry> entries;
-  const std::string header = "Licensed under the Apache License, Version 2.0 (the \"License\");";
+  const std::string header = "import { createStore, combineReducers, applyMiddleware } from 'redux';";
   for (uint32_t owner = 0; owner <= kMaxFiles; ++owner)
     for (Fingerprint key :
          fingerprints_of(header + fmt::format(" file number {} has a text", owner)))
@@ -175,6 +175,17 @@ TEST_F(Shingles, WhatManyFilesHoldIsNobodys) {
   index = ShingleIndex(std::move(entries));
   EXPECT_FALSE(knows(header));
   EXPECT_TRUE(knows(header + " file number 3 has a text"));
+}
+
+TEST_F(Shingles, LicenceNoticesAreNobodys) {
+  const std::string notice =
+      "// Licensed under the Apache License, Version 2.0 (the \"License\");\n"
+      "// you may not use this file except in compliance with the License.\n";
+  std::vector<ShingleIndex::Entry> entries;
+  for (Fingerprint key : fingerprints_of(notice + kFile)) entries.push_back({key, 1});
+  index = ShingleIndex(std::move(entries));
+  EXPECT_FALSE(knows("# " + notice + "print('hello')\n"));
+  EXPECT_TRUE(knows(kFile.substr(0, 200)));
 }
 
 TEST(Encoded, TextBehindBase64AndHexIsRead) {
