@@ -183,7 +183,7 @@ std::optional<Spending::Sums> Ledger::tightest(const Policy& policy, const Party
 
 Means Ledger::means(const Policy& policy, const RequestFacts& facts, const Target& target) const {
   Means means;
-  if (!target.price) return means;
+  if (!target.price || policy.budgets.empty()) return means;
   const int64_t now = now_ms();
   const Bounds bounds = bounds_of(facts.n_prompt_estimate, facts.max_tokens, target.n_max_output,
                                   false, outputs_->p99(facts.task, target.name));
