@@ -87,6 +87,9 @@ class Content {
     if (type == "text") {
       auto text = string_member(block, "text");
       if (!text) return wrong(path + ".text", "a string");
+      // Claude Code's word to its maker's billing, another one in each session: left in, it would
+      // keep the prompts of two sessions from having a beginning in common.
+      if (role_ == Role::system && text->starts_with("x-anthropic-billing-header:")) return {};
       add(Text{std::string(*text)});
     } else if (type == "image") {
       auto image = read_image(block, path);

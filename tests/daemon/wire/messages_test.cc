@@ -51,6 +51,15 @@ TEST(Messages, ReadsAPlainConversation) {
   EXPECT_THAT(asked.body.stop, ElementsAre("END"));
 }
 
+TEST(Messages, LeavesOutWhatClaudeCodeTellsItsMakersBilling) {
+  Asked asked = ask(fmt::format(
+      R"({},"system":[{{"type":"text","text":"x-anthropic-billing-header: cc_version=2.1;"}},
+    {{"type":"text","text":"be brief"}}])",
+      kHi));
+  ASSERT_EQ(asked.body.messages[0].blocks.size(), 1u);
+  EXPECT_EQ(text_of(asked.body.messages[0]), "be brief");
+}
+
 TEST(Messages, ReadsTheSessionThatClaudeCodeNames) {
   auto session = [](std::string_view user) {
     return ask(fmt::format(R"({},"metadata":{{"user_id":{}}})", kHi, json::quote(user))).session;
