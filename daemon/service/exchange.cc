@@ -91,7 +91,7 @@ Task<> Exchange::run() {
   if (!*outcome_ && outcome_->error().code == Errc::context_exceeded &&
       outcome_->error().n_context == 0) {
     Failure failure = outcome_->error();
-    failure.n_context = services_.widest_context();
+    failure.n_context = services_.context_of(facts_.model);
     const uint64_t n_prompt =
         std::max<uint64_t>(n_prompt_estimate_, failure.n_context + uint64_t{1});
     failure.n_prompt = static_cast<uint32_t>(std::min<uint64_t>(n_prompt, UINT32_MAX));

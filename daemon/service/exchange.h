@@ -22,7 +22,8 @@ class Exchange {
  public:
   struct Services {
     router::Completer& completer;
-    std::function<uint32_t()> widest_context;  // of all targets, in tokens; 0: unknown
+    // Of the targets that a model's name can mean, the widest context in tokens; 0: unknown.
+    std::function<uint32_t(const std::string& model)> context_of;
   };
 
   // All outlive the exchange.

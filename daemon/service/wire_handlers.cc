@@ -6,6 +6,7 @@
 #include <set>
 
 #include "net/client_tokens.h"
+#include "service/token_count.h"
 #include "support/id.h"
 #include "support/json.h"
 #include "wire/anthropic.h"
@@ -42,6 +43,14 @@ constexpr std::string_view kSessionHeaders[] = {
 };
 
 constexpr size_t kMaxLane = 200;
+
+// Whether a request for this model may go there.
+bool can_mean(std::string_view model, const router::Target& target) {
+  if (model == "auto" || model.starts_with("auto:")) return true;
+  if (model == "local") return target.kind == router::TargetKind::engine;
+  return model == target.name || model == target.model;
+}
+
 
 std::string session_of(const HttpRequest& request, const wire::Asked& asked) {
   constexpr size_t kMaxName = 200;
@@ -106,7 +115,20 @@ Task<> WireHandlers::answer(const wire::Dialect& dialect, HttpRequest request,
   co_await exchange.answer(std::move(*asked), std::move(facts));
 }
 
-// An estimate says so; the count is the one that a prompt is refused by.
+// The engine that a request for this model goes to, where it can go nowhere else.
+const router::Target* WireHandlers::only_engine(const router::Policy& policy,
+                                                const std::string& model) {
+  const router::Target* only = nullptr;
+  for (const router::Target& target : policy.targets) {
+    if (!can_mean(model, target)) continue;
+    if (target.kind != router::TargetKind::engine) return nullptr;
+    if (!only) only = &target;
+  }
+  return only;
+}
+
+// A local model counts exactly, as a prompt is refused by it; elsewhere the count is an estimate,
+// and says so.
 Task<> WireHandlers::count_tokens(HttpRequest request, HttpResponder& responder) {
   auto asked = wire::anthropic::parse_count(request.body);
   const std::string id = make_id("req");
@@ -117,9 +139,15 @@ Task<> WireHandlers::count_tokens(HttpRequest request, HttpResponder& responder)
                                      std::move(headers));
     co_return;
   }
-  json::Object body{{"input_tokens", router::estimate_tokens(asked->body)}};
+  auto policy = catalog_.policy();
+  const uint64_t n_prompt = router::estimate_tokens(asked->body);
+  std::optional<uint32_t> exact;
+  if (auto* target = only_engine(*policy, catalog_.resolve(asked->model)))
+    if (auto spec = catalog_.spec(target->model))
+      exact = co_await count_prompt(engine_, std::move(*spec), std::move(asked->body));
+  headers.push_back({"x-hearth-token-count", exact ? "exact" : "estimate"});
+  json::Object body{{"input_tokens", exact ? *exact : n_prompt}};
   std::string text = boost::json::serialize(body);
-  headers.push_back({"x-hearth-token-count", "estimate"});
   (void)co_await responder.respond(200, "application/json", std::move(text), std::move(headers));
 }
 
@@ -131,10 +159,10 @@ uint32_t WireHandlers::context_of(const router::Target& target) {
   return target.n_context;
 }
 
-uint32_t WireHandlers::widest_context() {
+uint32_t WireHandlers::context_of(const std::string& model) {
   uint32_t widest = 0;
   for (const router::Target& target : catalog_.policy()->targets)
-    widest = std::max(widest, context_of(target));
+    if (can_mean(model, target)) widest = std::max(widest, context_of(target));
   return widest;
 }
 
@@ -146,7 +174,7 @@ std::vector<wire::ListedModel> WireHandlers::models() {
       models.push_back({id, std::string(owner), n_context});
   };
   auto policy = catalog_.policy();
-  add("auto", "hearth", widest_context());
+  add("auto", "hearth", context_of("auto"));
   for (const router::Target& target : policy->targets) {
     bool is_engine = target.kind == router::TargetKind::engine;
     std::string_view owner = is_engine ? "hearth" : std::string_view(target.provider);

@@ -15,7 +15,7 @@ class WireHandlers {
   WireHandlers(router::Completer& completer, ModelCatalog& catalog, engine::EngineClient& engine)
       : catalog_(catalog),
         engine_(engine),
-        services_{completer, [this] { return widest_context(); }} {}
+        services_{completer, [this](const std::string& model) { return context_of(model); }} {}
 
   void bind(transport::HttpServer& server);
 
@@ -27,7 +27,8 @@ class WireHandlers {
   Task<> show_model(transport::HttpRequest request, transport::HttpResponder& responder);
   std::vector<wire::ListedModel> models();
   uint32_t context_of(const router::Target& target);
-  uint32_t widest_context();
+  uint32_t context_of(const std::string& model);
+  const router::Target* only_engine(const router::Policy& policy, const std::string& model);
 
   ModelCatalog& catalog_;
   engine::EngineClient& engine_;

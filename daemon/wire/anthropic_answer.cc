@@ -94,8 +94,8 @@ class MessagesAnswer final : public AnswerShape, private PartSink {
 
  private:
   static Object message_object(const Head& head) {
-    return Object{{"id", head.id},        {"type", "message"},      {"role", "assistant"},
-                  {"model", head.model},  {"content", Array{}},     {"stop_reason", nullptr},
+    return Object{{"id", head.id},           {"type", "message"},  {"role", "assistant"},
+                  {"model", head.model},     {"content", Array{}}, {"stop_reason", nullptr},
                   {"stop_sequence", nullptr}};
   }
 
@@ -140,10 +140,8 @@ class MessagesAnswer final : public AnswerShape, private PartSink {
       case StreamDelta::Kind::reasoning:
         return start(Object{{"type", "thinking"}, {"thinking", ""}, {"signature", ""}});
       case StreamDelta::Kind::tool_call:
-        return start(Object{{"type", "tool_use"},
-                            {"id", part.call_id},
-                            {"name", part.name},
-                            {"input", Object{}}});
+        return start(Object{
+            {"type", "tool_use"}, {"id", part.call_id}, {"name", part.name}, {"input", Object{}}});
       default: return start(Object{{"type", "text"}, {"text", ""}});
     }
   }

@@ -87,6 +87,9 @@ class Content {
     if (type == "text") {
       auto text = string_member(block, "text");
       if (!text) return wrong(path + ".text", "a string");
+      // Claude Code's word to its maker's billing, another one in each session: left in, it would
+      // keep the prompts of two sessions from having a beginning in common.
+      if (role_ == Role::system && text->starts_with("x-anthropic-billing-header:")) return {};
       add(Text{std::string(*text)});
     } else if (type == "image") {
       auto image = read_image(block, path);
@@ -176,8 +179,7 @@ Result<> read_messages(Element body, std::vector<Message>& out) {
   simdjson::dom::array array;
   if (!messages) return Error{Errc::invalid, "messages: Field required"};
   if (messages->get_array().get(array)) return wrong("messages", "an array");
-  if (array.size() == 0)
-    return Error{Errc::invalid, "messages: at least one message is required"};
+  if (array.size() == 0) return Error{Errc::invalid, "messages: at least one message is required"};
   size_t index = 0;
   for (Element element : array) {
     const std::string path = fmt::format("messages.{}", index++);
@@ -298,6 +300,17 @@ Result<> read_stop(Element body, std::vector<std::string>& out) {
   return {};
 }
 
+// Claude Code puts its session into the user's id, as JSON or as "..._session_ID".
+std::string session_of(Element body) {
+  auto metadata = member(body, "metadata");
+  const std::string user = metadata ? text_member(*metadata, "user_id") : "";
+  if (auto document = json::Document::parse(user))
+    return text_member(document->root(), "session_id");
+  constexpr std::string_view kMark = "_session_";
+  const size_t at = user.find(kMark);
+  return at == user.npos ? "" : user.substr(at + kMark.size());
+}
+
 Result<Asked> parse(std::string_view text, bool is_count) {
   auto document = json::Document::parse(text);
   if (!document) return document.error();
@@ -309,8 +322,8 @@ Result<Asked> parse(std::string_view text, bool is_count) {
   if (!model || model->empty()) return Error{Errc::invalid, "model: Field required"};
   asked.model = std::string(*model);
   std::optional<uint32_t> max_tokens;
-  if (auto done = read_number(body, "max_tokens", 1, std::numeric_limits<uint32_t>::max(),
-                              max_tokens);
+  if (auto done =
+          read_number(body, "max_tokens", 1, std::numeric_limits<uint32_t>::max(), max_tokens);
       !done)
     return done.error();
   if (!max_tokens && !is_count) return Error{Errc::invalid, "max_tokens: Field required"};
@@ -328,7 +341,7 @@ Result<Asked> parse(std::string_view text, bool is_count) {
     return done.error();
   if (done = read_number(body, "top_p", 0, 1, sampling.top_p); !done) return done.error();
   if (done = read_number(body, "top_k", 0, 1e9, sampling.top_k); !done) return done.error();
-  if (auto metadata = member(body, "metadata")) asked.session = text_member(*metadata, "user_id");
+  asked.session = session_of(body);
   asked.shape = make_answer(out.stop);
   return asked;
 }

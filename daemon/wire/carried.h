@@ -1,6 +1,6 @@
 // How a part that only its provider understands travels over another provider's wire: as the
-// signature (encrypted content) of a piece of reasoning, which clients keep and send back unchanged.
-// What came from the wire's own provider goes as it is.
+// signature (encrypted content) of a piece of reasoning, which clients keep and send back
+// unchanged. What came from the wire's own provider goes as it is.
 #pragma once
 
 #include <optional>

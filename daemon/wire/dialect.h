@@ -21,11 +21,11 @@ namespace hearth::wire {
 
 // What all of an answer repeats.
 struct Head {
-  std::string id;          // "chatcmpl-...", "msg_...", as the wire has it
-  int64_t created_s = 0;   // Unix
-  std::string model;       // as answered: the target's model
-  uint32_t n_prompt = 0;   // tokens, once known; 0 before
-  uint32_t n_cached = 0;   // of those, known to be cached
+  std::string id;         // "chatcmpl-...", "msg_...", as the wire has it
+  int64_t created_s = 0;  // Unix
+  std::string model;      // as answered: the target's model
+  uint32_t n_prompt = 0;  // tokens, once known; 0 before
+  uint32_t n_cached = 0;  // of those, known to be cached
 };
 
 // Shapes one answer, whole or as a stream of server-sent events that are appended to `out`: begin()
@@ -46,8 +46,9 @@ struct Asked {
   std::string model = "auto";
   CompletionRequest body;
   bool is_stream = false;
-  std::string session;               // what the body says of the conversation it belongs to
-  std::vector<std::string> left_out;  // offers that nobody here can take up ("tools[3]: web_search")
+  std::string session;  // what the body says of the conversation it belongs to
+  std::vector<std::string>
+      left_out;  // offers that nobody here can take up ("tools[3]: web_search")
   std::unique_ptr<AnswerShape> shape;
 };
 

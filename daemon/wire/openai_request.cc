@@ -251,7 +251,6 @@ constexpr Foreign kForeign[] = {
     {"web_search_options", "null"},
     {"functions", "[]"},
     {"function_call", "\"none\""},
-    {"verbosity", "\"medium\""},
     {"n", "1"},
 };
 

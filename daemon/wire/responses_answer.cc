@@ -32,7 +32,8 @@ Object summary_part(std::string_view text) {
   return Object{{"type", "summary_text"}, {"text", text}};
 }
 
-// A call of a free-form tool is one text; the model was offered a function that takes it as `input`.
+// A call of a free-form tool is one text; the model was offered a function that takes it as
+// `input`.
 std::string free_text(const std::string& arguments) {
   auto parsed = json::parse_value(arguments);
   if (!parsed || !parsed->is_object()) return arguments;
@@ -88,9 +89,15 @@ class ResponsesAnswer final : public AnswerShape, private PartSink {
 
  private:
   Object response_object(const Head& head, std::string_view status) const {
-    Object response{{"id", head.id},         {"object", "response"}, {"created_at", head.created_s},
-                    {"status", status},      {"background", false},  {"error", nullptr},
-                    {"incomplete_details", nullptr}, {"model", head.model}, {"output", Array{}}};
+    Object response{{"id", head.id},
+                    {"object", "response"},
+                    {"created_at", head.created_s},
+                    {"status", status},
+                    {"background", false},
+                    {"error", nullptr},
+                    {"incomplete_details", nullptr},
+                    {"model", head.model},
+                    {"output", Array{}}};
     for (const auto& [name, value] : echo_.fields) response[name] = value;
     response["usage"] = nullptr;
     return response;
@@ -149,12 +156,9 @@ class ResponsesAnswer final : public AnswerShape, private PartSink {
   }
   Object call_item(const Part& part, std::string_view status, std::string_view text) const {
     const bool is_free = is_free_form(part);
-    return Object{{"id", item_id_},
-                  {"type", is_free ? "custom_tool_call" : "function_call"},
-                  {"status", status},
-                  {"call_id", part.call_id},
-                  {"name", part.name},
-                  {is_free ? "input" : "arguments", text}};
+    return Object{{"id", item_id_},    {"type", is_free ? "custom_tool_call" : "function_call"},
+                  {"status", status},  {"call_id", part.call_id},
+                  {"name", part.name}, {is_free ? "input" : "arguments", text}};
   }
 
   void open(const Part& part) override {
@@ -245,8 +249,8 @@ class ResponsesAnswer final : public AnswerShape, private PartSink {
 
   const Echo echo_;
   Parts parts_{*this};
-  Array output_;  // items that are done
-  Array after_;   // items that wait for the open one to be done
+  Array output_;                     // items that are done
+  Array after_;                      // items that wait for the open one to be done
   std::string item_id_, encrypted_;  // of the item that is open
   std::optional<Object> own_;        // what it is, as its provider said it
   uint64_t n_events_ = 0;

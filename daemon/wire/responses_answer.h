@@ -11,8 +11,8 @@ namespace hearth::wire::responses {
 
 // What an answer says of its request.
 struct Echo {
-  json::Object fields;                // as they stand in the response
-  std::set<std::string> free_form;    // tools whose calls are plain text
+  json::Object fields;              // as they stand in the response
+  std::set<std::string> free_form;  // tools whose calls are plain text
 };
 
 std::unique_ptr<AnswerShape> make_answer(Echo echo);

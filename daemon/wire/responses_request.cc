@@ -55,10 +55,11 @@ class Items {
     if (type == "reasoning") return widen(read_reasoning(item));
     if (type == "item_reference" || type.empty())
       return not_kept(path, "item_not_found",
-                      type.empty() ? "expected an item with a type, or a message with a role"
-                                   : fmt::format("item \"{}\" is not known here: nothing is stored, "
-                                                 "send the item itself",
-                                                 text_member(item, "id")));
+                      type.empty()
+                          ? "expected an item with a type, or a message with a role"
+                          : fmt::format("item \"{}\" is not known here: nothing is stored, "
+                                        "send the item itself",
+                                        text_member(item, "id")));
     // Calls of tools that run at the provider, with their results.
     assistant().blocks.emplace_back().content =
         Opaque{std::string(kProvider), {json::to_text(item)}};
@@ -126,9 +127,9 @@ class Items {
     call.name = text_member(item, "name");
     if (call.id.empty()) return wrong(path + ".call_id", "a string");
     if (call.name.empty()) return wrong(path + ".name", "a string");
-    call.arguments = is_free_form
-                         ? boost::json::serialize(json::Object{{"input", text_member(item, "input")}})
-                         : text_member(item, "arguments");
+    call.arguments =
+        is_free_form ? boost::json::serialize(json::Object{{"input", text_member(item, "input")}})
+                     : text_member(item, "arguments");
     assistant().blocks.emplace_back().content = std::move(call);
     return {};
   }
@@ -346,7 +347,8 @@ Result<Asked, Failure> parse(std::string_view text) {
   if (auto model = string_member(body, "model"); model && !model->empty())
     asked.model = std::string(*model);
   if (auto done = read_flag(body, "stream", asked.is_stream); !done) return done.error();
-  if (auto instructions = string_member(body, "instructions"); instructions && !instructions->empty())
+  if (auto instructions = string_member(body, "instructions");
+      instructions && !instructions->empty())
     out.messages.push_back(text_message(Role::system, std::string(*instructions)));
   auto input = member(body, "input");
   if (!input) return wrong("input", "a string or an array of items");

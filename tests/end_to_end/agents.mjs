@@ -1,6 +1,6 @@
-// Coding agents as their users run them: pinned versions, each with a HOME of its own, pointed at Hearth as
-// `hearth setup` describes, and at nothing else.
-import { spawn } from 'node:child_process';
+// Coding agents as their users run them: pinned versions, each with a HOME of its own, pointed at Hearth by what
+// `hearth setup` prints, and at nothing else.
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -32,78 +32,54 @@ export class Trap {
   }
 }
 
-// How each agent is told where its model is, and asked one thing. `read` is the call that reads a file there.
+// What `hearth setup` prints for a shell, as the variables that it sets there.
+function exported(text, env) {
+  const names = [...text.matchAll(/^export (\w+)=/gm)].map((match) => match[1]);
+  const shell = spawnSync('bash', ['-c', 'eval "$1"; env -0', 'bash', text], { env, encoding: 'utf8' });
+  const all = Object.fromEntries(shell.stdout.split('\0').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+  return Object.fromEntries(names.map((name) => [name, all[name]]));
+}
+
+// Each agent: its name at `hearth setup`, what it takes of what that prints, how it is asked one thing, and the call by
+// which it reads a file. What is added to the configuration keeps it quiet and quick, never tells it where to go.
 const agents = {
   claude: {
+    setup: 'claude',
     read: (file) => ({ name: 'Read', args: { file_path: file } }),
-    env: (at) => ({
-      ANTHROPIC_BASE_URL: at.url, ANTHROPIC_AUTH_TOKEN: at.token, ANTHROPIC_MODEL: at.model,
-      ANTHROPIC_DEFAULT_HAIKU_MODEL: at.model, CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1', DISABLE_AUTOUPDATER: '1',
-    }),
+    env: (at) => ({ ...exported(at.setup, at.daemon.env), DISABLE_AUTOUPDATER: '1' }),
     args: (prompt) => ['-p', prompt, '--allowedTools', 'Read'],
   },
   codex: {
+    setup: 'codex',
     read: (file) => ({ name: 'exec_command', args: { cmd: `cat ${file}` } }),
     env: (at) => ({ CODEX_HOME: path.join(at.home, '.codex'), HEARTH_TOKEN: at.token }),
     files: (at) => ({
-      '.codex/config.toml': `
-model = "${at.model}"
-model_provider = "hearth"
-approval_policy = "never"
-sandbox_mode = "danger-full-access"
-[model_providers.hearth]
-name = "Hearth"
-base_url = "${at.url}/v1"
-env_key = "HEARTH_TOKEN"
-wire_api = "responses"
-request_max_retries = 0
-stream_max_retries = 0
-[analytics]
-enabled = false
-`,
+      '.codex/config.toml':
+        `approval_policy = "never"\nsandbox_mode = "danger-full-access"\n${at.setup}\n[analytics]\nenabled = false\n`,
     }),
     args: (prompt) => ['exec', '--skip-git-repo-check', prompt],
   },
   opencode: {
+    setup: 'opencode',
     read: (file) => ({ name: 'read', args: { filePath: file } }),
-    env: () => ({ OPENCODE_DISABLE_AUTOUPDATE: '1', OPENCODE_DISABLE_MODELS_FETCH: '1', OPENCODE_DISABLE_LSP_DOWNLOAD: '1' }),
-    files: (at) => ({
-      'project/opencode.json': JSON.stringify({
-        provider: {
-          hearth: {
-            npm: '@ai-sdk/openai-compatible', name: 'Hearth', options: { baseURL: at.url + '/v1', apiKey: at.token },
-            models: { [at.model]: { name: at.model, limit: { context: 131072, output: 4096 } } },
-          },
-        },
-        model: `hearth/${at.model}`, small_model: `hearth/${at.model}`, share: 'disabled', autoupdate: false,
-      }),
+    env: (at) => ({
+      HEARTH_TOKEN: at.token, OPENCODE_DISABLE_AUTOUPDATE: '1', OPENCODE_DISABLE_MODELS_FETCH: '1', OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
     }),
+    files: (at) => ({ 'project/opencode.json': JSON.stringify({ ...JSON.parse(at.setup), share: 'disabled', autoupdate: false }) }),
     args: (prompt) => ['run', prompt],
   },
   qwen: {
+    setup: 'qwen',
     read: (file) => ({ name: 'read_file', args: { file_path: file } }),
-    env: (at) => ({ OPENAI_API_KEY: at.token, OPENAI_BASE_URL: at.url + '/v1', OPENAI_MODEL: at.model }),
+    env: (at) => exported(at.setup, at.daemon.env),
     files: () => ({ '.qwen/settings.json': JSON.stringify({ privacy: { usageStatisticsEnabled: false }, general: { disableAutoUpdate: true } }) }),
     args: (prompt) => ['--auth-type', 'openai', '-p', prompt],
   },
   cn: {
+    setup: 'continue',
     read: (file) => ({ name: 'Read', args: { filepath: file } }),
     env: () => ({ CONTINUE_TELEMETRY_ENABLED: '0' }),
-    files: (at) => ({
-      'config.yaml': `
-name: Hearth
-version: 0.0.1
-schema: v1
-models:
-  - name: hearth
-    provider: openai
-    model: ${at.model}
-    apiBase: ${at.url}/v1
-    apiKey: ${at.token}
-    roles: [chat, edit, apply]
-    defaultCompletionOptions: { maxTokens: 48 }
-`,
-    }),
+    files: (at) => ({ 'config.yaml': `${at.setup}    defaultCompletionOptions: { maxTokens: 48 }\n` }),
     args: (prompt, at) => ['-p', prompt, '--config', path.join(at.home, 'config.yaml'), '--auto'],
   },
 };
@@ -120,7 +96,7 @@ export function workplace(name) {
 export async function runAgent(name, { daemon, model, prompt, trap, files = {}, args = [], place = workplace(name) }) {
   const agent = agents[name];
   const { home, project } = place;
-  const at = { url: daemon.discovery.url, token: daemon.discovery.token, model, home, project };
+  const at = { daemon, home, token: daemon.run('token', 'show').trim(), setup: daemon.run('setup', agent.setup, '--model', model) };
   for (const [file, text] of Object.entries({
     ...Object.fromEntries(Object.entries(files).map(([file, text]) => ['project/' + file, text])), ...agent.files?.(at),
   })) {

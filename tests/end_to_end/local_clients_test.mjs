@@ -55,6 +55,16 @@ test('a stream of messages names the length of its prompt from the start', async
   assert.ok(usage.input_tokens + usage.cache_read_input_tokens > 30, JSON.stringify(usage));
 });
 
+test('tokens are counted exactly, as the prompt is measured', async () => {
+  const request = { model: 'local', messages, system: 'Be brief.' };
+  const { data, response } = await anthropic.messages.countTokens(request).withResponse();
+  const { usage } = await anthropic.messages.create({ ...request, max_tokens: 1 });
+  assert.equal(data.input_tokens, usage.input_tokens + usage.cache_read_input_tokens);
+  assert.equal(response.headers.get('x-hearth-token-count'), 'exact');
+  const long = { model: 'tight', messages: [{ role: 'user', content: 'word '.repeat(3000) }] };
+  assert.ok((await anthropic.messages.countTokens(long)).input_tokens > 3000, 'also of what would not fit');
+});
+
 test('Continue completes a prompt', async () => {
   const run = await runAgent('cn', { daemon, model: 'smollm2', trap, prompt: 'Say hello.' });
   assert.equal(run.code, 0, run.err);

@@ -14,8 +14,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 Asked ask(std::string_view fields) {
-  auto asked = parse_messages(
-      fmt::format(R"({{"model":"m","max_tokens":64,{}}})", fields));
+  auto asked = parse_messages(fmt::format(R"({{"model":"m","max_tokens":64,{}}})", fields));
   EXPECT_TRUE(asked) << asked.error().message;
   return asked ? std::move(*asked) : Asked{};
 }
@@ -52,6 +51,24 @@ TEST(Messages, ReadsAPlainConversation) {
   EXPECT_THAT(asked.body.stop, ElementsAre("END"));
 }
 
+TEST(Messages, LeavesOutWhatClaudeCodeTellsItsMakersBilling) {
+  Asked asked = ask(fmt::format(
+      R"({},"system":[{{"type":"text","text":"x-anthropic-billing-header: cc_version=2.1;"}},
+    {{"type":"text","text":"be brief"}}])",
+      kHi));
+  ASSERT_EQ(asked.body.messages[0].blocks.size(), 1u);
+  EXPECT_EQ(text_of(asked.body.messages[0]), "be brief");
+}
+
+TEST(Messages, ReadsTheSessionThatClaudeCodeNames) {
+  auto session = [](std::string_view user) {
+    return ask(fmt::format(R"({},"metadata":{{"user_id":{}}})", kHi, json::quote(user))).session;
+  };
+  EXPECT_EQ(session(R"({"device_id":"d","session_id":"s-1"})"), "s-1");
+  EXPECT_EQ(session("user_a_account__session_s-2"), "s-2");
+  EXPECT_EQ(session("somebody"), "") << "a person is no conversation";
+}
+
 TEST(Messages, KeepsCacheBreakpointsWhereTheyStand) {
   Asked asked = ask(R"(
     "system":[{"type":"text","text":"a"},{"type":"text","text":"b","cache_control":{"type":"ephemeral","ttl":"1h"}}],
@@ -83,7 +100,8 @@ TEST(Messages, ReadsCallsAndTheirResults) {
   ASSERT_EQ(messages.size(), 5u);
   EXPECT_EQ(part<Reasoning>(messages[1], 0).text, "hm");
   EXPECT_EQ(part<Opaque>(messages[1], 1).part.text, R"({"type":"thinking","signature":"EqQB"})");
-  EXPECT_EQ(part<Opaque>(messages[1], 2).part.text, R"({"type":"redacted_thinking","data":"Zm9v"})");
+  EXPECT_EQ(part<Opaque>(messages[1], 2).part.text,
+            R"({"type":"redacted_thinking","data":"Zm9v"})");
   EXPECT_EQ(part<ToolCall>(messages[1], 4).arguments, R"({"city":"Paris"})");
   EXPECT_EQ(messages[2].role, Role::tool);
   EXPECT_EQ(part<ToolResult>(messages[2], 0).call_id, "toolu_1");
@@ -98,8 +116,11 @@ TEST(Messages, ReadsCallsAndTheirResults) {
 TEST(Messages, ReadsToolsAndWhetherTheyMustBeCalled) {
   using Mode = ToolChoice::Mode;
   auto choice = [](std::string_view text) {
-    return ask(fmt::format(R"({},"tools":[{{"name":"f","description":"d","input_schema":{{"z":1,"a":2}}}}],
-      "tool_choice":{})", kHi, text)).body.tool_choice;
+    return ask(fmt::format(
+                   R"({},"tools":[{{"name":"f","description":"d","input_schema":{{"z":1,"a":2}}}}],
+      "tool_choice":{})",
+                   kHi, text))
+        .body.tool_choice;
   };
   EXPECT_EQ(choice(R"({"type":"auto"})").mode, Mode::automatic);
   EXPECT_EQ(choice(R"({"type":"any","disable_parallel_tool_use":true})").mode, Mode::required);
@@ -123,9 +144,9 @@ TEST(Messages, ReadsHowMuchToThinkAndWhatTheAnswerMustBe) {
   auto body = [](std::string_view fields) { return ask(fmt::format("{},{}", kHi, fields)).body; };
   EXPECT_EQ(body(R"("thinking":{"type":"enabled","budget_tokens":2000})").reasoning.budget_tokens,
             2000u);
-  EXPECT_EQ(body(R"("thinking":{"type":"adaptive"},"output_config":{"effort":"high"})")
-                .reasoning.effort,
-            Effort::high);
+  EXPECT_EQ(
+      body(R"("thinking":{"type":"adaptive"},"output_config":{"effort":"high"})").reasoning.effort,
+      Effort::high);
   EXPECT_TRUE(body(R"("thinking":{"type":"disabled"})").reasoning.is_off());
   EXPECT_EQ(body(R"("output_config":{"format":{"type":"json_schema","schema":{"b":1}}})")
                 .response_format.schema.text,
@@ -137,10 +158,12 @@ TEST(Messages, NamesWhatIsWrong) {
             "max_tokens: Field required");
   EXPECT_EQ(error_of(R"({"max_tokens":1,"messages":[]})"), "model: Field required");
   EXPECT_EQ(error_of(R"({"model":"m","max_tokens":1})"), "messages: Field required");
-  EXPECT_THAT(error_of(R"({"model":"m","max_tokens":1,"messages":[{"role":"tool","content":"x"}]})"),
-              HasSubstr("messages.0.role: expected"));
   EXPECT_THAT(
-      error_of(R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"video"}]}]})"),
+      error_of(R"({"model":"m","max_tokens":1,"messages":[{"role":"tool","content":"x"}]})"),
+      HasSubstr("messages.0.role: expected"));
+  EXPECT_THAT(
+      error_of(
+          R"({"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"video"}]}]})"),
       HasSubstr("messages.0.content.0.type"));
   EXPECT_THAT(error_of("{"), HasSubstr("not valid JSON"));
   EXPECT_TRUE(parse_count(R"({"model":"m","messages":[{"role":"user","content":"x"}]})"))
@@ -174,33 +197,49 @@ std::vector<StreamDelta> thinks_and_calls() {
   StreamDelta first = say(Kind::tool_call, "");
   first.tool_id = "toolu_1";
   first.tool_name = "get_weather";
-  return {say(Kind::reasoning, "Let me"), say(Kind::reasoning, " see."), sign,
-          say(Kind::text, "Hello"),       first, say(Kind::tool_call, "{\"city\":"),
+  return {say(Kind::reasoning, "Let me"),
+          say(Kind::reasoning, " see."),
+          sign,
+          say(Kind::text, "Hello"),
+          first,
+          say(Kind::tool_call, "{\"city\":"),
           say(Kind::tool_call, "\"Paris\"}")};
 }
 
 TEST(Messages, StreamsBlocksAsTheDocumentationShowsThem) {
   const auto deltas = thinks_and_calls();
   Asked asked = ask(kHi);
-  const auto events = read_events(
-      streamed(*asked.shape, {"msg_1", 0, "m", 30, 10}, deltas, answer(deltas, FinishReason::tool_calls)));
+  const auto events = read_events(streamed(*asked.shape, {"msg_1", 0, "m", 30, 10}, deltas,
+                                           answer(deltas, FinishReason::tool_calls)));
   EXPECT_EQ(names_of(events),
             "message_start "
-            "content_block_start content_block_delta content_block_delta content_block_delta content_block_stop "
+            "content_block_start content_block_delta content_block_delta content_block_delta "
+            "content_block_stop "
             "content_block_start content_block_delta content_block_stop "
             "content_block_start content_block_delta content_block_delta content_block_stop "
             "message_delta message_stop");
   for (const SentEvent& event : events) EXPECT_EQ(event.data.at("type"), json::Value(event.name));
   auto text = [&](size_t i) { return boost::json::serialize(events.at(i).data); };
   EXPECT_EQ(events[0].data.at("message").at("usage").at("input_tokens").to_number<int>(), 20);
-  EXPECT_EQ(text(1), R"({"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}})");
-  EXPECT_EQ(text(2), R"({"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"Let me"}})");
-  EXPECT_EQ(text(4), R"({"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"EqQB"}})");
+  EXPECT_EQ(
+      text(1),
+      R"({"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}})");
+  EXPECT_EQ(
+      text(2),
+      R"({"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"Let me"}})");
+  EXPECT_EQ(
+      text(4),
+      R"({"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"EqQB"}})");
   EXPECT_EQ(text(5), R"({"type":"content_block_stop","index":0})");
-  EXPECT_EQ(text(9), R"({"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"toolu_1","name":"get_weather","input":{}}})");
-  EXPECT_EQ(text(10), R"({"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"city\":"}})");
+  EXPECT_EQ(
+      text(9),
+      R"({"type":"content_block_start","index":2,"content_block":{"type":"tool_use","id":"toolu_1","name":"get_weather","input":{}}})");
+  EXPECT_EQ(
+      text(10),
+      R"({"type":"content_block_delta","index":2,"delta":{"type":"input_json_delta","partial_json":"{\"city\":"}})");
   const auto& last = events[13].data;
-  EXPECT_EQ(boost::json::serialize(last.at("delta")), R"({"stop_reason":"tool_use","stop_sequence":null})");
+  EXPECT_EQ(boost::json::serialize(last.at("delta")),
+            R"({"stop_reason":"tool_use","stop_sequence":null})");
   EXPECT_EQ(last.at("usage").at("input_tokens").to_number<int>(), 25) << "without what was cached";
   EXPECT_EQ(last.at("usage").at("cache_read_input_tokens").to_number<int>(), 1000);
   EXPECT_EQ(last.at("usage").at("cache_creation_input_tokens").to_number<int>(), 300);
@@ -223,7 +262,8 @@ TEST(Messages, AWholeAnswerHoldsWhatItsStreamWouldHave) {
 }
 
 TEST(Messages, AThoughtThatAnotherProviderEncryptedComesBackUnchanged) {
-  StreamDelta foreign = say(StreamDelta::Kind::opaque, R"({"type":"reasoning","encrypted_content":"x:y"})");
+  StreamDelta foreign =
+      say(StreamDelta::Kind::opaque, R"({"type":"reasoning","encrypted_content":"x:y"})");
   foreign.provider = "openai";
   Asked asked = ask(kHi);
   auto body = json::parse_value(asked.shape->whole(kHead, answer({foreign})));
@@ -241,7 +281,8 @@ TEST(Messages, SaysWhyAnAnswerEnded) {
     Completion completion = answer({}, finish);
     completion.stop_string = std::move(stop);
     auto body = json::parse_value(asked.shape->whole(kHead, completion));
-    return boost::json::serialize(body->at("stop_reason")) + boost::json::serialize(body->at("stop_sequence"));
+    return boost::json::serialize(body->at("stop_reason")) +
+           boost::json::serialize(body->at("stop_sequence"));
   };
   EXPECT_EQ(reason(FinishReason::stop), R"("end_turn"null)");
   EXPECT_EQ(reason(FinishReason::stop, "END"), R"("stop_sequence""END")");
@@ -291,7 +332,8 @@ TEST(Messages, APromptThatIsTooLongIsToldInTheWordsThatClientsShrinkBy) {
   failure.n_context = 200000;
   ErrorReply reply = error_reply(failure, "");
   EXPECT_EQ(reply.status, 400);
-  EXPECT_THAT(reply.body, HasSubstr(R"("message":"prompt is too long: 208310 tokens > 200000 maximum")"));
+  EXPECT_THAT(reply.body,
+              HasSubstr(R"("message":"prompt is too long: 208310 tokens > 200000 maximum")"));
   std::string out;
   ask(kHi).shape->fail(kHead, failure, out);
   const auto events = read_events(out);

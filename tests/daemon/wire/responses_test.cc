@@ -34,7 +34,8 @@ const T& part(const Message& message, size_t index) {
 const Head kHead{"resp_1", 1700000000, "m", 0, 0};
 
 TEST(Responses, ReadsATextWithInstructions) {
-  Asked asked = ask(R"("input":"Hi","instructions":"be brief","stream":true,"max_output_tokens":20,"temperature":0,
+  Asked asked = ask(
+      R"("input":"Hi","instructions":"be brief","stream":true,"max_output_tokens":20,"temperature":0,
     "store":false,"include":["reasoning.encrypted_content"],"prompt_cache_key":"k","client_metadata":{"a":"b"},
     "reasoning":{"effort":"high","summary":"auto"},"text":{"verbosity":"low"},"truncation":"auto","unknown":1)");
   ASSERT_EQ(asked.body.messages.size(), 2u);
@@ -62,8 +63,9 @@ TEST(Responses, WhatAnAssistantMadeInARowIsOneMessage) {
   EXPECT_EQ(part<Image>(messages[1], 1).detail, "low");
   EXPECT_EQ(messages[2].role, Role::assistant);
   EXPECT_EQ(part<Reasoning>(messages[2], 0).text, "hm");
-  EXPECT_EQ(part<Opaque>(messages[2], 1).part.text,
-            R"({"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"hm"}],"encrypted_content":"gAAA"})")
+  EXPECT_EQ(
+      part<Opaque>(messages[2], 1).part.text,
+      R"({"type":"reasoning","id":"rs_1","summary":[{"type":"summary_text","text":"hm"}],"encrypted_content":"gAAA"})")
       << "the item itself, for its provider";
   EXPECT_EQ(part<Text>(messages[2], 2).text, "I call.");
   EXPECT_EQ(part<ToolCall>(messages[2], 3).arguments, "{\"p\": 1}") << "to the letter";
@@ -107,9 +109,12 @@ TEST(Responses, OffersTheToolsThatCanRunHere) {
   EXPECT_THAT(asked.body.tools[1].parameters.text, HasSubstr("\"input\""));
   EXPECT_THAT(asked.left_out, ElementsAre("tools[2]: web_search"));
   EXPECT_EQ(asked.body.tool_choice.parallel, true);
-  EXPECT_EQ(refusal(R"("input":"x","tools":[{"type":"web_search"}],"tool_choice":{"type":"web_search"})").code,
-            Errc::unsupported);
-  Asked allowed = ask(R"("input":"x","tools":[{"type":"function","name":"f"},{"type":"function","name":"g"}],
+  EXPECT_EQ(
+      refusal(R"("input":"x","tools":[{"type":"web_search"}],"tool_choice":{"type":"web_search"})")
+          .code,
+      Errc::unsupported);
+  Asked allowed =
+      ask(R"("input":"x","tools":[{"type":"function","name":"f"},{"type":"function","name":"g"}],
     "tool_choice":{"type":"allowed_tools","mode":"required","tools":[{"type":"function","name":"g"}]})");
   ASSERT_EQ(allowed.body.tools.size(), 1u);
   EXPECT_EQ(allowed.body.tools[0].name, "g");
@@ -131,7 +136,8 @@ StreamDelta call(uint32_t index, std::string text, std::string name = "") {
   return delta;
 }
 
-Completion answer(const std::vector<StreamDelta>& deltas, FinishReason reason = FinishReason::stop) {
+Completion answer(const std::vector<StreamDelta>& deltas,
+                  FinishReason reason = FinishReason::stop) {
   Completion completion;
   completion.message.role = Role::assistant;
   for (const StreamDelta& delta : deltas) append(completion.message, delta);
@@ -144,26 +150,31 @@ Completion answer(const std::vector<StreamDelta>& deltas, FinishReason reason = 
 }
 
 std::vector<StreamDelta> thinks_says_and_calls() {
-  StreamDelta sign = say(Kind::opaque, R"({"type":"reasoning","id":"rs_1","encrypted_content":"gAAA"})");
+  StreamDelta sign =
+      say(Kind::opaque, R"({"type":"reasoning","id":"rs_1","encrypted_content":"gAAA"})");
   sign.provider = "openai";
-  return {say(Kind::reasoning, "h"), say(Kind::reasoning, "m"), sign, say(Kind::text, "Hel"),
-          say(Kind::text, "lo"),     call(0, "{\"a\"", "f"),  call(0, ":1}")};
+  return {
+      say(Kind::reasoning, "h"), say(Kind::reasoning, "m"), sign,          say(Kind::text, "Hel"),
+      say(Kind::text, "lo"),     call(0, "{\"a\"", "f"),    call(0, ":1}")};
 }
 
 TEST(Responses, StreamsTypedEventsInSequence) {
   const auto deltas = thinks_says_and_calls();
   Asked asked = ask(R"("input":"x","instructions":"i","tools":[{"type":"function","name":"f"}])");
-  const auto events = read_events(
-      streamed(*asked.shape, kHead, deltas, answer(deltas, FinishReason::tool_calls)));
+  const auto events =
+      read_events(streamed(*asked.shape, kHead, deltas, answer(deltas, FinishReason::tool_calls)));
   EXPECT_EQ(names_of(events),
             "response.created response.in_progress "
             "response.output_item.added response.reasoning_summary_part.added "
             "response.reasoning_summary_text.delta response.reasoning_summary_text.delta "
-            "response.reasoning_summary_text.done response.reasoning_summary_part.done response.output_item.done "
+            "response.reasoning_summary_text.done response.reasoning_summary_part.done "
+            "response.output_item.done "
             "response.output_item.added response.content_part.added response.output_text.delta "
-            "response.output_text.delta response.output_text.done response.content_part.done response.output_item.done "
+            "response.output_text.delta response.output_text.done response.content_part.done "
+            "response.output_item.done "
             "response.output_item.added response.function_call_arguments.delta "
-            "response.function_call_arguments.delta response.function_call_arguments.done response.output_item.done "
+            "response.function_call_arguments.delta response.function_call_arguments.done "
+            "response.output_item.done "
             "response.completed");
   for (size_t i = 0; i < events.size(); ++i) {
     EXPECT_EQ(events[i].data.at("type"), json::Value(events[i].name));

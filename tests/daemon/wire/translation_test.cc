@@ -1,5 +1,6 @@
-// Every wire says what the canonical form holds: what a served wire writes is read by the provider's reader of that
-// wire as the same answer, and what is written for a provider is read by the served wire as the same request.
+// Every wire says what the canonical form holds: what a served wire writes is read by the
+// provider's reader of that wire as the same answer, and what is written for a provider is read by
+// the served wire as the same request.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -34,7 +35,8 @@ struct Pair {
 constexpr Pair kPairs[] = {
     {"chat", "deepseek",
      R"({"model":"m","stream_options":{"include_usage":true},"messages":[{"role":"user","content":"x"}]})"},
-    {"messages", "anthropic", R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}]})"},
+    {"messages", "anthropic",
+     R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}]})"},
 };
 
 router::Target target_of(const Pair& pair) {
@@ -46,8 +48,8 @@ router::Target target_of(const Pair& pair) {
 
 // Whatever a model may say: quotes, line ends, several bytes to a character.
 std::string words(std::mt19937& random) {
-  constexpr std::string_view kPieces[] = {"a",  " ", "\n", "\"", "\\", "é", "日本", "{\"k\": [1]}",
-                                          "</s>", "data: x\n\n", "😀", "\t"};
+  constexpr std::string_view kPieces[] = {
+      "a", " ", "\n", "\"", "\\", "é", "日本", "{\"k\": [1]}", "</s>", "data: x\n\n", "😀", "\t"};
   std::string text;
   for (size_t n = 1 + random() % 12; n > 0; --n) text += kPieces[random() % std::size(kPieces)];
   return text;
@@ -65,8 +67,9 @@ Completion any_answer(const Pair& pair, std::mt19937& random) {
   if (random() % 3) add(Text{words(random)});
   const size_t n_calls = random() % 4;
   for (size_t i = 0; i < n_calls; ++i)
-    add(ToolCall{fmt::format("call_{}", i), fmt::format("tool_{}", i),
-                 boost::json::serialize(json::Object{{"text", words(random)}, {"n", random() % 9}})});
+    add(ToolCall{
+        fmt::format("call_{}", i), fmt::format("tool_{}", i),
+        boost::json::serialize(json::Object{{"text", words(random)}, {"n", random() % 9}})});
   constexpr FinishReason kReasons[] = {FinishReason::stop, FinishReason::length,
                                        FinishReason::content_filter};
   completion.finish_reason =
@@ -130,8 +133,8 @@ TEST(Translation, AStreamThatIsServedIsReadAsTheSameAnswer) {
       const Completion said = any_answer(pair, random);
       auto asked = dialect(pair.served).parse(pair.minimal);
       ASSERT_TRUE(asked) << asked.error().message;
-      const std::string stream = streamed(*asked->shape, {"id-1", 1, "m", 0, 0},
-                                          in_pieces(said.message, random), said);
+      const std::string stream =
+          streamed(*asked->shape, {"id-1", 1, "m", 0, 0}, in_pieces(said.message, random), said);
       Answer heard = read_back(pair, stream);
       ASSERT_TRUE(heard) << pair.served << ": " << heard.error().message << "\n" << stream;
       expect_same(said, *heard, fmt::format("{} round {}\n{}", pair.served, round, stream));
@@ -171,13 +174,15 @@ CompletionRequest any_request(const Pair& pair, std::mt19937& random) {
                               boost::json::serialize(json::Object{{"text", words(random)}})});
     }
     for (const std::string& id : ids) {
-      Block& result = put(add(Role::tool), ToolResult{id, "r" + words(random), is_messages && random() % 2});
+      Block& result =
+          put(add(Role::tool), ToolResult{id, "r" + words(random), is_messages && random() % 2});
       result.source.emplace().tool = "look";
     }
   }
   put(add(Role::user), Text{"last"});
   if (random() % 2) {
-    request.tools.push_back({"look", "looks", {R"({"type":"object","properties":{"z":{},"a":{}}})"}, ""});
+    request.tools.push_back(
+        {"look", "looks", {R"({"type":"object","properties":{"z":{},"a":{}}})"}, ""});
     if (random() % 2) request.tool_choice.mode = ToolChoice::Mode::required;
     if (random() % 2) request.tool_choice.parallel = false;
   }
