@@ -65,7 +65,7 @@ Clock::Time Health::after(milliseconds base, uint32_t n_doublings, milliseconds 
   return clock_.now() + milliseconds(static_cast<int64_t>(whole * (0.5 + 0.5 * random_())));
 }
 
-std::optional<Health::Bar> Health::bar(const Target& target, uint64_t n_tokens) const {
+std::optional<Health::Bar> Health::bar(const Target& target, Need need) const {
   const Clock::Time now = clock_.now();
   auto until = [now](Clock::Time when, const std::optional<Failure>& said) {
     Bar bar{when, said.value_or(Error{Errc::busy, "it is tried by one request just now"})};
@@ -79,8 +79,11 @@ std::optional<Health::Bar> Health::bar(const Target& target, uint64_t n_tokens) 
   if (record->open_until && *record->open_until > now)
     return until(*record->open_until, record->why);
   if (record->open_until && record->is_probing) return until(now + kFirstBreak, record->why);
-  const Clock::Time free = std::max(record->requests.when_free(1, now),
-                                    record->tokens.when_free(static_cast<double>(n_tokens), now));
+  auto when = [&](const Bucket& bucket, double n) {
+    return bucket.when_free(n + need.reserve * bucket.n_limit, now);
+  };
+  const Clock::Time free = std::max(when(record->requests, 1),
+                                    when(record->tokens, static_cast<double>(need.n_tokens)));
   if (free <= now) return std::nullopt;
   Failure full = Error{Errc::busy, fmt::format("{}: its account has no room left for this minute",
                                                target.provider)};
@@ -88,9 +91,9 @@ std::optional<Health::Bar> Health::bar(const Target& target, uint64_t n_tokens) 
   return until(free, full);
 }
 
-void Health::look(const Target& target, uint64_t n_tokens, TargetState& state) const {
+void Health::look(const Target& target, Need need, TargetState& state) const {
   const Clock::Time now = clock_.now();
-  if (auto closed = bar(target, n_tokens)) {
+  if (auto closed = bar(target, need)) {
     const double wait_ms = ms(closed->until - now);
     state.wait_ms = wait_ms;
     state.queue_ms += wait_ms;
@@ -210,7 +213,7 @@ bool Health::has_heavy_tail(const Target& target) const {
 TargetStanding Health::standing(const Target& target) const {
   TargetStanding standing;
   standing.target = target.name;
-  if (auto closed = bar(target, 0)) {
+  if (auto closed = bar(target, {})) {
     standing.down = closed->why.message;
     standing.wait_ms = ms(closed->until - clock_.now());
   }
@@ -220,7 +223,7 @@ TargetStanding Health::standing(const Target& target) const {
   standing.n_failures = record->n_failures;
   standing.n_running = record->n_running;
   TargetState state;
-  look(target, 0, state);
+  look(target, {}, state);
   standing.n_requests_left = state.n_requests_left;
   standing.n_tokens_left = state.n_tokens_left;
   standing.first_word_p50_ms = first_word_ms(target, 0.5);
