@@ -175,7 +175,7 @@ class Dispatcher::Run {
       return attempt(second, std::move(sink), true);
     };
     auto may_begin = [this, &second] {
-      const bool may = dispatcher_.may_hedge(expected_usd(*second.target));
+      const bool may = dispatcher_.may_hedge(expected_usd(*second.target), decision().hedge->max_pct);
       if (may) ++dispatcher_.n_hedges_;
       return may;
     };
@@ -391,9 +391,10 @@ Task<> Dispatcher::join() {
   co_await std::move(ending);
 }
 
-bool Dispatcher::may_hedge(double expected_usd) const {
+bool Dispatcher::may_hedge(double expected_usd, uint32_t max_pct) const {
+  const double most = std::min(kMostHedged, max_pct / 100.0);
   const double spent = spent_.usd(), on_hedges = spent_on_hedges_.usd() + expected_usd;
-  return static_cast<double>(n_hedges_ + 1) <= kMostHedged * static_cast<double>(n_requests_) &&
+  return static_cast<double>(n_hedges_ + 1) <= most * static_cast<double>(n_requests_) &&
          (expected_usd == 0 || on_hedges <= kMostSpentOnHedges * spent);
 }
 

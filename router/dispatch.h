@@ -66,7 +66,7 @@ class Dispatcher {
   class Run;
 
   // Second legs stay a small part of all requests and of all that is spent.
-  bool may_hedge(double expected_usd) const;
+  bool may_hedge(double expected_usd, uint32_t max_pct) const;
   void note_spent(PicoUsd cost, bool is_hedge);
 
   void look_at_servers(const Target& pool, net::any_io_executor executor);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "money/price_keys.h"
 #include "privacy/rules.h"
@@ -98,6 +99,25 @@ void rate_keys(auto& rule, Key& key) {
   key("reserve_pct", rule.reserve_pct, 0, 100);
 }
 
+std::string after_text(uint32_t after_ms) {
+  return after_ms ? fmt::format("{}ms", after_ms) : "p95";
+}
+std::optional<uint32_t> after_of(std::string_view text) {
+  uint32_t ms = 0;
+  if (text == "p95") return 0;
+  const char* end = text.data() + text.size();
+  auto [rest, failed] = std::from_chars(text.data(), end, ms);
+  if (failed != std::errc() || std::string_view(rest, end) != "ms" || ms == 0) return std::nullopt;
+  return ms;
+}
+
+template <class Key>
+void hedge_keys(auto& hedge, Key& key) {
+  key.text("after", hedge.after_ms, after_text, after_of, "\"p95\" or milliseconds, as \"800ms\"");
+  key("to", hedge.to);
+  key("max_pct", hedge.max_pct, 0, 5);
+}
+
 template <class Key>
 void task_keys(auto& rule, Key& key) {
   key("targets", rule.targets);
@@ -110,6 +130,7 @@ void task_keys(auto& rule, Key& key) {
   key("cascade", rule.cascade);
   key("verify", rule.verify);
   key("max_escalations", rule.max_escalations, 0, 8);
+  key.nested("hedge", rule.hedge, [](auto& hedge, auto& inner) { hedge_keys(hedge, inner); });
 }
 
 template <class Key>
@@ -371,6 +392,7 @@ void check_references(const Policy& policy, Section& root) {
   for (const auto& [task, rule] : policy.tasks) {
     check(task, "targets", rule.targets);
     check(task, "cascade", rule.cascade);
+    if (rule.hedge) check(task, "hedge.to", rule.hedge->to);
   }
 }
 

@@ -373,7 +373,7 @@ class HedgeTest : public DispatchTest {
   HedgeTest() {
     policy->targets[1].price = Price{};
     record.decision.target = "a";
-    record.decision.hedge = Hedge{500, {"b"}};
+    record.decision.hedge = Hedge{500, {"b"}, 5};
   }
 
   Answer ask_hedged() {

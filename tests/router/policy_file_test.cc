@@ -68,6 +68,10 @@ key_secret = "team"
 free = true
 [rate."api:anthropic"]
 reserve_pct = 20
+[class.chat]
+hedge = {after = "p95", to = ["team"], max_pct = 3}
+[class.edit]
+hedge = {after = "800ms", to = ["team"]}
 )";
 
 TEST(PolicyFile, APoolNamesItsServers) {
@@ -80,6 +84,8 @@ TEST(PolicyFile, APoolNamesItsServers) {
   EXPECT_EQ(team.trust, Trust::self_hosted);
   EXPECT_EQ(team.endpoints.size(), 2u);
   EXPECT_EQ(policy->rates.at("api:anthropic").reserve_pct, 20u);
+  EXPECT_EQ(policy->tasks.at(TaskClass::chat).hedge->after_ms.value_or(0), 0u);
+  EXPECT_EQ(policy->tasks.at(TaskClass::edit).hedge->after_ms, 800u);
   const std::string printed = print_policy(*policy);
   auto again = parse_policy(printed, "printed.toml");
   ASSERT_TRUE(again) << again.error().message << "\n" << printed;

@@ -64,6 +64,13 @@ struct Switching {
   bool operator==(const Switching&) const = default;
 };
 
+// A second leg for a request that is slow to say its first word.
+struct HedgeRule {
+  std::optional<uint32_t> after_ms;  // absent or 0: "p95", the target's own slowest in twenty
+  std::vector<std::string> to;       // targets; of those that pass, the first
+  uint32_t max_pct = 5;              // of requests; more than 5 is 5
+};
+
 // One [class.NAME]: what a kind of task wants.
 struct TaskRule {
   std::vector<std::string> targets;  // in order of preference; empty: all
@@ -76,6 +83,7 @@ struct TaskRule {
   std::vector<std::string> cascade;  // targets, the cheapest first; the next when one does not pass
   std::vector<std::string> verify;   // what must pass, in this order
   uint32_t max_escalations = 1;
+  std::optional<HedgeRule> hedge;
 };
 
 // [explore]: what may be risked to learn how good a target is.
