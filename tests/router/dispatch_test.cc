@@ -373,6 +373,7 @@ class HedgeTest : public DispatchTest {
   HedgeTest() {
     policy->targets[1].price = Price{};
     record.decision.target = "a";
+    request.facts.n_prompt_estimate = 5;
     record.decision.hedge = Hedge{500, {"b"}, 5};
   }
 
