@@ -83,6 +83,7 @@ class Health {
   };
 
   const Record* find(const Target& target) const;
+  std::optional<Bar> bar(const Target& target, const Record* record, Need need) const;
   Clock::Time after(std::chrono::milliseconds base, uint32_t n_doublings,
                     std::chrono::milliseconds most) const;
   void note_failure(Record& record, const Target& target, const Failure& failure);

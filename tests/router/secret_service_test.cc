@@ -36,16 +36,17 @@ class SecretServiceTest : public ::testing::Test {
 
 TEST_F(SecretServiceTest, AKeyComesOverThePipeAndIsKept) {
   install("echo \"$@\" >> " + folder / "calls" + "\necho sk-secret\n");
+  const std::string call = "lookup service hearth key deepseek\n";
+  auto calls = [&] {
+    std::ifstream file(folder / "calls");
+    return std::string{std::istreambuf_iterator<char>(file), {}};
+  };
   EXPECT_EQ(*lookup("deepseek"), "sk-secret");
   EXPECT_EQ(*lookup("deepseek"), "sk-secret");
-  std::ifstream calls(folder / "calls");
-  std::string first, second;
-  std::getline(calls, first);
-  EXPECT_EQ(first, "lookup service hearth key deepseek");
-  EXPECT_FALSE(std::getline(calls, second)) << "one program for many requests";
+  EXPECT_EQ(calls(), call) << "one program for many requests";
   secrets.forget("deepseek");
   EXPECT_TRUE(lookup("deepseek"));
-  EXPECT_TRUE(std::getline(calls.seekg(0), second));
+  EXPECT_EQ(calls(), call + call);
 }
 
 TEST_F(SecretServiceTest, TheChildSeesNoKeyOfOurs) {
