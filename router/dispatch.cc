@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/this_coro.hpp>
 #include <cmath>
 #include <deque>
 #include <utility>
 
 #include "money/payment.h"
+#include "providers/affinity.h"
 #include "race.h"
 
 namespace hearth::router {
@@ -27,6 +29,26 @@ double ms(Clock::Time::duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
 
+// One server of a pool, as a target.
+Target server_of(const Target& pool, const std::string& endpoint) {
+  Target server = pool;
+  server.base_url = endpoint;
+  server.endpoints.clear();
+  return server;
+}
+
+// Those behind which nobody waits leave a part of the room to the others.
+Health::Need need_of(const Policy& policy, const RequestFacts& facts, const Target& target) {
+  Health::Need need{facts.n_prompt_estimate, 0};
+  const TaskClass task = facts.task;
+  const bool is_in_background = task == TaskClass::summary || task == TaskClass::title ||
+                                task == TaskClass::commit_message;
+  if (!is_in_background || policy.rates.empty()) return need;
+  auto rate = policy.rates.find((target.is_pool ? "pool:" : "api:") + target.provider);
+  if (rate != policy.rates.end()) need.reserve = rate->second.reserve_pct / 100.0;
+  return need;
+}
+
 }  // namespace
 
 // One request's way through the targets that it may be answered by.
@@ -43,6 +65,10 @@ class Dispatcher::Run {
   }
 
   Task<Answer> go() {
+    if (!pools_.empty()) {
+      net::any_io_executor executor = co_await net::this_coro::executor;
+      for (const Target* pool : pools_) dispatcher_.look_at_servers(*pool, executor);
+    }
     std::optional<Failure> first;
     while (n_attempts_ < kMaxAttempts) {
       Place* place = next_place();
@@ -84,7 +110,18 @@ class Dispatcher::Run {
 
   void add(const std::string& name) {
     auto target = std::ranges::find(order_.policy->targets, name, &Target::name);
-    if (target != order_.policy->targets.end()) places_.push_back({&*target, {}, 0, false, std::nullopt});
+    if (target == order_.policy->targets.end()) return;
+    if (!target->is_pool) {
+      places_.push_back({&*target, {}, 0, false, std::nullopt});
+      return;
+    }
+    constexpr size_t kMostServers = 3;
+    std::vector<std::string> order = dispatcher_.pools_.order(*target, affinity_of(order_.request));
+    order.resize(std::min(order.size(), kMostServers));
+    for (const std::string& endpoint : order)
+      places_.push_back({&servers_.emplace_back(server_of(*target, endpoint)), {}, 0, false,
+                         std::nullopt});
+    pools_.push_back(&*target);
   }
 
   // The one that may be asked first; of those that may be asked now, the one that was asked least,
@@ -94,7 +131,7 @@ class Dispatcher::Run {
     Place* best = nullptr;
     for (Place& place : places_) {
       if (place.is_out || place.n_tries >= kMaxHere) continue;
-      if (auto closed = health_.bar(*place.target, n_tokens())) {
+      if (auto closed = health_.bar(*place.target, need_of(*place.target))) {
         place.not_before = std::max(place.not_before, closed->until);
         place.why = std::move(closed->why);
       }
@@ -119,7 +156,7 @@ class Dispatcher::Run {
         if (places_.empty() || places_.back().target->name != name) continue;
         at = std::prev(places_.end());
       }
-      if (&*at != &first && !at->is_out && !health_.bar(*at->target, n_tokens())) return &*at;
+      if (&*at != &first && !at->is_out && !health_.bar(*at->target, need_of(*at->target))) return &*at;
     }
     return nullptr;
   }
@@ -138,7 +175,7 @@ class Dispatcher::Run {
       return attempt(second, std::move(sink), true);
     };
     auto may_begin = [this, &second] {
-      const bool may = dispatcher_.may_hedge(expected_usd(*second.target));
+      const bool may = dispatcher_.may_hedge(expected_usd(*second.target), decision().hedge->max_pct);
       if (may) ++dispatcher_.n_hedges_;
       return may;
     };
@@ -147,6 +184,9 @@ class Dispatcher::Run {
     co_return co_await std::move(running);
   }
 
+  Health::Need need_of(const Target& target) const {
+    return router::need_of(*order_.policy, order_.request.facts, target);
+  }
   uint64_t n_tokens() const { return order_.request.facts.n_prompt_estimate; }
 
   // What a failure means for who is asked next.
@@ -197,6 +237,10 @@ class Dispatcher::Run {
     Witness(Run& whose, const Target& asked, Payment paid, bool is_hedge)
         : run(whose), target(asked), payment(std::move(paid)), sent(whose.clock_.now()) {
       record.target = target.name;
+      if (target.is_pool) {
+        record.endpoint = target.base_url;
+        run.dispatcher_.pools_.begin(target.base_url);
+      }
       record.number = run.n_attempts_;
       record.is_hedge = is_hedge;
       run.health_.begin(target, run.n_tokens());
@@ -213,6 +257,7 @@ class Dispatcher::Run {
     void tell(Answer& answer) {
       is_told = true;
       run.health_.end(target, attempt, answer);
+      if (target.is_pool) run.dispatcher_.pools_.end(target.base_url);
       const Settlement settlement = settlement_of(attempt, answer, run.n_tokens());
       const bool is_billed = answer || attempt.is_sent;
       if (is_billed) {
@@ -283,14 +328,73 @@ class Dispatcher::Run {
   Health& health_;
   Order order_;
   milliseconds waited_{0};
+  std::deque<Target> servers_;  // of pools, as targets of their own
+  std::vector<const Target*> pools_;
   std::deque<Place> places_;  // in the order of the decision; they stay where they are
   uint32_t n_attempts_ = 0;
   bool is_shown_ = false;  // text, a part of a call, a signature: nothing may be said again
 };
 
-bool Dispatcher::may_hedge(double expected_usd) const {
+void Dispatcher::look(const Policy& policy, const Target& target, const RequestFacts& facts,
+                      TargetState& state) const {
+  const Health::Need need = need_of(policy, facts, target);
+  if (!target.is_pool) return health_.look(target, need, state);
+  std::optional<TargetState> best;
+  for (const std::string& endpoint : target.endpoints) {
+    TargetState each = state;
+    health_.look(server_of(target, endpoint), need, each);
+    if (!best || each.wait_ms < best->wait_ms) best = std::move(each);
+  }
+  if (best) state = std::move(*best);
+}
+
+std::vector<TargetStanding> Dispatcher::standings(const Policy& policy) const {
+  std::vector<TargetStanding> rows;
+  for (const Target& target : policy.targets) {
+    if (!target.is_pool) rows.push_back(health_.standing(target));
+    for (const std::string& endpoint : target.endpoints) {
+      TargetStanding& row = rows.emplace_back(health_.standing(server_of(target, endpoint)));
+      row.endpoint = endpoint;
+      auto figures = pools_.figures(endpoint);
+      if (!figures) continue;
+      row.server_running = figures->n_running;
+      row.server_waiting = figures->n_waiting;
+      row.cache_use = figures->cache_use;
+      row.hit_rate = figures->hit_rate;
+    }
+  }
+  return rows;
+}
+
+// Beside the request that comes by: no server is looked at when nobody asks, and nobody waits.
+void Dispatcher::look_at_servers(const Target& pool, net::any_io_executor executor) {
+  if (!looks_) looks_ = std::make_unique<TaskGroup>(executor);
+  for (const std::string& endpoint : pool.endpoints) {
+    if (!pools_.wants_look(endpoint)) continue;
+    Task<> look = look_at(server_of(pool, endpoint));
+    looks_->spawn("pool", std::move(look));
+  }
+}
+
+Task<> Dispatcher::look_at(Target server) {
+  const std::string endpoint = server.base_url;
+  Provider& provider = services_.provider(server.kind);
+  Task<Result<std::string>> looking = provider.published(std::move(server));
+  Result<std::string> text = co_await std::move(looking);
+  pools_.note(endpoint, text ? read_figures(*text) : std::nullopt);
+}
+
+Task<> Dispatcher::join() {
+  if (!looks_) co_return;
+  looks_->cancel();
+  Task<> ending = looks_->join();
+  co_await std::move(ending);
+}
+
+bool Dispatcher::may_hedge(double expected_usd, uint32_t max_pct) const {
+  const double most = std::min(kMostHedged, max_pct / 100.0);
   const double spent = spent_.usd(), on_hedges = spent_on_hedges_.usd() + expected_usd;
-  return static_cast<double>(n_hedges_ + 1) <= kMostHedged * static_cast<double>(n_requests_) &&
+  return static_cast<double>(n_hedges_ + 1) <= most * static_cast<double>(n_requests_) &&
          (expected_usd == 0 || on_hedges <= kMostSpentOnHedges * spent);
 }
 

@@ -18,12 +18,14 @@
 #include <vector>
 
 #include "health.h"
+#include "pool.h"
 #include "router/account.h"
 #include "router/decision.h"
 #include "router/policy.h"
 #include "router/provider.h"
 #include "router/router.h"
 #include "support/clock.h"
+#include "support/task_group.h"
 
 namespace hearth::router {
 
@@ -37,7 +39,9 @@ class Dispatcher {
     std::function<double()> random;  // uniform in [0, 1)
   };
   explicit Dispatcher(Services services)
-      : services_(services), health_(services.clock, services.random) {}
+      : services_(services),
+        health_(services.clock, services.random),
+        pools_(services.clock) {}
 
   // `record` outlives the task.
   struct Order {
@@ -49,18 +53,29 @@ class Dispatcher {
   };
   Task<Answer> carry_out(Order order);
 
-  Health& health() { return health_; }
-  const Health& health() const { return health_; }
+  // How things stand with a target, for decide(): of a pool, with the server that is free first.
+  void look(const Policy& policy, const Target& target, const RequestFacts& facts,
+            TargetState& state) const;
+  // A row for each target, for each server of a pool.
+  std::vector<TargetStanding> standings(const Policy& policy) const;
+
+  // Ends what runs beside requests. Before this dies, once a pool was used.
+  Task<> join();
 
  private:
   class Run;
 
   // Second legs stay a small part of all requests and of all that is spent.
-  bool may_hedge(double expected_usd) const;
+  bool may_hedge(double expected_usd, uint32_t max_pct) const;
   void note_spent(PicoUsd cost, bool is_hedge);
+
+  void look_at_servers(const Target& pool, net::any_io_executor executor);
+  Task<> look_at(Target server);
 
   Services services_;
   Health health_;
+  Pools pools_;
+  std::unique_ptr<TaskGroup> looks_;
   uint64_t n_requests_ = 0, n_hedges_ = 0;
   PicoUsd spent_, spent_on_hedges_;
 };

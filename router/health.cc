@@ -23,7 +23,15 @@ constexpr size_t kWords = 64, kFewestWords = 8, kMaxRecords = 4096;
 constexpr double kHeavyTail = 3;  // p95 over p50
 
 std::string key_of(const Target& target) {
-  return fmt::format("{}\n{}\n{}\n{}", target.name, target.provider, target.base_url, target.model);
+  // By hand: decide() asks for each target of each request.
+  std::string key;
+  key.reserve(target.name.size() + target.base_url.size() + target.model.size() + 2);
+  key += target.name;
+  key += '\n';
+  key += target.base_url;
+  key += '\n';
+  key += target.model;
+  return key;
 }
 
 std::string account_of(const Target& target) {
@@ -52,6 +60,7 @@ Clock::Time Health::Bucket::when_free(double n, Clock::Time now) const {
 }
 
 const Health::Record* Health::find(const Target& target) const {
+  if (records_.empty()) return nullptr;
   auto at = records_.find(key_of(target));
   return at == records_.end() ? nullptr : &at->second;
 }
@@ -65,22 +74,32 @@ Clock::Time Health::after(milliseconds base, uint32_t n_doublings, milliseconds 
   return clock_.now() + milliseconds(static_cast<int64_t>(whole * (0.5 + 0.5 * random_())));
 }
 
-std::optional<Health::Bar> Health::bar(const Target& target, uint64_t n_tokens) const {
+std::optional<Health::Bar> Health::bar(const Target& target, Need need) const {
+  return bar(target, find(target), need);
+}
+
+std::optional<Health::Bar> Health::bar(const Target& target, const Record* record,
+                                       Need need) const {
   const Clock::Time now = clock_.now();
   auto until = [now](Clock::Time when, const std::optional<Failure>& said) {
     Bar bar{when, said.value_or(Error{Errc::busy, "it is tried by one request just now"})};
     bar.why.retry_after = std::chrono::ceil<std::chrono::seconds>(when - now);
     return bar;
   };
-  if (auto stop = stops_.find(account_of(target)); stop != stops_.end() && stop->second.until > now)
-    return until(stop->second.until, stop->second.why);
-  const Record* record = find(target);
+  if (!stops_.empty()) {
+    auto stop = stops_.find(account_of(target));
+    if (stop != stops_.end() && stop->second.until > now)
+      return until(stop->second.until, stop->second.why);
+  }
   if (!record) return std::nullopt;
   if (record->open_until && *record->open_until > now)
     return until(*record->open_until, record->why);
   if (record->open_until && record->is_probing) return until(now + kFirstBreak, record->why);
-  const Clock::Time free = std::max(record->requests.when_free(1, now),
-                                    record->tokens.when_free(static_cast<double>(n_tokens), now));
+  auto when = [&](const Bucket& bucket, double n) {
+    return bucket.when_free(n + need.reserve * bucket.n_limit, now);
+  };
+  const Clock::Time free = std::max(when(record->requests, 1),
+                                    when(record->tokens, static_cast<double>(need.n_tokens)));
   if (free <= now) return std::nullopt;
   Failure full = Error{Errc::busy, fmt::format("{}: its account has no room left for this minute",
                                                target.provider)};
@@ -88,9 +107,10 @@ std::optional<Health::Bar> Health::bar(const Target& target, uint64_t n_tokens) 
   return until(free, full);
 }
 
-void Health::look(const Target& target, uint64_t n_tokens, TargetState& state) const {
+void Health::look(const Target& target, Need need, TargetState& state) const {
   const Clock::Time now = clock_.now();
-  if (auto closed = bar(target, n_tokens)) {
+  const Record* record = find(target);
+  if (auto closed = bar(target, record, need)) {
     const double wait_ms = ms(closed->until - now);
     state.wait_ms = wait_ms;
     state.queue_ms += wait_ms;
@@ -98,7 +118,6 @@ void Health::look(const Target& target, uint64_t n_tokens, TargetState& state) c
       state.down = fmt::format("{}; it is asked again in {:.0f} s", closed->why.message,
                                wait_ms / 1000);
   }
-  const Record* record = find(target);
   if (!record) return;
   auto left = [&](const Bucket& bucket) -> std::optional<uint64_t> {
     if (!bucket.is_known) return std::nullopt;
@@ -210,7 +229,7 @@ bool Health::has_heavy_tail(const Target& target) const {
 TargetStanding Health::standing(const Target& target) const {
   TargetStanding standing;
   standing.target = target.name;
-  if (auto closed = bar(target, 0)) {
+  if (auto closed = bar(target, {})) {
     standing.down = closed->why.message;
     standing.wait_ms = ms(closed->until - clock_.now());
   }
@@ -220,7 +239,7 @@ TargetStanding Health::standing(const Target& target) const {
   standing.n_failures = record->n_failures;
   standing.n_running = record->n_running;
   TargetState state;
-  look(target, 0, state);
+  look(target, {}, state);
   standing.n_requests_left = state.n_requests_left;
   standing.n_tokens_left = state.n_tokens_left;
   standing.first_word_p50_ms = first_word_ms(target, 0.5);

@@ -35,10 +35,15 @@ class Health {
     Clock::Time until;
     Failure why;  // what it said when it was last asked, the wait as it is now
   };
-  std::optional<Bar> bar(const Target& target, uint64_t n_tokens) const;
+  // What a request needs of an account's room. `reserve`: a share of it that is not for this one.
+  struct Need {
+    uint64_t n_tokens = 0;
+    double reserve = 0;
+  };
+  std::optional<Bar> bar(const Target& target, Need need) const;
 
   // For decide().
-  void look(const Target& target, uint64_t n_tokens, TargetState& state) const;
+  void look(const Target& target, Need need, TargetState& state) const;
 
   // Around each attempt.
   void begin(const Target& target, uint64_t n_tokens);
@@ -78,6 +83,7 @@ class Health {
   };
 
   const Record* find(const Target& target) const;
+  std::optional<Bar> bar(const Target& target, const Record* record, Need need) const;
   Clock::Time after(std::chrono::milliseconds base, uint32_t n_doublings,
                     std::chrono::milliseconds most) const;
   void note_failure(Record& record, const Target& target, const Failure& failure);

@@ -164,6 +164,17 @@ std::string reason_of_choice(const Decision& decision, const Value& value, size_
       choice.target, n_kept, choice.quality, choice.cost_usd, choice.latency_ms / 1000);
 }
 
+// The rule's targets, as far as they pass.
+std::optional<Hedge> hedge_of(const HedgeRule& rule, const Decision& decision) {
+  Hedge hedge;
+  hedge.after_ms = rule.after_ms.value_or(0);
+  hedge.max_pct = rule.max_pct;
+  for (const std::string& name : rule.to)
+    if (std::ranges::count(decision.fallbacks, name) > 0) hedge.targets.push_back(name);
+  if (hedge.targets.empty()) return std::nullopt;
+  return hedge;
+}
+
 Decision unknown_model(const RequestFacts& facts, const Policy& policy) {
   std::string known = "auto, auto:cheap, auto:fast, auto:best, local";
   for (const Target& target : policy.targets)
@@ -272,6 +283,7 @@ Decision decide(const RequestFacts& facts, const Policy& policy,
   std::ranges::stable_sort(kept, [&](size_t a, size_t b) { return rank(a) < rank(b); });
   for (size_t i : kept)
     if (i != chosen) decision.fallbacks.push_back(policy.targets[i].name);
+  if (rule.hedge) decision.hedge = hedge_of(*rule.hedge, decision);
   return decision;
 }
 

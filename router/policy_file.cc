@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "money/price_keys.h"
 #include "privacy/rules.h"
@@ -35,17 +36,25 @@ void policy_keys(auto& policy, Key& key) {
 }
 
 std::string kind_of(const Target& target) {
-  return target.kind == TargetKind::engine ? "engine" : "api:" + target.provider;
+  if (target.kind == TargetKind::engine) return "engine";
+  return (target.is_pool ? "pool:" : "api:") + target.provider;
 }
 
 std::string set_kind(Target& target, std::string_view text) {
-  constexpr std::string_view kApi = "api:";
+  constexpr std::string_view kApi = "api:", kPool = "pool:";
   if (text == "engine") {
     target.kind = TargetKind::engine;
     return "";
   }
+  if (text == "pool" || (text.starts_with(kPool) && text != kPool)) {
+    target.kind = TargetKind::api;
+    target.is_pool = true;
+    target.provider = text == "pool" ? "vllm" : text.substr(kPool.size());
+    target.trust = Trust::self_hosted;
+    return "";
+  }
   if (!text.starts_with(kApi) || text == kApi)
-    return "\"engine\" or \"api:PROVIDER\", for example \"api:openai\"";
+    return "\"engine\", \"api:PROVIDER\", for example \"api:openai\", or \"pool\"";
   target.kind = TargetKind::api;
   target.provider = text.substr(kApi.size());
   target.trust = Trust::retained;  // until the user says better
@@ -66,9 +75,11 @@ void target_keys(auto& target, Key& key) {
       "kind", [&] { return kind_of(target); }, [&](auto text) { return set_kind(target, text); });
   key("model", target.model);
   key("base_url", target.base_url);
+  key("endpoints", target.endpoints);
   key("wire", target.wire);
   key("key_env", target.key_env);
   key("key_file", target.key_file);
+  key("key_secret", target.key_secret);
   key("trust", target.trust);
   for (const auto& [name, fact] : kFactNames) key(name, target.facts.*fact);
   key.nested("price", target.price, [](auto& price, auto& inner) { price_keys(price, inner); });
@@ -84,6 +95,30 @@ void target_keys(auto& target, Key& key) {
 }
 
 template <class Key>
+void rate_keys(auto& rule, Key& key) {
+  key("reserve_pct", rule.reserve_pct, 0, 100);
+}
+
+std::string after_text(uint32_t after_ms) {
+  return after_ms ? fmt::format("{}ms", after_ms) : "p95";
+}
+std::optional<uint32_t> after_of(std::string_view text) {
+  uint32_t ms = 0;
+  if (text == "p95") return 0;
+  const char* end = text.data() + text.size();
+  auto [rest, failed] = std::from_chars(text.data(), end, ms);
+  if (failed != std::errc() || std::string_view(rest, end) != "ms" || ms == 0) return std::nullopt;
+  return ms;
+}
+
+template <class Key>
+void hedge_keys(auto& hedge, Key& key) {
+  key.text("after", hedge.after_ms, after_text, after_of, "\"p95\" or milliseconds, as \"800ms\"");
+  key("to", hedge.to);
+  key("max_pct", hedge.max_pct, 0, 5);
+}
+
+template <class Key>
 void task_keys(auto& rule, Key& key) {
   key("targets", rule.targets);
   key("min_quality", rule.min_quality, 0.0, 1.0);
@@ -95,6 +130,7 @@ void task_keys(auto& rule, Key& key) {
   key("cascade", rule.cascade);
   key("verify", rule.verify);
   key("max_escalations", rule.max_escalations, 0, 8);
+  key.nested("hedge", rule.hedge, [](auto& hedge, auto& inner) { hedge_keys(hedge, inner); });
 }
 
 template <class Key>
@@ -208,6 +244,27 @@ void check_price(Section& section, Target& target) {
                                         *amount));
 }
 
+void check_endpoints(Section& section, const Target& target) {
+  if (target.is_pool != !target.endpoints.empty())
+    section.refuse("endpoints", target.is_pool ? "the base URLs of the pool's servers"
+                                               : "none: they are for kind = \"pool\"");
+  if (target.is_pool && !target.base_url.empty())
+    section.refuse("base_url", "none beside endpoints");
+  for (const std::string& endpoint : target.endpoints)
+    if (!is_base_url(endpoint))
+      section.refuse("endpoints",
+                     "http:// or https://, a host and a path, without user, password or query");
+}
+
+bool are_on_this_machine(const Target& target) {
+  if (!target.is_pool) return is_on_this_machine(target);
+  return std::ranges::all_of(target.endpoints, [&](const std::string& endpoint) {
+    Target server = target;
+    server.base_url = endpoint;
+    return is_on_this_machine(server);
+  });
+}
+
 void check_target(Section& section, const Target& target) {
   const bool is_api = target.kind == TargetKind::api;
   const std::string_view address =
@@ -216,12 +273,13 @@ void check_target(Section& section, const Target& target) {
     section.fault().fail(section.raw(), section.path_of("name"),
                          "another name: \"auto\" is any target, \"local\" any engine");
   if (!is_api)
-    for (std::string_view key : {"base_url", "wire", "key_env", "key_file"})
+    for (std::string_view key : {"base_url", "endpoints", "wire", "key_env", "key_file", "key_secret"})
       if (section.has(key)) section.refuse(key, fmt::format("no {} for kind \"engine\"", key));
   if (is_api && target.model.empty()) section.refuse("model", "the provider's model id");
   if (!target.base_url.empty() && !is_base_url(target.base_url))
     section.refuse("base_url",
                    "http:// or https://, a host and a path, without user, password or query");
+  check_endpoints(section, target);
   if (!target.wire.empty() && !is_wire_name(target.wire))
     section.refuse("wire", "\"chat\", \"responses\", \"messages\" or \"gemini\"");
   if (is_api && address.empty())
@@ -234,10 +292,11 @@ void check_target(Section& section, const Target& target) {
                    "file)");
   if (!target.key_file.empty() && !target.key_file.starts_with('/'))
     section.refuse("key_file", "an absolute path");
-  if (!target.key_env.empty() && !target.key_file.empty())
-    section.refuse("key_file", "either key_env or key_file");
+  if (!target.key_env.empty() + !target.key_file.empty() + !target.key_secret.empty() > 1)
+    section.refuse(target.key_file.empty() ? "key_secret" : "key_file",
+                   "one of key_env, key_file and key_secret");
   // Labels rely on it: "local" is what never leaves this machine.
-  if (is_api && target.trust == Trust::local && !is_on_this_machine(target))
+  if (is_api && target.trust == Trust::local && !are_on_this_machine(target))
     section.refuse("trust", "\"self\" or less: \"local\" is for this machine");
 }
 
@@ -251,6 +310,16 @@ Target read_target(Section section, std::string name) {
   section.finish();
   if (target.kind == TargetKind::engine && target.model.empty()) target.model = target.name;
   return target;
+}
+
+void read_rate(Section section, const std::string& name, Policy& out) {
+  RateRule rule;
+  rate_keys(rule, section);
+  if (!name.starts_with("api:") && !name.starts_with("pool:"))
+    section.fault().fail(section.raw(), fmt::format("rate.{}", name),
+                         "the kind of a target, for example [rate.\"api:anthropic\"]");
+  section.finish();
+  out.rates[name] = rule;
 }
 
 std::string class_names() {
@@ -323,6 +392,7 @@ void check_references(const Policy& policy, Section& root) {
   for (const auto& [task, rule] : policy.tasks) {
     check(task, "targets", rule.targets);
     check(task, "cascade", rule.cascade);
+    if (rule.hedge) check(task, "hedge.to", rule.hedge->to);
   }
 }
 
@@ -346,6 +416,9 @@ Policy read_policy(Section& root) {
   });
   root.each("target", [&](Section section, std::string name) {
     policy.targets.push_back(read_target(std::move(section), std::move(name)));
+  });
+  root.each("rate", [&](Section section, std::string name) {
+    read_rate(std::move(section), name, policy);
   });
   root.each("class", [&](Section section, std::string name) {
     read_task(std::move(section), name, policy);
@@ -403,6 +476,11 @@ std::string print_policy(const Policy& policy) {
     Printer printer;
     target_keys(target, printer);
     out += "\n" + printer.section("target", target.name);
+  }
+  for (const auto& [name, rule] : policy.rates) {
+    Printer printer;
+    rate_keys(rule, printer);
+    out += "\n" + printer.section("rate", name);
   }
   for (const auto& [task, rule] : policy.tasks) {
     Printer printer;

@@ -148,7 +148,7 @@ DecisionRecord Router::decide_on(const RouteRequest& request,
     const Provider& provider = services_.provider(target.kind);
     TargetState& state = record.states.emplace_back(provider.state(target));
     provider.foresee(target, request.body, points, state);
-    dispatcher_->health().look(target, facts.n_prompt_estimate, state);
+    dispatcher_->look(*policy, target, facts, state);
     if (services_.account) state.means = services_.account->means(*policy, facts, target);
   }
   record.decision = decide(facts, *policy, record.states);
@@ -196,12 +196,10 @@ Task<Answer> Router::carry_out(const DecisionRecord& record, std::shared_ptr<con
 }
 
 std::vector<TargetStanding> Router::standings() const {
-  std::vector<TargetStanding> standings;
-  const std::shared_ptr<const Policy> policy = services_.policy();
-  for (const Target& target : policy->targets)
-    standings.push_back(dispatcher_->health().standing(target));
-  return standings;
+  return dispatcher_->standings(*services_.policy());
 }
+
+Task<> Router::join() { return dispatcher_->join(); }
 
 Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
                               std::function<void(const Decision&)> on_decision) {

@@ -28,12 +28,33 @@ void print_money(const protocol::Spending& money) {
                words(budget.limit_usd), budget.is_hard ? "" : " (not enforced)");
 }
 
+void print_targets(const std::vector<router::TargetStanding>& targets) {
+  for (const router::TargetStanding& each : targets) {
+    if (each.n_attempts == 0 && each.endpoint.empty()) continue;
+    fmt::print("  {}{}{}: {} asked, {} failed", printable(each.target),
+               each.endpoint.empty() ? "" : " at ", printable(each.endpoint), each.n_attempts,
+               each.n_failures);
+    if (each.first_word_p95_ms)
+      fmt::print(", first word {:.0f} ms (95 of 100 within {:.0f})",
+                 each.first_word_p50_ms.value_or(0), *each.first_word_p95_ms);
+    if (each.server_running)
+      fmt::print(", {:.0f} running and {:.0f} waiting there, cache {:.0f} % full",
+                 *each.server_running, each.server_waiting.value_or(0),
+                 100 * each.cache_use.value_or(0));
+    if (each.n_requests_left) fmt::print(", room for {} requests", *each.n_requests_left);
+    fmt::print("\n");
+    if (each.down)
+      fmt::print("    left alone for {:.0f} s: {}\n", each.wait_ms / 1000, printable(*each.down));
+  }
+}
+
 void print_health(const protocol::Health& health) {
   fmt::print("hearth {}  pid {}  up {:.0f} s  {} resident\n", health.version, health.pid,
              health.uptime_s, size_text(health.resident_bytes));
   fmt::print("  {}\n  {}\n  {} client{}\n", health.url, health.socket, health.n_connections,
              health.n_connections == 1 ? "" : "s");
   print_money(health.money);
+  print_targets(health.targets);
   const protocol::EngineStats& engine = health.engine;
   if (engine.pid < 0) {
     fmt::print("  engine: not running (it starts with the first local request)\n");

@@ -33,6 +33,11 @@ void log_keys(auto& log, Key& key) {
 }
 
 template <class Key>
+void network_keys(auto& network, Key& key) {
+  key("ca_file", network.ca_file);
+}
+
+template <class Key>
 void session_keys(auto& sessions, Key& key) {
   key.bytes("quota", sessions.quota_bytes);
 }
@@ -137,6 +142,11 @@ Result<Config> read_config(const toml::table& table, const std::string& file_nam
     section.finish();
   };
   read("server", config.server, [](auto& out, auto& key) { server_keys(out, key); });
+  read("network", config.network, [](auto& out, auto& key) {
+    network_keys(out, key);
+    if (!out.ca_file.empty() && !out.ca_file.starts_with('/'))
+      key.refuse("ca_file", "an absolute path of a PEM file");
+  });
   read("log", config.log, [](auto& out, auto& key) { log_keys(out, key); });
   read("sessions", config.sessions, [](auto& out, auto& key) { session_keys(out, key); });
   root.each("model", [&](Section section, std::string name) {
@@ -173,6 +183,10 @@ std::string to_toml(const Config& config) {
   std::string out;
   auto add = [&](std::string section) { out += (out.empty() ? "" : "\n") + section; };
   add(printed(config.server, [](auto& r, auto& key) { server_keys(r, key); }).section("server"));
+  if (!config.network.ca_file.empty())
+    add(printed(config.network, [](auto& r, auto& key) {
+          network_keys(r, key);
+        }).section("network"));
   add(printed(config.sessions, [](auto& r, auto& key) {
         session_keys(r, key);
       }).section("sessions"));

@@ -51,6 +51,10 @@ struct ModelAlias {     // one line of [alias]: "claude-*" = "auto"
   std::string model;    // what is meant: auto, auto:cheap, local, a target, a model
 };
 
+struct NetworkConfig {  // [network]
+  std::string ca_file;  // PEM: authorities beside the system's, for all that is asked of others
+};
+
 struct SessionConfig {                // [sessions]
   uint64_t quota_bytes = 2ull << 30;  // of the event log on disk
 };
@@ -64,6 +68,7 @@ struct LogConfig {  // [log]
 struct Config {
   std::string path;  // the files it was read from, ", " between them; empty: defaults only
   ServerConfig server;
+  NetworkConfig network;
   SessionConfig sessions;
   LogConfig log;
   std::vector<ModelConfig> models;

@@ -176,8 +176,12 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
     }
   };
 
-  State(net::any_io_executor loop, EgressSink sink)
-      : executor(loop), on_egress(std::move(sink)), timer(loop), multi(curl_multi_init()) {
+  State(net::any_io_executor loop, EgressSink sink, std::function<std::string()> authorities)
+      : executor(loop),
+        on_egress(std::move(sink)),
+        ca_file(std::move(authorities)),
+        timer(loop),
+        multi(curl_multi_init()) {
     curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &State::watch_socket);
     curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &State::set_timer);
@@ -257,15 +261,17 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
 
   net::any_io_executor executor;
   EgressSink on_egress;
+  std::function<std::string()> ca_file;
   net::steady_timer timer;
   CURLM* multi;
   std::map<curl_socket_t, std::shared_ptr<Watch>> watches;
 };
 
-HttpClient::HttpClient(net::any_io_executor executor, EgressSink on_egress) {
+HttpClient::HttpClient(net::any_io_executor executor, EgressSink on_egress,
+                       std::function<std::string()> ca_file) {
   static const CURLcode initialised = curl_global_init(CURL_GLOBAL_DEFAULT);
   (void)initialised;
-  state_ = std::make_shared<State>(executor, std::move(on_egress));
+  state_ = std::make_shared<State>(executor, std::move(on_egress), std::move(ca_file));
 }
 HttpClient::~HttpClient() = default;
 
@@ -281,7 +287,7 @@ std::string hosts_without_proxy() {
   return "localhost,127.0.0.0/8,::1" + (hosts.empty() ? "" : "," + hosts);
 }
 
-void set_up(Transfer& transfer) {
+void set_up(Transfer& transfer, const std::string& ca_file) {
   const OutboundRequest& request = transfer.request;
   transfer.hosts = {host_of(request.url)};
   CURL* easy = transfer.easy = curl_easy_init();
@@ -298,8 +304,9 @@ void set_up(Transfer& transfer) {
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.total_timeout.count()));
   set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   // The curl program heeds this variable, the library does not.
-  if (const char* authorities = std::getenv("SSL_CERT_FILE"); authorities && *authorities)
-    set(CURLOPT_CAINFO, authorities);
+  const char* authorities = std::getenv("SSL_CERT_FILE");
+  if (!ca_file.empty()) authorities = ca_file.c_str();
+  if (authorities && *authorities) set(CURLOPT_CAINFO, authorities);
   set(CURLOPT_USERAGENT, "hearth");
   set(CURLOPT_ERRORBUFFER, transfer.error_text);
   set(CURLOPT_PRIVATE, &transfer);
@@ -366,7 +373,7 @@ Task<Result<OutboundResponse>> HttpClient::fetch(OutboundRequest request, BodySi
   Transfer transfer(state->executor);
   transfer.request = std::move(request);
   transfer.on_body = std::move(on_body);
-  set_up(transfer);
+  set_up(transfer, state->ca_file ? state->ca_file() : "");
   Attached attached(state->multi, transfer, state->on_egress);
   auto withdrawal = co_await net::this_coro::cancellation_state;
   while (!transfer.outcome) {

@@ -1,6 +1,6 @@
 // Outbound HTTP(S) for providers and model downloads: libcurl's multi interface on the loop.
 //
-// TLS is verified (system CAs, or SSL_CERT_FILE), connections are pooled and kept alive. The user's
+// TLS is verified (system CAs, a file of the user's, or SSL_CERT_FILE), connections are pooled and kept alive. The user's
 // proxy variables hold for other machines: what is meant for this one never goes to a proxy.
 // Redirects are not followed unless asked for, never with credentials to
 // another host and never from https to http. Lives on one executor; every transfer ends before the
@@ -81,8 +81,10 @@ class Transport {
 
 class HttpClient : public Transport {
  public:
-  // There is no client without a sink, so that nothing leaves unseen.
-  HttpClient(net::any_io_executor executor, EgressSink on_egress);
+  // There is no client without a sink, so that nothing leaves unseen. `ca_file` is asked for each
+  // transfer: a PEM file of authorities beside the system's, "" for none.
+  HttpClient(net::any_io_executor executor, EgressSink on_egress,
+             std::function<std::string()> ca_file = {});
   ~HttpClient() override;
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;

@@ -148,7 +148,8 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       labeller_(loop.get_executor(), options_.folders.state),
       local_(router::make_engine_provider(
           engine_, [this](const std::string& model) { return catalog_.spec(model); })),
-      remote_(router::make_remote_provider(loop.get_executor(), egress_.sink())),
+      remote_(router::make_remote_provider(loop.get_executor(), egress_.sink(),
+                                           [this] { return config_->network.ca_file; })),
       journal_(metrics_, *ledger_),
       router_({[this](router::TargetKind kind) -> router::Provider& {
                  return kind == router::TargetKind::engine ? *local_ : *remote_;
@@ -167,6 +168,7 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
              server_.cut_revoked();
            },
            [this](bool drain) { ask_to_stop(drain); }, [this] { return server_.n_connections(); },
+           [this] { return router_.standings(); },
            [this] { return dispatcher_.describe(); }, HEARTH_VERSION, url_, socket_path_}),
       privacy_methods_(labeller_, [this] { return catalog_.policy(); }),
       token_(std::move(token)),
@@ -242,7 +244,8 @@ Task<> Daemon::answer_health(transport::HttpRequest request, transport::HttpResp
 
 Task<> Daemon::answer_metrics(transport::HttpRequest, transport::HttpResponder& responder) {
   std::string text =
-      metrics_.prometheus({server_.n_connections(), &engine_, ledger_.get(), catalog_.policy()});
+      metrics_.prometheus({server_.n_connections(), &engine_, ledger_.get(), catalog_.policy(),
+                            router_.standings()});
   (void)co_await responder.respond(200, "text/plain; version=0.0.4; charset=utf-8",
                                    std::move(text));
 }
@@ -343,6 +346,8 @@ Task<> Daemon::end() {
   else
     co_await std::move(ending);
   co_await sessions_.join();
+  Task<> looking = router_.join();
+  co_await std::move(looking);
   tasks_.cancel();
   co_await tasks_.join();
   engine_.stop();

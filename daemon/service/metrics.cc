@@ -80,6 +80,40 @@ void money(Page& page, const router::Ledger& ledger, const router::Policy* polic
           });
 }
 
+void write_targets(Page& page, const std::vector<router::TargetStanding>& targets) {
+  using Standing = router::TargetStanding;
+  auto write = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
+    page.family(name, type, help);
+    for (const Standing& each : targets)
+      if (std::optional<double> number = value(each))
+        fmt::format_to(std::back_inserter(page.text), "{}{{target=\"{}\",endpoint=\"{}\"}} {}\n",
+                       name, each.target, each.endpoint, *number);
+  };
+  using Number = std::optional<double>;
+  write("hearth_target_up", "gauge", "0 while a target is left alone after failures.",
+        [](const Standing& each) -> Number { return each.down ? 0 : 1; });
+  write("hearth_target_attempts_total", "counter", "Attempts at a target.",
+        [](const Standing& each) -> Number { return static_cast<double>(each.n_attempts); });
+  write("hearth_target_failures_total", "counter", "Attempts that failed.",
+        [](const Standing& each) -> Number { return static_cast<double>(each.n_failures); });
+  write("hearth_target_running", "gauge", "Attempts under way.",
+        [](const Standing& each) -> Number { return each.n_running; });
+  write("hearth_target_requests_left", "gauge", "Requests that its account lets in now.",
+        [](const Standing& each) -> Number { return each.n_requests_left; });
+  write("hearth_target_tokens_left", "gauge", "Tokens that its account lets in now.",
+        [](const Standing& each) -> Number { return each.n_tokens_left; });
+  write("hearth_target_first_word_p95_ms", "gauge", "Time to the first word, 95th percentile.",
+        [](const Standing& each) { return each.first_word_p95_ms; });
+  write("hearth_pool_server_running", "gauge", "Requests in a server's batch, as it says.",
+        [](const Standing& each) { return each.server_running; });
+  write("hearth_pool_server_waiting", "gauge", "Requests that wait in a server, as it says.",
+        [](const Standing& each) { return each.server_waiting; });
+  write("hearth_pool_cache_use", "gauge", "Share of a server's KV cache in use.",
+        [](const Standing& each) { return each.cache_use; });
+  write("hearth_pool_hit_rate", "gauge", "Share of prompts found in a server's prefix cache.",
+        [](const Standing& each) { return each.hit_rate; });
+}
+
 }  // namespace
 
 void Metrics::request_ended(router::Origin origin, const Answer& answer) {
@@ -114,6 +148,7 @@ std::string Metrics::prometheus(const Gauges& gauges) const {
     row("cancelled", counts.n_cancelled);
     row("failed", counts.n_failed);
   }
+  write_targets(page, gauges.targets);
   page.one("hearth_requests_running", "gauge", "Completions in progress.", n_running_);
   page.one("hearth_prompt_tokens_total", "counter", "Prompt tokens of finished requests.",
            n_prompt_tokens_);

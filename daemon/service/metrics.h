@@ -13,6 +13,7 @@
 #include "inference/engine_client.h"
 #include "router/decision.h"
 #include "router/ledger.h"
+#include "router/standing.h"
 
 namespace hearth {
 
@@ -27,6 +28,7 @@ class Metrics {
     const engine::EngineClient* engine = nullptr;
     const router::Ledger* ledger = nullptr;
     std::shared_ptr<const router::Policy> policy;  // whose budgets are shown
+    std::vector<router::TargetStanding> targets{};
   };
   std::string prometheus(const Gauges& gauges) const;
   double uptime_s() const;

@@ -149,6 +149,7 @@ protocol::Health SystemMethods::health() const {
   stats.decode_tokens_per_s = snapshot.decode_tokens_per_s;
   for (const auto& loaded : services_.engine.loaded()) stats.loaded.push_back(loaded.model);
   health.money = money();
+  health.targets = services_.standings();
   return health;
 }
 
@@ -156,7 +157,7 @@ Task<Result<protocol::Health>> SystemMethods::get_health(Call, Empty) { co_retur
 
 Task<Result<protocol::MetricsText>> SystemMethods::get_metrics(Call, Empty) {
   Metrics::Gauges gauges{services_.n_connections(), &services_.engine, &services_.ledger,
-                         services_.catalog.policy()};
+                         services_.catalog.policy(), services_.standings()};
   co_return protocol::MetricsText{services_.metrics.prometheus(gauges)};
 }
 

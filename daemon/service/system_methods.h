@@ -24,6 +24,7 @@ class SystemMethods {
     std::function<void()> reload_tokens;
     std::function<void(bool drain)> shut_down;
     std::function<size_t()> n_connections;
+    std::function<std::vector<router::TargetStanding>()> standings;
     std::function<json::Object()> describe_methods;
     std::string version, url, socket;
   };

@@ -64,10 +64,14 @@ class Conversation {
     const bool is_assistant = message.role == Role::assistant;
     open(is_assistant ? "assistant" : "user");
     // A later instruction keeps its place: this wire has none but the first ones.
-    for (const Block& block : message.blocks)
+    for (const Block& block : message.blocks) {
       if (auto added = std::visit([&](const auto& part) { return add_part(part); }, block.content);
           !added)
         return added;
+      Array& parts = rest_.empty() ? results_ : rest_;
+      if (!block.cache.empty() && !parts.empty())
+        parts.back().as_object()["cache_control"] = cache_mark(block.cache);
+    }
     return {};
   }
 
@@ -164,6 +168,7 @@ void add_tools(Object& body, const CompletionRequest& request) {
     auto schema = json::parse_value(tool.parameters.text);
     row["input_schema"] =
         schema ? std::move(*schema) : Value(Object{{"type", "object"}, {"properties", Object{}}});
+    if (!tool.cache.empty()) row["cache_control"] = cache_mark(tool.cache);
     tools.push_back(std::move(row));
   }
   body["tools"] = std::move(tools);
@@ -241,6 +246,21 @@ void add_format(Object& body, const ResponseFormat& format) {
   config.as_object()["format"] = std::move(out);
 }
 
+// The client's own marks, of which only the last ones may stay. False when it has set none.
+bool keeps_own_marks(Object& body) {
+  std::vector<Object*> marked;
+  auto find = [&](Array& parts) {
+    for (Value& part : parts)
+      if (part.is_object() && part.as_object().contains("cache_control"))
+        marked.push_back(&part.as_object());
+  };
+  for (std::string_view name : {"tools", "system"})
+    if (auto* list = body.if_contains(name)) find(list->as_array());
+  for (Value& turn : body["messages"].as_array()) find(turn.as_object()["content"].as_array());
+  for (size_t i = 0; i + kMaxCacheMarks < marked.size(); ++i) marked[i]->erase("cache_control");
+  return !marked.empty();
+}
+
 // The order of the prompt is tools, instructions, turns. Thoughts cannot be marked.
 void mark_prompt(Object& body, std::string_view model) {
   std::vector<CacheSpot> spots;
@@ -281,7 +301,10 @@ Result<std::string> messages_body(const Target& target, const Quirks&,
     if (!is_leading) {
       if (auto added = conversation.add(message); !added) return added.error();
     } else if (std::string text = text_of(message); !is_blank(text)) {
-      instructions.push_back(Object{{"type", "text"}, {"text", std::move(text)}});
+      Object part{{"type", "text"}, {"text", std::move(text)}};
+      for (const Block& block : message.blocks)
+        if (!block.cache.empty()) part["cache_control"] = cache_mark(block.cache);
+      instructions.push_back(std::move(part));
     }
   }
   Object body{{"model", target.model}, {"max_tokens", request.max_tokens}};
@@ -299,7 +322,7 @@ Result<std::string> messages_body(const Target& target, const Quirks&,
   add_format(body, request.response_format);
   if (request.max_tokens == 0)
     body["max_tokens"] = target.n_max_output ? target.n_max_output : kDefaultMaxTokens + n_thoughts;
-  if (!affinity.empty()) mark_prompt(body, target.model);
+  if (!keeps_own_marks(body) && !affinity.empty()) mark_prompt(body, target.model);
   return boost::json::serialize(body);
 }
 

@@ -6,7 +6,6 @@ namespace hearth::router {
 
 namespace {
 
-constexpr size_t kMaxMarks = 4;
 constexpr uint64_t kBytesPerToken = 4;  // of prose; code has fewer, so that this errs to no mark
 
 }  // namespace
@@ -18,10 +17,16 @@ void mark_cache(const std::vector<CacheSpot>& spots, uint64_t min_tokens) {
   };
   for (const CacheSpot& spot : spots)
     if (spot.is_stable && is_long_enough(spot) && marked.empty()) marked.push_back(spot.part);
-  for (auto spot = spots.rbegin(); spot != spots.rend() && marked.size() < kMaxMarks; ++spot)
+  for (auto spot = spots.rbegin(); spot != spots.rend() && marked.size() < kMaxCacheMarks; ++spot)
     if (!spot->is_stable && is_long_enough(*spot)) marked.push_back(spot->part);
   for (json::Object* part : marked)
-    (*part)["cache_control"] = json::Object{{"type", "ephemeral"}};
+    (*part)["cache_control"] = cache_mark();
+}
+
+json::Object cache_mark(std::string_view life) {
+  json::Object mark{{"type", "ephemeral"}};
+  if (life == "1h") mark["ttl"] = "1h";
+  return mark;
 }
 
 uint64_t min_cached_tokens(std::string_view model) {

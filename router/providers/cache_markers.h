@@ -21,8 +21,13 @@ struct CacheSpot {
   bool is_stable = false;       // the end of the instructions
 };
 
+inline constexpr size_t kMaxCacheMarks = 4;
+
 // In the order of the prompt. Marks at most four, none before the minimum.
 void mark_cache(const std::vector<CacheSpot>& spots, uint64_t min_tokens);
+
+// The mark of a part, for "5m" or "1h".
+json::Object cache_mark(std::string_view life = "5m");
 
 // What a model of Claude's family keeps at least; of others, the usual 1,024.
 uint64_t min_cached_tokens(std::string_view model);

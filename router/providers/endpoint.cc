@@ -50,6 +50,7 @@ Result<std::string> key_of(const Target& target) {
     if (!text) return text.error();
     return checked(*text, target.key_file);
   }
+  if (!target.key_secret.empty()) return std::string();  // secret_service.h
   const std::string variable = variable_of(target);
   if (variable.empty()) return std::string();
   const char* value = std::getenv(variable.c_str());
@@ -80,6 +81,8 @@ Result<Endpoint> endpoint_of(const Target& target) {
 
 std::string key_source(const Target& target) {
   if (!target.key_file.empty()) return target.key_file;
+  if (!target.key_secret.empty())
+    return fmt::format("the Secret Service, as {}", target.key_secret);
   std::string variable = variable_of(target);
   return variable.empty() ? "nowhere: set key_env or key_file" : variable;
 }

@@ -127,6 +127,10 @@ Meaning meaning_of(const Said& said, long status, std::string_view provider) {
     for (std::string_view text : {std::string_view(said.message), std::string_view(said.within)})
       if (auto found = meaning_of_phrase(text)) meaning = found;
   if (!meaning) meaning = meaning_of_status(status ? status : said.status);
+  // "An error" says less than a status that says which.
+  if (meaning->remedy == Remedy::retry_same &&
+      meaning_of_status(status).remedy == Remedy::retry_after)
+    meaning = meaning_of_status(status);
   // What is too large for a minute's allowance will be so in the next one too.
   if (status == 413 && meaning->remedy == Remedy::retry_after)
     return {Errc::invalid, Remedy::shrink_context};

@@ -8,11 +8,13 @@
 #include "providers/endpoint.h"
 #include "providers/rate_headers.h"
 #include "providers/rejection.h"
+#include "providers/secret_service.h"
 #include "providers/sse.h"
 #include "providers/table.h"
 #include "providers/wire_json.h"
 #include "router/account.h"
 #include "router/providers.h"
+#include "support/log.h"
 
 namespace hearth::router {
 
@@ -63,6 +65,12 @@ Failure refusal_of(const Target& target, const OutboundResponse& head, std::stri
   failure.http_status = head.status;
   failure.remedy = Remedy::other_target;
   return failure;
+}
+
+// Scheme, host and port.
+std::string origin_of(const std::string& base_url) {
+  const size_t host = base_url.find("://");
+  return base_url.substr(0, base_url.find('/', host == base_url.npos ? 0 : host + 3));
 }
 
 double ms(Clock::Time::duration time) {
@@ -152,6 +160,15 @@ class RemoteProvider : public Provider {
     if (!wrong.empty())
       co_return Error{Errc::unsupported, fmt::format("target {} {}", target.name, wrong)};
     auto endpoint = endpoint_of(target);
+    if (endpoint && !target.key_secret.empty()) {
+      Task<Result<std::string>> looking = secrets_.lookup(target.key_secret);
+      auto key = co_await std::move(looking);
+      if (key) log::hide(*key);
+      if (key)
+        endpoint->key = std::move(*key);
+      else
+        endpoint = key.error();
+    }
     if (!endpoint) {
       Failure failure = endpoint.error();
       failure.word = "no_api_key";
@@ -195,22 +212,43 @@ class RemoteProvider : public Provider {
     Answer answer = hearing.finish(std::move(response), request.facts.n_prompt_estimate);
     if (answer || answer.error().code == Errc::cancelled) co_return answer;
     Failure failure = answer.error();
+    if (failure.code == Errc::denied) secrets_.forget(target.key_secret);
     failure.speaker = target.provider;
     failure.message = without_key(std::move(failure.message), endpoint->key);
     failure.word = without_key(std::move(failure.word), endpoint->key);
     co_return failure;
   }
 
+  Task<Result<std::string>> published(Target target) override {
+    OutboundRequest outbound;
+    outbound.url = origin_of(target.base_url) + "/metrics";
+    outbound.cause = "pool";
+    outbound.max_body_bytes = 1 << 20;
+    outbound.connect_timeout = outbound.total_timeout = std::chrono::milliseconds(1'000);
+    std::string text;
+    Transport::BodySink on_body = [&text](const OutboundResponse&, std::string_view piece) {
+      text += piece;
+      return true;
+    };
+    auto response = co_await transport_->fetch(std::move(outbound), std::move(on_body));
+    if (!response) co_return response.error();
+    if (response->status != 200)
+      co_return Error{Errc::upstream, fmt::format("/metrics answered {}", response->status)};
+    co_return text;
+  }
+
  private:
   std::unique_ptr<Transport> transport_;
   Clock& clock_;
+  SecretService secrets_{clock_};
 };
 
 }  // namespace
 
-std::unique_ptr<Provider> make_remote_provider(net::any_io_executor executor,
-                                               EgressSink on_egress) {
-  auto transport = std::make_unique<HttpClient>(executor, std::move(on_egress));
+std::unique_ptr<Provider> make_remote_provider(net::any_io_executor executor, EgressSink on_egress,
+                                               std::function<std::string()> ca_file) {
+  auto transport =
+      std::make_unique<HttpClient>(executor, std::move(on_egress), std::move(ca_file));
   return make_remote_provider(std::move(transport), machine_clock());
 }
 

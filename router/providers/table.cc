@@ -68,6 +68,7 @@ const ProviderRow kRows[] = {
     {"xai", "https://api.x.ai/v1", "XAI_API_KEY", kXai},
     {"vllm", "http://127.0.0.1:8000/v1", "", kVllm},
     {"sglang", "http://127.0.0.1:30000/v1", "", kVllm},
+    {"llm-d", "http://127.0.0.1:8000/v1", "", kVllm},
     {"llama-server", "http://127.0.0.1:8080/v1", "", kLlama},
     {"ollama", "http://127.0.0.1:11434/v1", "", kOllama},
 };

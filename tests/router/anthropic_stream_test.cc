@@ -133,7 +133,8 @@ TEST(AnthropicStream, WhatOnlyTheProviderUnderstandsIsKept) {
       {R"({"type":"content_block_start","index":0,"content_block":{"type":"redacted_thinking","data":"xyz"}})",
        R"({"type":"content_block_stop","index":0})"});
   EXPECT_EQ(block<Opaque>(heard, 0).part.text, R"({"type":"redacted_thinking","data":"xyz"})");
-  EXPECT_TRUE(heard.deltas.empty());
+  ASSERT_EQ(heard.deltas.size(), 1u) << "clients that stream must return it too";
+  EXPECT_EQ(heard.deltas[0].kind, StreamDelta::Kind::opaque);
 }
 
 TEST(AnthropicStream, WithoutItsLastEventNothingIsComplete) {

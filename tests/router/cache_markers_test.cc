@@ -19,7 +19,7 @@ size_t count(std::string_view text, std::string_view word) {
 
 CompletionRequest conversation(size_t n_turns, size_t n_bytes = 8000) {
   CompletionRequest request;
-  request.tools = {{"run", "Runs", {R"({"type":"object"})"}}};
+  request.tools = {{"run", "Runs", {R"({"type":"object"})"}, {}}};
   request.messages = {text_message(Role::system, std::string(n_bytes, 's'))};
   for (size_t i = 0; i < n_turns; ++i) {
     request.messages.push_back(text_message(Role::user, "question " + std::to_string(i)));
@@ -79,6 +79,18 @@ TEST(CacheMarkers, ShortPromptsAndSingleQuestionsHaveNone) {
   EXPECT_EQ(count(claude(conversation(3), "a", "claude-haiku-4-5"), "cache_control"), 0u)
       << "it keeps nothing below 4,096 tokens";
   EXPECT_EQ(count(claude(conversation(3), ""), "cache_control"), 0u);
+}
+
+// Agents place marks themselves, and rely on them.
+TEST(CacheMarkers, AClientsOwnMarksStandAndOursDoNot) {
+  CompletionRequest request = conversation(8);
+  request.messages[1].blocks[0].cache = "1h";
+  const std::string body = claude(request);
+  EXPECT_EQ(count(body, "cache_control"), 1u);
+  EXPECT_NE(body.find(R"("text":"question 0","cache_control":{"type":"ephemeral","ttl":"1h"})"),
+            std::string::npos);
+  for (size_t i = 1; i < request.messages.size(); i += 2) request.messages[i].blocks[0].cache = "5m";
+  EXPECT_EQ(count(claude(request), "cache_control"), 4u) << "no more may stand";
 }
 
 TEST(CacheMarkers, TheChatWireMarksWhereAProviderWantsIt) {

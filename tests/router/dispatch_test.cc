@@ -315,6 +315,57 @@ TEST_F(DispatchTest, WhatABudgetDoesNotHoldGoesToACheaperOne) {
   EXPECT_THAT(purse.reserved, ElementsAre("a", "b"));
 }
 
+// ---- pools ----
+
+class PoolDispatchTest : public DispatchTest {
+ protected:
+  PoolDispatchTest() {
+    Target& team = policy->targets[0];
+    team.is_pool = true;
+    team.base_url.clear();
+    team.endpoints = {"http://1/v1", "http://2/v1", "http://3/v1"};
+    for (const char* name : {"1", "2", "3"})
+      for (int i = 0; i < 40; ++i) upstreams[name].push_back(says({name}));
+  }
+  // Of what was asked, the requests alone.
+  std::vector<std::string> requests() const {
+    std::vector<std::string> all;
+    for (const AttemptRecord& attempt : log.attempts) all.push_back(attempt.endpoint.substr(7, 1));
+    return all;
+  }
+};
+
+TEST_F(PoolDispatchTest, AConversationStaysOnOneServerAndMovesWhenItFails) {
+  ASSERT_TRUE(ask());
+  const std::string home = requests().at(0);
+  for (int i = 0; i < 5; ++i) {
+    clock.jump(clock.now() + seconds(10));
+    ASSERT_TRUE(ask());
+    EXPECT_THAT(requests(), ElementsAre(home));
+  }
+  upstreams[home] = {};
+  for (int i = 0; i < 9; ++i) upstreams[home].push_back(refuses(503));
+  ASSERT_TRUE(ask());
+  ASSERT_THAT(requests(), SizeIs(2));
+  EXPECT_EQ(requests()[0], home);
+  EXPECT_NE(requests()[1], "b") << "another of the pool, before another target";
+  ASSERT_TRUE(ask());
+  EXPECT_THAT(requests(), SizeIs(1)) << "each server has its own breaker";
+}
+
+TEST_F(PoolDispatchTest, EveryServerIsShown) {
+  ASSERT_TRUE(ask());
+  const auto rows = router.standings();
+  ASSERT_THAT(rows, SizeIs(4));
+  uint64_t n_attempts = 0;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(rows[i].target, "a");
+    EXPECT_EQ(rows[i].endpoint, policy->targets[0].endpoints[i]);
+    n_attempts += rows[i].n_attempts;
+  }
+  EXPECT_EQ(n_attempts, 1u);
+}
+
 // ---- second legs ----
 
 class HedgeTest : public DispatchTest {
@@ -322,7 +373,8 @@ class HedgeTest : public DispatchTest {
   HedgeTest() {
     policy->targets[1].price = Price{};
     record.decision.target = "a";
-    record.decision.hedge = Hedge{500, {"b"}};
+    request.facts.n_prompt_estimate = 5;
+    record.decision.hedge = Hedge{500, {"b"}, 5};
   }
 
   Answer ask_hedged() {

@@ -272,23 +272,27 @@ class World {
         events.insert(any_place(), odd);
     std::string bytes;
     for (const std::string& event : events) bytes += event;
+    // Up to here the last word is certainly not complete: on the chat wire what counts the tokens,
+    // and [DONE], come behind it.
+    size_t n_cut = bytes.size() - 5;
+    if (wire == "chat" && script.usage) n_cut -= events.back().size() + (events.end() - 2)->size();
+    if (wire == "chat" && !script.usage) n_cut -= events.back().size();
     if (served.fault == Fault::odd_events && chance(2)) bytes += "data: [DONE]\n\n";
     if (served.fault == Fault::odd_usage) make_odd(bytes);
-    if (chance(4)) change_line_ends(bytes, chance(2) ? "\r\n" : "\r");
 
     served.is_whole = true;
     served.bill = script.usage;
     const bool is_cut = served.fault == Fault::stall || served.fault == Fault::cut ||
                         served.fault == Fault::early_end || served.fault == Fault::suspended;
     if (is_cut) {
-      // Where the last word lies differs by wire: a little before the end is certainly too early.
-      bytes.resize(below(bytes.size() - std::min<size_t>(bytes.size() / 2, 60)));
+      bytes.resize(below(n_cut));
       served.is_whole = false;
       served.bill.reset();
       answer.end = served.fault == Fault::early_end ? End::clean
                    : served.fault == Fault::cut     ? End::cut
                                                     : End::silent;
     }
+    if (chance(4)) change_line_ends(bytes, chance(2) ? "\r\n" : "\r");
     if (served.fault == Fault::not_json || served.fault == Fault::error_event) {
       served.is_whole = false;
       served.bill.reset();

@@ -23,7 +23,7 @@ template <class... Contents>
 Message message(Role role, Contents... contents) {
   Message made;
   made.role = role;
-  (made.blocks.emplace_back(Block{std::move(contents), {}, {}, {}}), ...);
+  (made.blocks.emplace_back(Block{std::move(contents), {}, {}, {}, {}}), ...);
   return made;
 }
 
@@ -95,7 +95,7 @@ TEST(GeminiRequest, ImagesAreInlineOrRefused) {
 
 TEST(GeminiRequest, ControlsAreSaidInItsWords) {
   CompletionRequest request;
-  request.tools = {{"run", "Runs", {R"({"type":"object"})"}}};
+  request.tools = {{"run", "Runs", {R"({"type":"object"})"}, {}}};
   request.tool_choice = {ToolChoice::Mode::named, "run", {}};
   EXPECT_EQ(member_of(request, "tools"),
             R"([{"functionDeclarations":[{"name":"run","description":"Runs",)"

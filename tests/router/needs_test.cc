@@ -35,7 +35,7 @@ TEST(Needs, AValueThatChangesNothingIsNone) {
 TEST(Needs, EveryControlIsOne) {
   CompletionRequest request;
   request.prompt = "once";
-  request.tools = {{"f", "", {}}};
+  request.tools = {{"f", "", {}, {}}};
   request.tool_choice = {ToolChoice::Mode::required, "", false};
   request.response_format.kind = ResponseFormat::Kind::json_schema;
   Sampling& sampling = request.sampling;
@@ -63,7 +63,7 @@ TEST(Needs, EveryControlIsOne) {
 
 TEST(Needs, ForbiddenToolsNeedNoTools) {
   CompletionRequest request;
-  request.tools = {{"f", "", {}}};
+  request.tools = {{"f", "", {}, {}}};
   request.tool_choice.mode = ToolChoice::Mode::none;
   EXPECT_THAT(needs_of(request), IsEmpty());
 }

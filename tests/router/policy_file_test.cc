@@ -59,5 +59,59 @@ TEST(PolicyFile, TheHashTellsPoliciesApart) {
   EXPECT_NE(policy_hash(*policy), before);
 }
 
+constexpr std::string_view kTeam = R"(
+[target.team]
+kind = "pool:sglang"
+model = "m"
+endpoints = ["http://gpu1:30000/v1", "https://gpu2/v1"]
+key_secret = "team"
+free = true
+[rate."api:anthropic"]
+reserve_pct = 20
+[class.chat]
+hedge = {after = "p95", to = ["team"], max_pct = 3}
+[class.edit]
+hedge = {after = "800ms", to = ["team"]}
+)";
+
+TEST(PolicyFile, APoolNamesItsServers) {
+  auto policy = parse_policy(kTeam, "policy.toml");
+  ASSERT_TRUE(policy) << policy.error().message;
+  const Target& team = policy->targets.at(0);
+  EXPECT_TRUE(team.is_pool);
+  EXPECT_EQ(team.kind, TargetKind::api);
+  EXPECT_EQ(team.provider, "sglang");
+  EXPECT_EQ(team.trust, Trust::self_hosted);
+  EXPECT_EQ(team.endpoints.size(), 2u);
+  EXPECT_EQ(policy->rates.at("api:anthropic").reserve_pct, 20u);
+  EXPECT_EQ(policy->tasks.at(TaskClass::chat).hedge->after_ms.value_or(0), 0u);
+  EXPECT_EQ(policy->tasks.at(TaskClass::edit).hedge->after_ms, 800u);
+  const std::string printed = print_policy(*policy);
+  auto again = parse_policy(printed, "printed.toml");
+  ASSERT_TRUE(again) << again.error().message << "\n" << printed;
+  EXPECT_EQ(print_policy(*again), printed);
+}
+
+TEST(PolicyFile, WhatAPoolCannotBeSaysWhatWasExpected) {
+  struct Case {
+    std::string_view keys, expected;
+  };
+  for (const Case& each :
+       {Case{"kind = \"pool\"", "endpoints"},
+        {"kind = \"pool\"\nendpoints = [\"gpu1:8000\"]", "http:// or https://"},
+        {"kind = \"pool\"\nendpoints = [\"http://gpu1/v1\"]\nbase_url = \"http://x/v1\"",
+         "none beside endpoints"},
+        {"kind = \"api:vllm\"\nendpoints = [\"http://gpu1/v1\"]", "kind = \"pool\""},
+        {"kind = \"pool\"\nendpoints = [\"http://127.0.0.1/v1\", \"http://gpu1/v1\"]\n"
+         "trust = \"local\"",
+         "local"},
+        {"kind = \"api:vllm\"\nkey_env = \"A\"\nkey_secret = \"b\"", "one of"}}) {
+    auto policy = parse_policy(
+        "[target.t]\nmodel = \"m\"\nfree = true\n" + std::string(each.keys) + "\n", "p.toml");
+    ASSERT_FALSE(policy) << each.keys;
+    EXPECT_THAT(policy.error().message, HasSubstr(std::string(each.expected))) << each.keys;
+  }
+}
+
 }  // namespace
 }  // namespace hearth::router

@@ -23,7 +23,7 @@ template <class... Contents>
 Message message(Role role, Contents... contents) {
   Message made;
   made.role = role;
-  (made.blocks.emplace_back(Block{std::move(contents), {}, {}, {}}), ...);
+  (made.blocks.emplace_back(Block{std::move(contents), {}, {}, {}, {}}), ...);
   return made;
 }
 
@@ -80,7 +80,7 @@ TEST(ResponsesRequest, ImagesArePartsAndBelongToTheirResult) {
 
 TEST(ResponsesRequest, ControlsAreSaidInItsWords) {
   CompletionRequest request;
-  request.tools = {{"run", "Runs", {R"({"type":"object"})"}}};
+  request.tools = {{"run", "Runs", {R"({"type":"object"})"}, {}}};
   request.tool_choice = {ToolChoice::Mode::named, "run", false};
   request.reasoning.budget_tokens = 10'000;
   request.max_tokens = 500;

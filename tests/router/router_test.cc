@@ -258,11 +258,12 @@ TEST_F(RouterTest, WhatARequestNeedsIsReadFromIt) {
 
 // What a target would pass over keeps the request from it, whoever else is left.
 TEST_F(RouterTest, WhatATargetCannotHonourGoesElsewhereOrIsRefused) {
-  request.body.response_format.kind = ResponseFormat::Kind::json_object;
+  policy.targets[1].has_images = true;
+  request.body.messages[0].blocks.emplace_back().content = Image{"data:image/png;base64,AA==", ""};
   upstream.add(recorded_answer());
   ASSERT_TRUE(complete());
-  EXPECT_EQ(decisions.at(0).target, "remote") << "the engine has no grammars yet";
-  request.body.response_format = {};
+  EXPECT_EQ(decisions.at(0).target, "remote") << "the engine does not see";
+  request.body.messages[0].blocks.pop_back();
   request.body.sampling.top_k = 40;
   ASSERT_TRUE(complete());
   EXPECT_EQ(decisions.at(0).target, "local") << "top_k is not on that wire";

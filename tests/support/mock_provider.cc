@@ -155,6 +155,10 @@ struct MockProvider::State {
       tls.emplace(net::ssl::context::tls_server);
       tls->use_certificate_chain(net::buffer(identity->certificate_pem));
       tls->use_private_key(net::buffer(identity->key_pem), net::ssl::context::pem);
+      if (identity->is_outdated) {
+        SSL_CTX_set_security_level(tls->native_handle(), 0);
+        SSL_CTX_set_max_proto_version(tls->native_handle(), TLS1_1_VERSION);
+      }
     }
     net::co_spawn(io, accept(), net::detached);
     thread = std::thread([this] { io.run(); });

@@ -81,6 +81,7 @@ struct SeenRequest {
 struct TlsIdentity {
   std::string certificate_pem;
   std::string key_pem;
+  bool is_outdated = false;  // speaks TLS 1.1 at most
 };
 
 class MockProvider {

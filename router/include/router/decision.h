@@ -306,9 +306,11 @@ struct TargetState {
 struct Hedge {
   double after_ms = 0;               // 0: the target's own slowest in twenty
   std::vector<std::string> targets;  // the best first
+  uint32_t max_pct = 5;              // of requests, at most
   static void fields(auto& self, auto&& field) {
     field.or_default("afterMs", self.after_ms);
     field("targets", self.targets);
+    field.or_default("maxPct", self.max_pct);
   }
 };
 

@@ -31,6 +31,9 @@ struct Target {
   std::string wire;      // api: another than the provider's own, "chat", "responses", ...
   std::string key_env;   // api: environment variable with the key
   std::string key_file;  // api: 0600 file with the key
+  std::string key_secret;  // api: name of the key in the user's Secret Service
+  bool is_pool = false;    // api: several servers of one model
+  std::vector<std::string> endpoints;  // pool: the base URLs of its servers, in place of base_url
   Trust trust = Trust::local;
   TargetFacts facts;           // as stated; facts_of() adds what is commonly known
   std::optional<Price> price;  // an engine without one costs nothing; an api needs one
@@ -61,6 +64,13 @@ struct Switching {
   bool operator==(const Switching&) const = default;
 };
 
+// A second leg for a request that is slow to say its first word.
+struct HedgeRule {
+  std::optional<uint32_t> after_ms;  // absent or 0: "p95", the target's own slowest in twenty
+  std::vector<std::string> to;       // targets; of those that pass, the first
+  uint32_t max_pct = 5;              // of requests; more than 5 is 5
+};
+
 // One [class.NAME]: what a kind of task wants.
 struct TaskRule {
   std::vector<std::string> targets;  // in order of preference; empty: all
@@ -73,6 +83,7 @@ struct TaskRule {
   std::vector<std::string> cascade;  // targets, the cheapest first; the next when one does not pass
   std::vector<std::string> verify;   // what must pass, in this order
   uint32_t max_escalations = 1;
+  std::optional<HedgeRule> hedge;
 };
 
 // [explore]: what may be risked to learn how good a target is.
@@ -110,6 +121,11 @@ struct Limits {
 // request).
 enum class Bodies : uint8_t { none, hash, full };
 
+// One [rate."api:PROVIDER"].
+struct RateRule {
+  uint32_t reserve_pct = 0;  // of the account's room, kept for those who wait for an answer
+};
+
 // [ledger]
 struct LedgerRules {
   Bodies bodies = Bodies::none;
@@ -124,6 +140,7 @@ struct Policy {
   FactRules allow, deny;
   std::vector<Target> targets;  // in the order of the file
   std::map<TaskClass, TaskRule> tasks;
+  std::map<std::string, RateRule> rates;  // by "api:PROVIDER"
   std::vector<LabelRule> labels;
   std::vector<std::string> roots;  // [workspace]: folders whose labelled files are known by content
   Value value;

@@ -43,6 +43,11 @@ class Provider {
   // how far it has come.
   virtual Task<Answer> complete(const Target& target, RouteRequest request, DeltaSink sink,
                                 Attempt& attempt) = 0;
+
+  // What the target's server publishes of its load, as Prometheus text; asked of pools' servers.
+  virtual Task<Result<std::string>> published(Target) {
+    co_return Error{Errc::unsupported, "this target publishes nothing"};
+  }
 };
 
 }  // namespace hearth::router

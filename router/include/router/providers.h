@@ -18,8 +18,9 @@ std::unique_ptr<Provider> make_engine_provider(
     engine::EngineClient& engine,
     std::function<Result<engine::ModelSpec>(const std::string& model)> model_spec);
 
-// Every row of providers/table.cc, over pooled HTTPS connections.
-std::unique_ptr<Provider> make_remote_provider(net::any_io_executor executor, EgressSink on_egress);
+// Every row of providers/table.cc, over pooled HTTPS connections. `ca_file` as HttpClient takes it.
+std::unique_ptr<Provider> make_remote_provider(net::any_io_executor executor, EgressSink on_egress,
+                                               std::function<std::string()> ca_file = {});
 
 // The same over another transport. The clock outlives it.
 std::unique_ptr<Provider> make_remote_provider(std::unique_ptr<Transport> transport, Clock& clock);

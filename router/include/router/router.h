@@ -70,6 +70,9 @@ class Router : public Completer {
   // How the policy's targets have been doing.
   std::vector<TargetStanding> standings() const;
 
+  // Ends what runs beside requests; before this dies.
+  Task<> join();
+
  private:
   DecisionRecord decide_on(const RouteRequest& request,
                            const std::shared_ptr<const Policy>& policy);

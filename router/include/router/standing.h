@@ -18,6 +18,8 @@ struct TargetStanding {
   uint32_t n_running = 0;
   std::optional<uint64_t> n_requests_left, n_tokens_left;
   std::optional<double> first_word_p50_ms, first_word_p95_ms;
+  // As a pool's server publishes them.
+  std::optional<double> server_running, server_waiting, cache_use, hit_rate;
   static void fields(auto& self, auto&& field) {
     field("target", self.target);
     field.or_default("endpoint", self.endpoint);
@@ -30,6 +32,10 @@ struct TargetStanding {
     field("tokensLeft", self.n_tokens_left);
     field("firstWordP50Ms", self.first_word_p50_ms);
     field("firstWordP95Ms", self.first_word_p95_ms);
+    field("serverRunning", self.server_running);
+    field("serverWaiting", self.server_waiting);
+    field("cacheUse", self.cache_use);
+    field("hitRate", self.hit_rate);
   }
 };
 

@@ -120,7 +120,7 @@ TEST(ConfigError, NamesOfAListAreListed) {
 }
 
 TEST(ConfigError, ATargetMustMakeSense) {
-  check("[target.a]\nmodel = 'm'\n", 1, "target.a.kind: expected \"engine\" or \"api:PROVIDER\"");
+  check("[target.a]\nmodel = 'm'\n", 1, "target.a.kind: expected \"engine\", \"api:PROVIDER\"");
   check("[target.a]\nkind = 'api:'\n", 2, "api:PROVIDER");
   check("[target.a]\nkind = 'cloud'\n", 2, "api:PROVIDER");
   check("[target.a]\nkind = 'api:openai'\n", 1, "target.a.model: expected the provider's model id");
@@ -129,7 +129,7 @@ TEST(ConfigError, ATargetMustMakeSense) {
   check("[target.a]\nkind = 'engine'\nbase_url = 'http://x'\n", 3,
         "no base_url for kind \"engine\"");
   check("[target.a]\nkind = 'engine'\nkey_env = 'K'\n", 3, "no key_env for kind \"engine\"");
-  check(remote("key_env = 'A'\nkey_file = '/b'\n"), 5, "either key_env or key_file");
+  check(remote("key_env = 'A'\nkey_file = '/b'\n"), 5, "one of key_env, key_file and key_secret");
   check(remote("key_file = 'b'\n"), 4, "an absolute path");
   check("[target.auto]\nkind = 'engine'\n", 1, "another name");
   check("[target.local]\nkind = 'api:openai'\nmodel = 'm'\n", 1, "another name");

@@ -400,6 +400,29 @@ TEST_F(TrustedTest, ACertificateForAnotherHostIsRefused) {
   EXPECT_THAT(server->requests(), ::testing::IsEmpty());
 }
 
+TEST_F(TrustedTest, AnOldVersionOfTlsIsRefused) {
+  testing::TlsIdentity identity = self_signed("IP:127.0.0.1");
+  identity.is_outdated = true;
+  auto response = fetch_trusting(identity, testing::answer(200, "hello"));
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, Errc::upstream);
+}
+
+TEST_F(HttpClientTest, AFileOfTheUsersVouchesBesideTheSystem) {
+  TemporaryFolder folder;
+  const testing::TlsIdentity identity = self_signed("IP:127.0.0.1");
+  std::ofstream(folder / "ca.pem") << identity.certificate_pem;
+  std::string ca_file;
+  client.emplace(io.get_executor(), [](const Egress&) {}, [&ca_file] { return ca_file; });
+  MockProvider server(identity);
+  server.add(testing::answer(200, "hello"));
+  EXPECT_FALSE(fetch(get(server)));
+  ca_file = folder / "ca.pem";  // a configuration read anew
+  auto response = fetch(get(server));
+  ASSERT_TRUE(response) << response.error().message;
+  EXPECT_EQ(response->status, 200);
+}
+
 TEST_F(TrustedTest, AnExpiredCertificateIsRefused) {
   EXPECT_FALSE(fetch_trusting(self_signed("IP:127.0.0.1", -1), testing::answer(200, "hello")));
   EXPECT_THAT(server->requests(), ::testing::IsEmpty());

@@ -8,6 +8,7 @@
 
 #include "daemon/protocol/ledger.h"
 #include "inference/engine_messages.h"
+#include "router/standing.h"
 #include "support/record.h"
 
 namespace hearth::protocol {
@@ -101,6 +102,7 @@ struct Health {
   uint32_t n_connections = 0;
   EngineStats engine;
   Spending money;
+  std::vector<router::TargetStanding> targets;
   static void fields(auto& self, auto&& field) {
     field("status", self.status);
     field("version", self.version);
@@ -112,6 +114,7 @@ struct Health {
     field("connections", self.n_connections);
     field("engine", self.engine);
     field.or_default("money", self.money);
+    field("targets", self.targets);
   }
 };
 
