@@ -29,7 +29,7 @@ std::vector<Command> commands() {
             {token_create(), token_list(), token_revoke(), token_rotate(), token_show()}),
       setup(),
       group("bench", "Measure speed on this machine", {bench_engine()}),
-      group("route", "Work on where requests go", {route_simulate()}),
+      group("route", "Work on where requests go", {route_explain(), route_replay(), route_simulate()}),
       group("policy", "Work on the policy", {policy_check(), policy_show(), policy_test()}),
       declassify(),
       egress_list().with({egress_verify()}),

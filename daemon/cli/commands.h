@@ -23,6 +23,8 @@ Command token_revoke();
 Command token_rotate();
 Command token_show();
 Command setup();
+Command route_explain();
+Command route_replay();
 Command route_simulate();
 Command policy_check();
 Command policy_show();

@@ -195,7 +195,7 @@ struct Belief {
   std::optional<Spread> quality;
   std::optional<Spread> cost_usd;
   std::optional<Spread> latency_ms;
-  std::optional<Spread> n_output;  // tokens
+  std::optional<Spread> n_output{};  // tokens
   static void fields(auto& self, auto&& field) {
     field("quality", self.quality);
     field("costUsd", self.cost_usd);

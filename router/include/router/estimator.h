@@ -27,6 +27,7 @@ struct Outcome {
   std::optional<double> quality;  // 0..1
   std::optional<double> cost_usd;
   std::optional<double> latency_ms;
+  std::optional<double> n_output{};  // tokens
 };
 
 class Estimator {
