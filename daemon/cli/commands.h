@@ -26,6 +26,7 @@ Command setup();
 Command route_explain();
 Command route_replay();
 Command route_simulate();
+Command route_trial();
 Command policy_check();
 Command policy_show();
 Command policy_test();

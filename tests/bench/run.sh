@@ -3,21 +3,14 @@
 #   (nothing)              the daemon: start, round trips, speed of the default model through HTTP
 #   engine [--peers] ...   the engine alone, beside llama.cpp and ik_llama.cpp where they are named
 #   accuracy ...           what the fast path's int8 arithmetic costs in accuracy
-<<<<<<< HEAD
 #   serving [MODEL]        many clients on one engine, forecasts
 #   agent ...              an agent's day: what is computed again, time to the first token
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-case ${1:-daemon} in
-  engine | accuracy | serving | agent) bench=$1; shift ;;
-=======
 #   router                 decisions, replay, what the proxy adds to a request, memory of open streams
 #   routing [FOLDER]       the router over recorded outcomes, and over simulated agents
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 case ${1:-daemon} in
-  engine | accuracy | router | routing) bench=$1; shift ;;
->>>>>>> bb0dcfd (router: explain, replay, and what is remembered between requests)
+  engine | accuracy | serving | agent | router | routing) bench=$1; shift ;;
   *) bench=daemon ;;
 esac
 case $bench in router | routing) cmake --build build/release -- decision_bench >/dev/null ;; esac
