@@ -24,13 +24,14 @@
 namespace {
 size_t n_allocations = 0;
 }
-void* operator new(size_t size) {
+// Not inlined: the compiler would see free() beside new.
+[[gnu::noinline]] void* operator new(size_t size) {
   ++n_allocations;
   if (void* memory = std::malloc(size)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace hearth::router {
 namespace {
