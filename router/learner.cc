@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <list>
+#include <random>
 #include <set>
 
 #include "cache_memory.h"
@@ -133,6 +134,11 @@ Terms terms_of_facts(const RequestFacts& facts, std::string_view words) {
 
 }  // namespace
 
+double machine_chance() {
+  thread_local std::mt19937_64 generator{std::random_device{}()};
+  return std::uniform_real_distribution<double>(0, 1)(generator);
+}
+
 double ForecastError::cost() const { return n > 0 ? std::sqrt(squared_cost / n) : 0; }
 double ForecastError::seconds() const { return n > 0 ? std::sqrt(squared_seconds / n) : 0; }
 double ForecastError::quality() const {
@@ -261,12 +267,13 @@ void Learner::foresee(const Policy& policy, const RequestFacts& facts,
   for (size_t i = 0; i < states.size(); ++i) {
     const Target& target = policy.targets[i];
     TargetState& state = states[i];
-    Belief belief = memory.estimator.belief(target.name, memory.current->look);
+    // Until an answer of it was judged the policy's word stands.
+    const bool is_judged = memory.judged.contains(target.name);
+    Belief belief = memory.estimator.belief(target.name, memory.current->look, is_judged);
     // Cost follows from prices and lengths, the engine's times from its own figures.
     state.belief.n_output = belief.n_output;
     if (target.kind == TargetKind::api) state.belief.latency_ms = belief.latency_ms;
-    // Until an answer of it was judged the policy's word stands.
-    if (memory.judged.contains(target.name)) state.belief.quality = belief.quality;
+    if (is_judged) state.belief.quality = belief.quality;
     if (target.kind == TargetKind::engine || state.warm.n_tokens > 0) continue;
     state.warm.later = memory.caches.chance(target.provider, kUsualPauseMs);
     if (!at) continue;

@@ -11,6 +11,7 @@
 
 #include "dispatch.h"
 #include "money/runaway.h"
+#include "router/learner.h"
 #include "router/policy_file.h"
 #include "support/id.h"
 
@@ -84,9 +85,14 @@ Failure refusal_of(const Decision& decision) {
   return failure;
 }
 
-double machine_chance() {
-  thread_local std::mt19937_64 generator{std::random_device{}()};
-  return std::uniform_real_distribution<double>(0, 1)(generator);
+// How hard to think, where the client leaves it open: the target's word over its class's.
+void state_effort(const Policy& policy, const DecisionRecord& record, CompletionRequest& body) {
+  if (body.reasoning.effort || body.reasoning.enabled || body.reasoning.budget_tokens) return;
+  auto target = std::ranges::find(policy.targets, record.decision.target, &Target::name);
+  if (target != policy.targets.end()) body.reasoning.effort = target->effort;
+  auto rule = policy.tasks.find(record.facts.task);
+  if (!body.reasoning.effort && rule != policy.tasks.end())
+    body.reasoning.effort = rule->second.effort;
 }
 
 }  // namespace
@@ -130,6 +136,12 @@ void read_facts(const Policy& policy, RouteRequest& request) {
   facts.needs = needs_of(request.body);
 }
 
+int64_t Router::now_ms() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             services_.clock.date().time_since_epoch())
+      .count();
+}
+
 DecisionRecord Router::decide_on(const RouteRequest& request,
                                  const std::shared_ptr<const Policy>& policy) {
   const RequestFacts& facts = request.facts;
@@ -138,9 +150,7 @@ DecisionRecord Router::decide_on(const RouteRequest& request,
     hashed_ = policy;
   }
   DecisionRecord record;
-  record.time_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                       services_.clock.date().time_since_epoch())
-                       .count();
+  record.time_ms = now_ms();
   record.policy_hash = hash_;
   record.facts = facts;
   const engine::PromptPoints points = engine::points_of(request.body);
@@ -151,6 +161,7 @@ DecisionRecord Router::decide_on(const RouteRequest& request,
     dispatcher_->health().look(target, facts.n_prompt_estimate, state);
     if (services_.account) state.means = services_.account->means(*policy, facts, target);
   }
+  if (services_.learner) services_.learner->foresee(*policy, facts, record.states);
   record.decision = decide(facts, *policy, record.states);
   record.decision.id = make_id("dec");
   return record;
@@ -177,9 +188,8 @@ Task<DecisionRecord> Router::wait_for_target(const RouteRequest& request, Decisi
 
 Router::Router(Services services) : services_(std::move(services)) {
   if (!services_.random) services_.random = &machine_chance;
-  dispatcher_ = std::make_unique<Dispatcher>(
-      Dispatcher::Services{services_.provider, services_.account, services_.egress, services_.clock,
-                           services_.random});
+  dispatcher_ = std::make_unique<Dispatcher>(Dispatcher::Services{
+      services_.provider, services_.account, services_.egress, services_.clock, services_.random});
 }
 Router::~Router() = default;
 
@@ -193,6 +203,10 @@ Task<Answer> Router::carry_out(const DecisionRecord& record, std::shared_ptr<con
   Dispatcher::Order order{std::move(policy), record, std::move(request), std::move(sink),
                           std::move(on_attempt)};
   co_return co_await dispatcher_->carry_out(std::move(order));
+}
+
+void Router::judged(const std::string& decision_id, double quality) {
+  if (services_.learner) services_.learner->judged(decision_id, quality);
 }
 
 std::vector<TargetStanding> Router::standings() const {
@@ -213,16 +227,20 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
     read_facts(*policy, request);
   }
   if (services_.account) services_.account->recall(request.facts);
+  if (services_.learner) services_.learner->prepare(*policy, request, now_ms());
   DecisionRecord record = decide_on(request, policy);
+  if (services_.learner) services_.learner->decided(*policy, record);
   if (record.decision.may_pass && policy->on_no_target == OnNoTarget::wait)
     record = co_await wait_for_target(request, std::move(record), policy);
   Ending ending(services_.log, record);
   services_.log.asked(record, request.body, *policy);
   if (on_decision) on_decision(record.decision);
+  state_effort(*policy, record, request.body);
   Inheritance heirs(services_.labeller, record.facts.labels);
   sink = heirs.hear(std::move(sink));
   Answer answer = co_await carry_out(record, policy, std::move(request), std::move(sink));
   if (answer) heirs.put_on(*answer);
+  if (services_.learner) services_.learner->ended(record, answer, now_ms());
   ending.tell(answer);
   co_return answer;
 }

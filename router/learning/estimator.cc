@@ -81,10 +81,10 @@ uint32_t Estimator::index_of(std::string_view target) {
   return targets_[std::string(target)] = models_->quality.add_target();
 }
 
-Belief Estimator::belief(std::string_view target, const Look& look) {
+Belief Estimator::belief(std::string_view target, const Look& look, bool with_quality) {
   const uint32_t index = index_of(target);
   Belief belief;
-  belief.quality = models_->quality.predict(index, *look.vector);
+  if (with_quality) belief.quality = models_->quality.predict(index, *look.vector);
   belief.cost_usd = models_->cost_usd.predict(index, look.n_input, look.n_output);
   belief.latency_ms = models_->latency_ms.predict(index, look.n_input, look.n_output);
   belief.n_output = models_->n_output.predict(index, look.n_input, look.n_output);

@@ -32,6 +32,9 @@ struct ForecastError {
   double quality() const;
 };
 
+// Uniform in [0, 1), from the machine.
+double machine_chance();
+
 class Learner {
  public:
   // `random` is uniform in [0, 1).
