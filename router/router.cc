@@ -6,9 +6,11 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <chrono>
+#include <list>
 #include <random>
 #include <utility>
 
+#include "cascade.h"
 #include "dispatch.h"
 #include "money/runaway.h"
 #include "router/learner.h"
@@ -83,6 +85,25 @@ Failure refusal_of(const Decision& decision) {
   failure.message += "; " + decision.question;
   failure.word = "policy_question";
   return failure;
+}
+
+// A step of a cascade has no fallback: the next step is one.
+void begin_with(const std::string& target, const Policy& policy, Decision& decision) {
+  auto found = std::ranges::find(policy.targets, target, &Target::name);
+  if (found == policy.targets.end()) return;
+  decision.target = found->name;
+  decision.model = found->model;
+  decision.fallbacks.clear();
+  decision.hedge.reset();
+  decision.reason =
+      fmt::format("{} first, and the next one of its class when that does not pass", found->name);
+}
+
+// The steps, when there is more than one; the decision is then for the first.
+std::vector<std::string> start_cascade(const Policy& policy, DecisionRecord& record) {
+  std::vector<std::string> steps = cascade_of(policy, record.facts, record.decision);
+  if (!steps.empty()) begin_with(steps.front(), policy, record.decision);
+  return steps;
 }
 
 // How hard to think, where the client leaves it open: the target's word over its class's.
@@ -209,6 +230,29 @@ void Router::judged(const std::string& decision_id, double quality) {
   if (services_.learner) services_.learner->judged(decision_id, quality);
 }
 
+Task<Answer> Router::climb(const DecisionRecord& record, std::vector<std::string> steps,
+                           std::shared_ptr<const Policy> policy, RouteRequest request,
+                           DeltaSink sink, bool& is_escalated) {
+  CascadePlan plan;
+  plan.steps = std::move(steps);
+  plan.verify = policy->tasks.at(record.facts.task).verify;
+  plan.wants_json = request.body.response_format.kind != ResponseFormat::Kind::text;
+  plan.sink = std::move(sink);
+  plan.on_verdict = [this, &record](const std::string& target, bool passed) {
+    if (target == record.decision.target) judged(record.decision.id, passed ? 1 : 0);
+  };
+  // The records of later steps; each outlives its attempt.
+  std::list<DecisionRecord> records;
+  RunStep run = [&, this](CascadeStep step) {
+    DecisionRecord& own = records.emplace_back(record);
+    is_escalated = step.target != record.decision.target;
+    begin_with(step.target, *policy, own.decision);
+    return carry_out(own, policy, request, std::move(step.sink));
+  };
+  Answer answer = co_await run_cascade(std::move(plan), std::move(run));
+  co_return answer;
+}
+
 std::vector<TargetStanding> Router::standings() const {
   std::vector<TargetStanding> standings;
   const std::shared_ptr<const Policy> policy = services_.policy();
@@ -229,18 +273,25 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   if (services_.account) services_.account->recall(request.facts);
   if (services_.learner) services_.learner->prepare(*policy, request, now_ms());
   DecisionRecord record = decide_on(request, policy);
+  std::vector<std::string> steps = start_cascade(*policy, record);
   if (services_.learner) services_.learner->decided(*policy, record);
-  if (record.decision.may_pass && policy->on_no_target == OnNoTarget::wait)
+  if (record.decision.may_pass && policy->on_no_target == OnNoTarget::wait) {
     record = co_await wait_for_target(request, std::move(record), policy);
+    steps = start_cascade(*policy, record);
+  }
   Ending ending(services_.log, record);
   services_.log.asked(record, request.body, *policy);
   if (on_decision) on_decision(record.decision);
   state_effort(*policy, record, request.body);
   Inheritance heirs(services_.labeller, record.facts.labels);
   sink = heirs.hear(std::move(sink));
-  Answer answer = co_await carry_out(record, policy, std::move(request), std::move(sink));
+  bool is_escalated = false;  // another target answered than the one that was learned of
+  Answer answer = steps.empty()
+                      ? co_await carry_out(record, policy, std::move(request), std::move(sink))
+                      : co_await climb(record, steps, policy, std::move(request), std::move(sink),
+                                       is_escalated);
   if (answer) heirs.put_on(*answer);
-  if (services_.learner) services_.learner->ended(record, answer, now_ms());
+  if (services_.learner && !is_escalated) services_.learner->ended(record, answer, now_ms());
   ending.tell(answer);
   co_return answer;
 }

@@ -312,18 +312,6 @@ struct Hedge {
   }
 };
 
-// The cheapest first, and another one when what it gave does not pass (cascade.h).
-struct CascadePlan {
-  std::vector<std::string> targets;  // in their order
-  std::vector<std::string> verify;   // what decides: "build", "test", "parse", or a command
-  uint32_t max_escalations = 1;
-  static void fields(auto& self, auto&& field) {
-    field("targets", self.targets);
-    field("verify", self.verify);
-    field("maxEscalations", self.max_escalations);
-  }
-};
-
 struct Decision {
   std::string id;      // its own; the router gives it
   std::string target;  // empty: refused

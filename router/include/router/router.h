@@ -82,6 +82,10 @@ class Router : public Completer {
   // Decides again until a target is left or the deadline has passed. The request outlives it.
   Task<DecisionRecord> wait_for_target(const RouteRequest& request, DecisionRecord record,
                                        std::shared_ptr<const Policy> policy);
+  // The steps of a cascade, each carried out and verified.
+  Task<Answer> climb(const DecisionRecord& record, std::vector<std::string> steps,
+                     std::shared_ptr<const Policy> policy, RouteRequest request, DeltaSink sink,
+                     bool& is_escalated);
   Task<Answer> carry_out(const DecisionRecord& record, std::shared_ptr<const Policy> policy,
                          RouteRequest request, DeltaSink sink);
 
