@@ -6,11 +6,14 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <chrono>
+#include <list>
 #include <random>
 #include <utility>
 
+#include "cascade.h"
 #include "dispatch.h"
 #include "money/runaway.h"
+#include "router/learner.h"
 #include "router/policy_file.h"
 #include "support/id.h"
 
@@ -84,9 +87,33 @@ Failure refusal_of(const Decision& decision) {
   return failure;
 }
 
-double machine_chance() {
-  thread_local std::mt19937_64 generator{std::random_device{}()};
-  return std::uniform_real_distribution<double>(0, 1)(generator);
+// A step of a cascade has no fallback: the next step is one.
+void begin_with(const std::string& target, const Policy& policy, Decision& decision) {
+  auto found = std::ranges::find(policy.targets, target, &Target::name);
+  if (found == policy.targets.end()) return;
+  decision.target = found->name;
+  decision.model = found->model;
+  decision.fallbacks.clear();
+  decision.hedge.reset();
+  decision.reason =
+      fmt::format("{} first, and the next one of its class when that does not pass", found->name);
+}
+
+// The steps, when there is more than one; the decision is then for the first.
+std::vector<std::string> start_cascade(const Policy& policy, DecisionRecord& record) {
+  std::vector<std::string> steps = cascade_of(policy, record.facts, record.decision);
+  if (!steps.empty()) begin_with(steps.front(), policy, record.decision);
+  return steps;
+}
+
+// How hard to think, where the client leaves it open: the target's word over its class's.
+void state_effort(const Policy& policy, const DecisionRecord& record, CompletionRequest& body) {
+  if (body.reasoning.effort || body.reasoning.enabled || body.reasoning.budget_tokens) return;
+  auto target = std::ranges::find(policy.targets, record.decision.target, &Target::name);
+  if (target != policy.targets.end()) body.reasoning.effort = target->effort;
+  auto rule = policy.tasks.find(record.facts.task);
+  if (!body.reasoning.effort && rule != policy.tasks.end())
+    body.reasoning.effort = rule->second.effort;
 }
 
 }  // namespace
@@ -130,6 +157,12 @@ void read_facts(const Policy& policy, RouteRequest& request) {
   facts.needs = needs_of(request.body);
 }
 
+int64_t Router::now_ms() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             services_.clock.date().time_since_epoch())
+      .count();
+}
+
 DecisionRecord Router::decide_on(const RouteRequest& request,
                                  const std::shared_ptr<const Policy>& policy) {
   const RequestFacts& facts = request.facts;
@@ -138,9 +171,7 @@ DecisionRecord Router::decide_on(const RouteRequest& request,
     hashed_ = policy;
   }
   DecisionRecord record;
-  record.time_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                       services_.clock.date().time_since_epoch())
-                       .count();
+  record.time_ms = now_ms();
   record.policy_hash = hash_;
   record.facts = facts;
   const engine::PromptPoints points = engine::points_of(request.body);
@@ -151,6 +182,7 @@ DecisionRecord Router::decide_on(const RouteRequest& request,
     dispatcher_->look(*policy, target, facts, state);
     if (services_.account) state.means = services_.account->means(*policy, facts, target);
   }
+  if (services_.learner) services_.learner->foresee(*policy, facts, record.states);
   record.decision = decide(facts, *policy, record.states);
   record.decision.id = make_id("dec");
   return record;
@@ -177,9 +209,8 @@ Task<DecisionRecord> Router::wait_for_target(const RouteRequest& request, Decisi
 
 Router::Router(Services services) : services_(std::move(services)) {
   if (!services_.random) services_.random = &machine_chance;
-  dispatcher_ = std::make_unique<Dispatcher>(
-      Dispatcher::Services{services_.provider, services_.account, services_.egress, services_.clock,
-                           services_.random});
+  dispatcher_ = std::make_unique<Dispatcher>(Dispatcher::Services{
+      services_.provider, services_.account, services_.egress, services_.clock, services_.random});
 }
 Router::~Router() = default;
 
@@ -193,6 +224,33 @@ Task<Answer> Router::carry_out(const DecisionRecord& record, std::shared_ptr<con
   Dispatcher::Order order{std::move(policy), record, std::move(request), std::move(sink),
                           std::move(on_attempt)};
   co_return co_await dispatcher_->carry_out(std::move(order));
+}
+
+void Router::judged(const std::string& decision_id, double quality) {
+  if (services_.learner) services_.learner->judged(decision_id, quality);
+}
+
+Task<Answer> Router::climb(const DecisionRecord& record, std::vector<std::string> steps,
+                           std::shared_ptr<const Policy> policy, RouteRequest request,
+                           DeltaSink sink, bool& is_escalated) {
+  CascadePlan plan;
+  plan.steps = std::move(steps);
+  plan.verify = policy->tasks.at(record.facts.task).verify;
+  plan.wants_json = request.body.response_format.kind != ResponseFormat::Kind::text;
+  plan.sink = std::move(sink);
+  plan.on_verdict = [this, &record](const std::string& target, bool passed) {
+    if (target == record.decision.target) judged(record.decision.id, passed ? 1 : 0);
+  };
+  // The records of later steps; each outlives its attempt.
+  std::list<DecisionRecord> records;
+  RunStep run = [&, this](CascadeStep step) {
+    DecisionRecord& own = records.emplace_back(record);
+    is_escalated = step.target != record.decision.target;
+    begin_with(step.target, *policy, own.decision);
+    return carry_out(own, policy, request, std::move(step.sink));
+  };
+  Answer answer = co_await run_cascade(std::move(plan), std::move(run));
+  co_return answer;
 }
 
 std::vector<TargetStanding> Router::standings() const {
@@ -211,16 +269,27 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
     read_facts(*policy, request);
   }
   if (services_.account) services_.account->recall(request.facts);
+  if (services_.learner) services_.learner->prepare(*policy, request, now_ms());
   DecisionRecord record = decide_on(request, policy);
-  if (record.decision.may_pass && policy->on_no_target == OnNoTarget::wait)
+  std::vector<std::string> steps = start_cascade(*policy, record);
+  if (services_.learner) services_.learner->decided(*policy, record);
+  if (record.decision.may_pass && policy->on_no_target == OnNoTarget::wait) {
     record = co_await wait_for_target(request, std::move(record), policy);
+    steps = start_cascade(*policy, record);
+  }
   Ending ending(services_.log, record);
   services_.log.asked(record, request.body, *policy);
   if (on_decision) on_decision(record.decision);
+  state_effort(*policy, record, request.body);
   Inheritance heirs(services_.labeller, record.facts.labels);
   sink = heirs.hear(std::move(sink));
-  Answer answer = co_await carry_out(record, policy, std::move(request), std::move(sink));
+  bool is_escalated = false;  // another target answered than the one that was learned of
+  Answer answer = steps.empty()
+                      ? co_await carry_out(record, policy, std::move(request), std::move(sink))
+                      : co_await climb(record, steps, policy, std::move(request), std::move(sink),
+                                       is_escalated);
   if (answer) heirs.put_on(*answer);
+  if (services_.learner && !is_escalated) services_.learner->ended(record, answer, now_ms());
   ending.tell(answer);
   co_return answer;
 }

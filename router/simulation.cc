@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "random.h"
 #include "router/estimator.h"
 #include "router/exploration_account.h"
 #include "router/terms.h"
@@ -14,23 +15,6 @@
 namespace hearth::router {
 
 namespace {
-
-// splitmix64: small, and the same on every machine.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-  double unit() { return static_cast<double>(next() >> 11) * 0x1p-53; }
-  size_t below(size_t n) { return static_cast<size_t>(unit() * static_cast<double>(n)); }
-
- private:
-  uint64_t state_;
-};
 
 double utility(const RecordedOutcome& outcome, double success_usd) {
   return success_usd * outcome.quality - outcome.cost_usd;

@@ -10,6 +10,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdlib>
+#include <deque>
 #include <exception>
 
 #include "daemon/version.h"
@@ -22,6 +23,8 @@
 #include "net/ws_connection.h"
 #include "router/labeller.h"
 #include "router/ledger.h"
+#include "router/ledger_reader.h"
+#include "router/learner.h"
 #include "router/providers.h"
 #include "router/router.h"
 #include "service/egress_journal.h"
@@ -36,6 +39,7 @@
 #include "session/sessions.h"
 #include "session/store.h"
 #include "support/log.h"
+#include "support/offload.h"
 
 namespace hearth {
 
@@ -79,6 +83,7 @@ class Daemon {
   Task<> answer_health(transport::HttpRequest request, transport::HttpResponder& responder);
   Task<> answer_metrics(transport::HttpRequest request, transport::HttpResponder& responder);
   Task<> watch_signals();
+  Task<> recall_decisions();
   Result<> reload_config();
   Result<std::string> rotate_token();
   Result<> announce() const;
@@ -101,6 +106,7 @@ class Daemon {
   std::unique_ptr<router::Provider> remote_;
   Metrics metrics_;
   RouteJournal journal_;
+  router::Learner learner_;
   router::Router router_;
   session::Sessions sessions_;
   session::SessionMethods session_methods_;
@@ -151,11 +157,12 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       remote_(router::make_remote_provider(loop.get_executor(), egress_.sink(),
                                            [this] { return config_->network.ca_file; })),
       journal_(metrics_, *ledger_),
+      learner_(&router::machine_chance),
       router_({[this](router::TargetKind kind) -> router::Provider& {
                  return kind == router::TargetKind::engine ? *local_ : *remote_;
                },
                [this] { return catalog_.policy(); }, journal_, &labeller_, &egress_,
-               ledger_.get()}),
+               ledger_.get(), machine_clock(), {}, &learner_}),
       sessions_(loop.get_executor(), *store_, router_),
       session_methods_(sessions_, *store_),
       wires_(router_, catalog_, engine_),
@@ -182,8 +189,35 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
     catalog_.set_token_budgets(budgets_of(clients));
   });
   clients_.refresh();
+  metrics_.watch(learner_);
   bind_http();
   bind_rpc();
+}
+
+// What answers of the last days took, from the ledger; read beside the loop, since it may be long.
+Task<> Daemon::recall_decisions() {
+  constexpr size_t kMost = 2000;
+  constexpr int64_t kSpanMs = int64_t{3} * 86'400'000;
+  const int64_t since_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                               std::chrono::system_clock::now().time_since_epoch())
+                               .count() -
+                           kSpanMs;
+  auto read = [folder = path::join(options_.folders.state, "ledger"), since_ms] {
+    std::deque<router::StoredDecision> kept;
+    auto reader = router::LedgerReader::open(folder);
+    if (!reader) return kept;
+    auto keep = [&kept](router::StoredDecision decision) {
+      kept.push_back(std::move(decision));
+      if (kept.size() > kMost) kept.pop_front();
+      return true;
+    };
+    if (auto visited = reader->decisions({.since_ms = since_ms}, false, keep); !visited)
+      log::warn("decisions cannot be read", {{"error", visited.error().message}});
+    return kept;
+  };
+  net::thread_pool worker(1);
+  const std::deque<router::StoredDecision> decisions = co_await run_on(worker, std::move(read));
+  for (const router::StoredDecision& decision : decisions) learner_.recall(decision);
 }
 
 void Daemon::bind_http() {
@@ -312,6 +346,8 @@ Task<> Daemon::run() {
     log::error("no discovery file", {{"error", done.error().message}});
   Task<> signals = watch_signals();
   tasks_.spawn("signals", std::move(signals));
+  Task<> recalled = recall_decisions();
+  tasks_.spawn("recall", std::move(recalled));
   log::info(
       "ready",
       {{"url", url_}, {"socket", socket_path_}, {"pid", ::getpid()}, {"version", HEARTH_VERSION}});

@@ -131,6 +131,29 @@ void Metrics::request_ended(router::Origin origin, const Answer& answer) {
   decode_s_ += answer->timings.decode_ms / 1000;
 }
 
+namespace {
+
+// OpenTelemetry's names for generative AI, as Prometheus writes them. Still in development there.
+namespace gen_ai {
+constexpr std::string_view kTokenUsage = "gen_ai_client_token_usage_total";
+constexpr std::string_view kTokenType = "gen_ai_token_type";
+}  // namespace gen_ai
+
+void forecasts(Page& page, const router::Learner& learner) {
+  page.family(
+      "hearth_forecast_error", "gauge",
+      "How far forecasts lay from what came (root mean square; of cost and time relative).");
+  for (const auto& [name, error] : learner.forecast_errors())
+    for (auto [what, value] : {std::pair("cost", error.cost()),
+                               {"seconds", error.seconds()},
+                               {"quality", error.quality()}})
+      fmt::format_to(std::back_inserter(page.text),
+                     "hearth_forecast_error{{target=\"{}\",what=\"{}\"}} {}\n", label(name), what,
+                     value);
+}
+
+}  // namespace
+
 double Metrics::uptime_s() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
 }
@@ -157,6 +180,11 @@ std::string Metrics::prometheus(const Gauges& gauges) const {
   page.one("hearth_completion_tokens_total", "counter", "Tokens generated.", n_completion_tokens_);
   page.one("hearth_prefill_seconds_total", "counter", "Time spent reading prompts.", prefill_s_);
   page.one("hearth_decode_seconds_total", "counter", "Time spent generating.", decode_s_);
+  page.family(gen_ai::kTokenUsage, "counter", "Tokens by type (OpenTelemetry GenAI).");
+  fmt::format_to(std::back_inserter(page.text),
+                 "{0}{{{1}=\"input\"}} {2}\n{0}{{{1}=\"output\"}} {3}\n", gen_ai::kTokenUsage,
+                 gen_ai::kTokenType, n_prompt_tokens_, n_completion_tokens_);
+  if (learner_) forecasts(page, *learner_);
   page.one("hearth_connections", "gauge", "Open client connections.", gauges.n_connections);
   page.one("hearth_uptime_seconds", "gauge", "Time since start.", uptime_s());
   page.one("process_resident_memory_bytes", "gauge", "Resident memory of the daemon.",

@@ -12,6 +12,7 @@
 #include "inference/completion.h"
 #include "inference/engine_client.h"
 #include "router/decision.h"
+#include "router/learner.h"
 #include "router/ledger.h"
 #include "router/standing.h"
 
@@ -22,6 +23,9 @@ class Metrics {
   void request_started() { ++n_running_; }
   void refused_by_budget() { ++n_refused_by_budget_; }
   void request_ended(router::Origin origin, const Answer& answer);
+
+  // Whose forecast errors are shown; outlives this.
+  void watch(const router::Learner& learner) { learner_ = &learner; }
 
   struct Gauges {
     size_t n_connections = 0;
@@ -48,6 +52,7 @@ class Metrics {
   uint64_t n_completion_tokens_ = 0;
   double prefill_s_ = 0;
   double decode_s_ = 0;
+  const router::Learner* learner_ = nullptr;
 };
 
 // Resident set of this process, from /proc; 0 where that is missing.

@@ -16,7 +16,8 @@ constexpr float kPositionWeight = 0.3f;  // of one standard deviation of size
 
 struct Estimator::Models {
   QualityModel quality;
-  AmountModel cost_usd{AmountModel::Unit::token}, latency_ms{AmountModel::Unit::request};
+  AmountModel cost_usd{AmountModel::Unit::token}, latency_ms{AmountModel::Unit::request},
+      n_output{AmountModel::Unit::request};
 };
 
 Estimator::Estimator(size_t max_outcomes)
@@ -61,9 +62,9 @@ Estimator::Look Estimator::look(const Terms& terms) const {
   const double to_unit = squares > 0 ? 1 / std::sqrt(squares) : 0;
   for (Term& term : *vector) term.weight *= static_cast<float>(to_unit);
   vector->insert(vector->end(), terms.traits.begin(), terms.traits.end());
-  auto add_position = [&](uint32_t slot, const Scale& scale, double size) {
+  auto add_position = [&](uint32_t slot, const Scale& sizes, double size) {
     if (size > 0)
-      if (float position = scale.position(size))
+      if (float position = sizes.position(size))
         vector->push_back({slot, kPositionWeight * position});
   };
   add_position(kInputSlot, input_, terms.n_input);
@@ -76,15 +77,17 @@ uint32_t Estimator::index_of(std::string_view target) {
   if (found != targets_.end()) return found->second;
   models_->cost_usd.add_target();
   models_->latency_ms.add_target();
+  models_->n_output.add_target();
   return targets_[std::string(target)] = models_->quality.add_target();
 }
 
-Belief Estimator::belief(std::string_view target, const Look& look) {
+Belief Estimator::belief(std::string_view target, const Look& look, bool with_quality) {
   const uint32_t index = index_of(target);
   Belief belief;
-  belief.quality = models_->quality.predict(index, *look.vector);
+  if (with_quality) belief.quality = models_->quality.predict(index, *look.vector);
   belief.cost_usd = models_->cost_usd.predict(index, look.n_input, look.n_output);
   belief.latency_ms = models_->latency_ms.predict(index, look.n_input, look.n_output);
+  belief.n_output = models_->n_output.predict(index, look.n_input, look.n_output);
   return belief;
 }
 
@@ -95,6 +98,8 @@ void Estimator::learn(std::string_view target, const Look& look, const Outcome& 
     models_->cost_usd.learn(index, look.n_input, look.n_output, *outcome.cost_usd);
   if (outcome.latency_ms)
     models_->latency_ms.learn(index, look.n_input, look.n_output, *outcome.latency_ms);
+  if (outcome.n_output)
+    models_->n_output.learn(index, look.n_input, look.n_output, *outcome.n_output);
 }
 
 void Estimator::settle() { models_->quality.settle(4); }

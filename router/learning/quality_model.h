@@ -23,7 +23,7 @@
 //
 // Sources: Shalev-Shwartz and Zhang, "Stochastic dual coordinate ascent", 2013; Evgeniou and
 // Pontil, "Regularized multi-task learning", 2004; Dawid, "The prequential approach", 1984.
-// Measured by tests/bench/routing_bench.
+// Measured by `./dev bench routing`.
 #pragma once
 
 #include <array>

@@ -5,10 +5,13 @@
 #   accuracy ...           what the fast path's int8 arithmetic costs in accuracy
 #   serving [MODEL]        many clients on one engine, forecasts
 #   agent ...              an agent's day: what is computed again, time to the first token
+#   router                 decisions, replay, what the proxy adds to a request, memory of open streams
+#   routing [FOLDER]       the router over recorded outcomes, and over simulated agents
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 case ${1:-daemon} in
-  engine | accuracy | serving | agent) bench=$1; shift ;;
+  engine | accuracy | serving | agent | router | routing) bench=$1; shift ;;
   *) bench=daemon ;;
 esac
+case $bench in router | routing) cmake --build build/release -- decision_bench >/dev/null ;; esac
 exec node "tests/bench/${bench}_bench.mjs" "$@"

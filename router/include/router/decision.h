@@ -195,7 +195,7 @@ struct Belief {
   std::optional<Spread> quality;
   std::optional<Spread> cost_usd;
   std::optional<Spread> latency_ms;
-  std::optional<Spread> n_output;  // tokens
+  std::optional<Spread> n_output{};  // tokens
   static void fields(auto& self, auto&& field) {
     field("quality", self.quality);
     field("costUsd", self.cost_usd);
@@ -311,18 +311,6 @@ struct Hedge {
     field.or_default("afterMs", self.after_ms);
     field("targets", self.targets);
     field.or_default("maxPct", self.max_pct);
-  }
-};
-
-// The cheapest first, and another one when what it gave does not pass (cascade.h).
-struct CascadePlan {
-  std::vector<std::string> targets;  // in their order
-  std::vector<std::string> verify;   // what decides: "build", "test", "parse", or a command
-  uint32_t max_escalations = 1;
-  static void fields(auto& self, auto&& field) {
-    field("targets", self.targets);
-    field("verify", self.verify);
-    field("maxEscalations", self.max_escalations);
   }
 };
 

@@ -27,6 +27,7 @@ struct Outcome {
   std::optional<double> quality;  // 0..1
   std::optional<double> cost_usd;
   std::optional<double> latency_ms;
+  std::optional<double> n_output{};  // tokens
 };
 
 class Estimator {
@@ -44,8 +45,9 @@ class Estimator {
   // Counts the words of a request that will be asked about; once for each request.
   void meet(const Terms& terms);
   Look look(const Terms& terms) const;
-  // A target that is not known yet becomes so.
-  Belief belief(std::string_view target, const Look& look);
+  // A target that is not known yet becomes so. Quality, the dearest part, is left out when it is
+  // not asked for.
+  Belief belief(std::string_view target, const Look& look, bool with_quality = true);
   void learn(std::string_view target, const Look& look, const Outcome& outcome);
   // After many outcomes at once: works them in until nothing changes much.
   void settle();

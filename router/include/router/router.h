@@ -45,6 +45,7 @@ Task<Answer> answer_of(Completer& completer, RouteRequest request, DeltaSink sin
                        std::function<void(const Decision&)> on_decision);
 
 class Dispatcher;
+class Learner;
 
 // Lives on the loop thread. What it is made with outlives it.
 class Router : public Completer {
@@ -56,9 +57,10 @@ class Router : public Completer {
     DecisionLog& log;
     Labeller* labeller = nullptr;   // null: labels come from sources and headers alone
     EgressWatch* egress = nullptr;  // null: nobody asks
-    Account* account = nullptr;  // null: nothing is counted and no budget holds
+    Account* account = nullptr;     // null: nothing is counted and no budget holds
     Clock& clock = machine_clock();
     std::function<double()> random = {};  // uniform in [0, 1); absent: from the machine
+    Learner* learner = nullptr;           // null: nothing is remembered between requests
   };
 
   explicit Router(Services services);
@@ -67,6 +69,9 @@ class Router : public Completer {
   Task<Answer> complete(RouteRequest request, DeltaSink sink,
                         std::function<void(const Decision&)> on_decision) override;
 
+  // What a verifier, a judge or a user says of an answer, 0..1.
+  void judged(const std::string& decision_id, double quality);
+
   // How the policy's targets have been doing.
   std::vector<TargetStanding> standings() const;
 
@@ -74,11 +79,16 @@ class Router : public Completer {
   Task<> join();
 
  private:
+  int64_t now_ms() const;
   DecisionRecord decide_on(const RouteRequest& request,
                            const std::shared_ptr<const Policy>& policy);
   // Decides again until a target is left or the deadline has passed. The request outlives it.
   Task<DecisionRecord> wait_for_target(const RouteRequest& request, DecisionRecord record,
                                        std::shared_ptr<const Policy> policy);
+  // The steps of a cascade, each carried out and verified.
+  Task<Answer> climb(const DecisionRecord& record, std::vector<std::string> steps,
+                     std::shared_ptr<const Policy> policy, RouteRequest request, DeltaSink sink,
+                     bool& is_escalated);
   Task<Answer> carry_out(const DecisionRecord& record, std::shared_ptr<const Policy> policy,
                          RouteRequest request, DeltaSink sink);
 

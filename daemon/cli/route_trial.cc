@@ -1,0 +1,353 @@
+// `hearth route trial`: would a candidate model do? Runs logged requests of a class again, on what
+// answers them now and on the candidate, through the daemon (whose budgets and labels hold), and
+// has a command or a blinded judge compare the answers. Every pair is kept when it is done, so that
+// a trial that was broken off goes on where it stood.
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <csignal>
+#include <cstdio>
+#include <set>
+
+#include "cli/commands.h"
+#include "cli/policy_option.h"
+#include "cli/rpc_client.h"
+#include "cli/terminal.h"
+#include "cli/time_option.h"
+#include "outbound/http_client.h"
+#include "router/ledger_reader.h"
+#include "router/trial.h"
+#include "support/file.h"
+#include "support/json.h"
+
+namespace hearth::cli {
+
+namespace {
+
+using router::Policy;
+using router::StoredDecision;
+using router::Target;
+using router::TrialPair;
+using router::Verdict;
+
+struct Options {
+  std::string task, candidate, verify, judge;
+  uint32_t n_sample = 50;
+  double budget_usd = 1;
+};
+
+constexpr int64_t kMonthMs = int64_t{30} * 86'400'000;
+constexpr uint32_t kJudgeTokens = 400;
+
+struct Said {
+  std::string text;
+  double usd = 0;
+};
+
+// Requests that are plain talk; calls could not be answered again.
+std::optional<json::Array> messages_of(const CompletionRequest& request) {
+  if (request.prompt || !request.tools.empty() || request.messages.empty()) return std::nullopt;
+  json::Array messages;
+  for (const Message& message : request.messages) {
+    std::string text;
+    for (const Block& block : message.blocks) {
+      if (auto* part = std::get_if<Text>(&block.content)) {
+        text += part->text;
+      } else if (!std::holds_alternative<Reasoning>(block.content)) {
+        return std::nullopt;
+      }
+    }
+    if (message.role == Role::tool) return std::nullopt;
+    messages.push_back(
+        json::Object{{"role", std::string(enum_name(message.role))}, {"content", text}});
+  }
+  return messages;
+}
+
+std::string last_said(const CompletionRequest& request) {
+  std::string text;
+  for (const Block& block : request.messages.back().blocks)
+    if (auto* part = std::get_if<Text>(&block.content)) text += part->text;
+  return text;
+}
+
+// The daemon, as any client has it.
+class Asker {
+ public:
+  explicit Asker(transport::Discovery daemon)
+      : daemon_(std::move(daemon)), loop_(1), http_(loop_.get_executor(), [](const Egress&) {}) {}
+
+  Result<Said> ask(const std::string& target, const json::Array& messages, uint32_t max_tokens) {
+    json::Object body{{"model", target}, {"messages", messages}};
+    if (max_tokens) body["max_tokens"] = max_tokens;
+    OutboundRequest request;
+    request.method = "POST";
+    request.url = daemon_.url + "/v1/chat/completions";
+    request.headers = {"authorization: Bearer " + daemon_.token, "content-type: application/json"};
+    request.body = boost::json::serialize(body);
+    request.stall_timeout = std::chrono::hours(1);
+    std::string answer;
+    std::optional<Result<OutboundResponse>> response;
+    net::co_spawn(loop_, fetch(response, answer, http_, std::move(request)), net::detached);
+    loop_.restart();
+    loop_.run();
+    if (!response) return Error{Errc::internal, "the request was lost"};
+    if (!*response) return response->error();
+    auto document = json::Document::parse(answer);
+    if (!document) return document.error();
+    std::string_view text;
+    if (!document->root()["error"]["message"].get_string().get(text))
+      return Error{Errc::upstream, fmt::format("{}: {}", target, text)};
+    if (document->root()["choices"].at(0)["message"]["content"].get_string().get(text))
+      return Error{Errc::upstream, target + ": it answered without text"};
+    Said said{std::string(text), 0};
+    if (auto usd = (*response)->header("x-hearth-cost-usd"))
+      if (auto amount = router::parse_usd(*usd)) said.usd = amount->usd();
+    return said;
+  }
+
+ private:
+  static Task<> fetch(std::optional<Result<OutboundResponse>>& response, std::string& body,
+                      HttpClient& http, OutboundRequest request) {
+    HttpClient::BodySink keep = [&body](const OutboundResponse&, std::string_view piece) {
+      body += piece;
+      return true;
+    };
+    response.emplace(co_await http.fetch(std::move(request), std::move(keep)));
+  }
+
+  transport::Discovery daemon_;
+  net::io_context loop_;
+  HttpClient http_;
+};
+
+// The user's own command, which finds the answer on its standard input; exit status 0 is right.
+Result<bool> passes(const std::string& command, const std::string& answer) {
+  std::FILE* pipe = ::popen((command + " >/dev/null 2>&1").c_str(), "w");
+  if (!pipe) return Error{Errc::io, "the command cannot be run: " + command};
+  std::fwrite(answer.data(), 1, answer.size(), pipe);  // who does not read it need not
+  const int status = ::pclose(pipe);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+    return Error{Errc::not_found, "the command is not found: " + command};
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+Result<TrialPair> run_pair(Asker& asker, const Options& options, const StoredDecision& decision,
+                           const json::Array& messages) {
+  TrialPair pair;
+  pair.decision = decision.record.decision.id;
+  auto present = asker.ask(decision.record.decision.target, messages, decision.body->max_tokens);
+  if (!present) return present.error();
+  auto candidate = asker.ask(options.candidate, messages, decision.body->max_tokens);
+  if (!candidate) return candidate.error();
+  pair.present_usd = present->usd;
+  pair.candidate_usd = candidate->usd;
+  if (!options.verify.empty()) {
+    auto before = passes(options.verify, present->text);
+    if (!before) return before.error();
+    auto after = passes(options.verify, candidate->text);
+    if (!after) return after.error();
+    pair.verdict = *before == *after ? Verdict::tie : *after ? Verdict::win : Verdict::loss;
+    return pair;
+  }
+  int judgements[2] = {0, 0};
+  for (int order = 0; order < 2; ++order) {
+    const bool candidate_first = order == 1;
+    json::Array question{json::Object{
+        {"role", "user"},
+        {"content", router::judge_prompt(last_said(*decision.body),
+                                         candidate_first ? candidate->text : present->text,
+                                         candidate_first ? present->text : candidate->text)}}};
+    auto said = asker.ask(options.judge, question, kJudgeTokens);
+    if (!said) return said.error();
+    pair.judge_usd += said->usd;
+    judgements[order] = router::parse_judgement(said->text);
+  }
+  pair.verdict = router::verdict_of(judgements[0], judgements[1]);
+  return pair;
+}
+
+struct Found {
+  std::vector<StoredDecision> decisions;
+  uint64_t n_of_class = 0, n_without_words = 0, n_not_text = 0, n_labelled = 0, n_own = 0;
+};
+
+// The latest requests of the class that can be run again.
+Result<Found> find_requests(const Common& common, const Options& options, router::TaskClass task,
+                            const Policy& policy, const Target& candidate) {
+  auto reader = router::LedgerReader::open(ledger_folder(common));
+  if (!reader) return reader.error();
+  Found found;
+  auto visit = [&](StoredDecision decision) {
+    const router::DecisionRecord& record = decision.record;
+    if (record.facts.task != task || record.decision.target.empty()) return true;
+    ++found.n_of_class;
+    if (record.decision.target == options.candidate)
+      ++found.n_own;
+    else if (!record.facts.labels.empty() &&
+             !router::may_see(policy, candidate, record.facts.labels))
+      ++found.n_labelled;
+    else if (!decision.body)
+      ++found.n_without_words;
+    else if (!messages_of(*decision.body))
+      ++found.n_not_text;
+    else
+      found.decisions.push_back(std::move(decision));
+    return true;
+  };
+  auto visited = reader->decisions({.since_ms = now_ms() - kMonthMs}, true, visit);
+  if (!visited) return visited.error();
+  return found;
+}
+
+std::vector<TrialPair> read_pairs(const std::string& path) {
+  std::vector<TrialPair> pairs;
+  auto text = file::read(path, 64 << 20);
+  if (!text) return pairs;
+  for (std::string_view rest = *text; !rest.empty();) {
+    const size_t end = rest.find('\n');
+    auto pair = json::decode<TrialPair>(rest.substr(0, end), "pair");
+    if (pair) pairs.push_back(std::move(*pair));
+    rest.remove_prefix(end == rest.npos ? rest.size() : end + 1);
+  }
+  return pairs;
+}
+
+Result<> keep_pair(const std::string& path, const TrialPair& pair) {
+  std::FILE* out = std::fopen(path.c_str(), "a");
+  if (!out) return Error{Errc::io, path + ": it cannot be written"};
+  const std::string line = json::encode(pair) + "\n";
+  const bool is_written = std::fwrite(line.data(), 1, line.size(), out) == line.size();
+  if (std::fclose(out) != 0 || !is_written) return Error{Errc::io, path + ": it cannot be written"};
+  return {};
+}
+
+void print_report(const Options& options, const router::TrialReport& report) {
+  fmt::print("{} beside what answers {} now: {} wins, {} ties, {} losses\n",
+             printable(options.candidate), options.task, report.n_wins, report.n_ties,
+             report.n_losses);
+  fmt::print("wins less losses: {:+.1f} % (95 %: {:+.1f} to {:+.1f})\n", 100 * report.better.mean,
+             100 * report.better.low, 100 * report.better.high);
+  fmt::print("saves ${:.2f} a month (95 %: {:.2f} to {:.2f}); the trial took ${:.4f}\n",
+             report.saving_per_month.mean, report.saving_per_month.low,
+             report.saving_per_month.high, report.spent_usd);
+  if (report.is_no_worse)
+    fmt::print("\nTo adopt it, in the policy:\n\n  [class.{}]\n  targets = [\"{}\"]\n",
+               options.task, printable(options.candidate));
+  else
+    fmt::print(
+        "\nNot shown to be as good (it may lose {:.0f} % more than it wins); more pairs may "
+        "tell: --sample\n",
+        100 * router::kMayLose);
+}
+
+const Target* named(const Policy& policy, const std::string& name) {
+  auto found = std::ranges::find(policy.targets, name, &Target::name);
+  return found == policy.targets.end() ? nullptr : &*found;
+}
+
+int run(const Common& common, const Options& options) {
+  auto task = enum_from_name<router::TaskClass>(options.task);
+  if (!task) return fail({Errc::invalid, fmt::format("there is no class \"{}\"", options.task)});
+  if (options.verify.empty() == options.judge.empty())
+    return fail({Errc::invalid, "expected either --verify COMMAND or --judge TARGET"});
+  auto policy = policy_named(common, "");
+  if (!policy) return fail(policy.error());
+  const Target* candidate = named(**policy, options.candidate);
+  for (const std::string& name : {options.candidate, options.judge})
+    if (!name.empty() && !named(**policy, name))
+      return fail({Errc::not_found, fmt::format("the policy has no target \"{}\"", name)});
+  if (options.judge == options.candidate)
+    return fail({Errc::invalid, "nobody judges their own answers: name another --judge"});
+  auto found = find_requests(common, options, *task, **policy, *candidate);
+  if (!found) return fail(found.error());
+  const std::string notes = fmt::format(
+      "of {} requests in 30 days: {} without their words, {} with calls or images, {} whose labels "
+      "keep them from {}, {} that it answered itself",
+      found->n_of_class, found->n_without_words, found->n_not_text, found->n_labelled,
+      options.candidate, found->n_own);
+  if (found->decisions.empty())
+    return fail({Errc::not_found,
+                 fmt::format("no request of class {} can be run again ({}); words are kept with "
+                             "[ledger] bodies = \"full\"",
+                             options.task, notes)});
+
+  const std::string folder = path::join(common.folders.state, "trials");
+  ::mkdir(common.folders.state.c_str(), 0700);
+  ::mkdir(folder.c_str(), 0700);
+  const std::string how =
+      options.verify.empty() ? "judge-" + options.judge
+                             : fmt::format("verify-{:x}", std::hash<std::string>()(options.verify));
+  const std::string kept =
+      path::join(folder, fmt::format("{}-{}-{}.jsonl", options.task, options.candidate, how));
+  std::vector<TrialPair> pairs = read_pairs(kept);
+  std::set<std::string> done;
+  for (const TrialPair& pair : pairs) done.insert(pair.decision);
+
+  auto client = connect_to_daemon(common.folders);
+  if (!client) return fail(client.error());
+  auto daemon = find_daemon(common.folders);
+  if (!daemon) return fail(daemon.error());
+  std::signal(SIGPIPE, SIG_IGN);
+  Asker asker(std::move(*daemon));
+  double spent = 0, dearest = 0;
+  std::string stopped;
+  for (auto decision = found->decisions.rbegin();
+       decision != found->decisions.rend() && pairs.size() < options.n_sample; ++decision) {
+    if (done.contains(decision->record.decision.id)) continue;
+    // Another one as dear as the dearest so far must still fit.
+    if (spent + dearest > options.budget_usd) {
+      stopped = fmt::format("the budget of ${:.2f} is used up", options.budget_usd);
+      break;
+    }
+    auto pair = run_pair(asker, options, *decision, *messages_of(*decision->body));
+    if (!pair) {
+      stopped = pair.error().message;
+      break;
+    }
+    const double usd = pair->present_usd + pair->candidate_usd + pair->judge_usd;
+    spent += usd;
+    dearest = std::max(dearest, usd);
+    if (auto written = keep_pair(kept, *pair); !written) return fail(written.error());
+    pairs.push_back(std::move(*pair));
+    if (!common.json && is_terminal(2))
+      fmt::print(stderr, "\r{} pairs, ${:.4f} ", pairs.size(), spent);
+  }
+  if (!common.json && is_terminal(2)) fmt::print(stderr, "\r");
+  if (pairs.empty()) return fail({Errc::upstream, stopped});
+  const router::TrialReport report =
+      router::report_of(pairs, static_cast<double>(found->n_of_class));
+  if (common.json) {
+    fmt::print("{}\n", json::encode(report));
+    return 0;
+  }
+  print_report(options, report);
+  fmt::print("{}\n", notes);
+  if (!stopped.empty())
+    fmt::print("stopped early: {}; run it again to go on\n", printable(stopped));
+  return 0;
+}
+
+}  // namespace
+
+Command route_trial() {
+  auto declare = [](Form& form, Options& options) {
+    form.option("--class", options.task, "The kind of task whose requests are run again")
+        .required();
+    form.option("--candidate", options.candidate, "The target to try").required();
+    form.option("--sample", options.n_sample, "So many requests (50)").between(1, 100'000);
+    form.option("--verify", options.verify,
+                "A command that reads an answer on its standard input; 0: it is right");
+    form.option("--judge", options.judge, "A target that compares answers, without knowing whose");
+    form.option("--budget", options.budget_usd, "The most that the trial may cost, in USD (1)")
+        .between(0.0, 1e6);
+    form.json();
+  };
+  return command("trial", "Try a candidate model on logged requests", run, declare);
+}
+
+}  // namespace hearth::cli

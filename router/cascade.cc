@@ -1,0 +1,157 @@
+#include "cascade.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "score.h"
+#include "support/child_environment.h"
+#include "support/json.h"
+#include "support/offload.h"
+
+namespace hearth::router {
+
+namespace {
+
+constexpr std::chrono::seconds kLongestCheck{120};
+
+std::string text_of_answer(const Completion& completion) {
+  std::string text;
+  for (const Block& block : completion.message.blocks)
+    if (auto* part = std::get_if<Text>(&block.content)) text += part->text;
+  return text;
+}
+
+bool parses(const Completion& completion, bool wants_json) {
+  for (const Block& block : completion.message.blocks)
+    if (auto* call = std::get_if<ToolCall>(&block.content))
+      if (!call->arguments.empty() && !json::Document::parse(call->arguments)) return false;
+  return !wants_json || json::Document::parse(text_of_answer(completion));
+}
+
+// Feeds the text and waits; the whole group of processes ends with it.
+Result<bool> command_passes(const std::string& command, const std::string& text) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return Error{Errc::io, "no pipe for a verifier"};
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_init(&attributes);
+  posix_spawn_file_actions_adddup2(&actions, ends[0], 0);
+  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  std::string shell = "/bin/sh", option = "-c", line = command;
+  char* arguments[] = {shell.data(), option.data(), line.data(), nullptr};
+  std::vector<char*> environment = child_environment();
+  pid_t child = 0;
+  const int failed =
+      ::posix_spawn(&child, shell.c_str(), &actions, &attributes, arguments, environment.data());
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  ::close(ends[0]);
+  if (failed != 0) {
+    ::close(ends[1]);
+    return Error{Errc::io, fmt::format("the verifier cannot be started: {}", command)};
+  }
+  // SIGPIPE is ignored in the daemon: a command that does not read its input is none the worse.
+  ::fcntl(ends[1], F_SETFL, O_NONBLOCK);
+  const auto end = std::chrono::steady_clock::now() + kLongestCheck;
+  size_t n_written = 0;
+  int status = 0;
+  bool is_open = true, is_over = false;
+  while (!is_over && std::chrono::steady_clock::now() < end) {
+    if (is_open) {
+      pollfd ready{ends[1], POLLOUT, 0};
+      ::poll(&ready, 1, 20);
+      const ssize_t n = ::write(ends[1], text.data() + n_written, text.size() - n_written);
+      if (n > 0) n_written += static_cast<size_t>(n);
+      if (n_written == text.size() || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+        ::close(ends[1]);
+        is_open = false;
+      }
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    is_over = ::waitpid(child, &status, WNOHANG) == child;
+  }
+  if (is_open) ::close(ends[1]);
+  ::kill(-child, SIGKILL);  // also what it left behind
+  if (!is_over) {
+    ::waitpid(child, &status, 0);
+    return false;
+  }
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+}  // namespace
+
+std::vector<std::string> cascade_of(const Policy& policy, const RequestFacts& facts,
+                                    const Decision& decision) {
+  std::vector<std::string> steps;
+  auto rule = policy.tasks.find(facts.task);
+  if (rule == policy.tasks.end() || rule->second.verify.empty() || !is_any(facts.model) ||
+      decision.target.empty())
+    return steps;
+  for (const std::string& name : rule->second.cascade) {
+    auto candidate = std::ranges::find(decision.candidates, name, &Candidate::target);
+    const bool is_kept = candidate != decision.candidates.end() && !candidate->excluded_by;
+    if (is_kept && steps.size() <= rule->second.max_escalations) steps.push_back(name);
+  }
+  if (steps.size() < 2) steps.clear();
+  return steps;
+}
+
+Result<bool> passes(const std::vector<std::string>& checks, const Completion& completion,
+                    bool wants_json) {
+  for (const std::string& check : checks) {
+    if (check == "parse") {
+      if (!parses(completion, wants_json)) return false;
+      continue;
+    }
+    auto passed = command_passes(check, text_of_answer(completion));
+    if (!passed || !*passed) return passed;
+  }
+  return true;
+}
+
+Task<Answer> run_cascade(CascadePlan plan, RunStep run) {
+  net::thread_pool worker(1);
+  Answer answer = Error{Errc::internal, "a cascade without steps"};
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const bool is_last = i + 1 == plan.steps.size();
+    std::vector<StreamDelta> heard;
+    DeltaSink hold = [&heard](const StreamDelta& delta) { heard.push_back(delta); };
+    CascadeStep step{plan.steps[i], is_last ? plan.sink : hold};
+    answer = co_await run(std::move(step));
+    if (is_last) break;
+    if (!answer) {
+      if (answer.error().code == Errc::cancelled) break;
+      continue;
+    }
+    auto check = [checks = plan.verify, completion = *answer, json = plan.wants_json] {
+      return passes(checks, completion, json);
+    };
+    const Result<bool> passed = co_await run_on(worker, std::move(check));
+    if (!passed) {
+      answer = passed.error();
+      break;
+    }
+    if (plan.on_verdict) plan.on_verdict(plan.steps[i], *passed);
+    if (!*passed) continue;
+    for (const StreamDelta& delta : heard) plan.sink(delta);
+    break;
+  }
+  co_return answer;
+}
+
+}  // namespace hearth::router

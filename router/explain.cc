@@ -1,0 +1,274 @@
+#include "router/explain.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "router/money.h"
+#include "router/policy_file.h"
+#include "score.h"
+
+namespace hearth::router {
+
+namespace {
+
+// A decision's inputs, to be changed one at a time.
+struct Case {
+  RequestFacts facts;
+  Policy policy;
+  std::vector<TargetState> states;
+};
+
+void set_value(Case& at, double Value::* what, std::optional<double> TaskRule::* of_class,
+               double to) {
+  at.policy.value.*what = to;
+  for (auto& [task, rule] : at.policy.tasks) (rule.*of_class).reset();
+}
+
+// One thing that can be changed: from what it is, up or down towards a bound.
+struct Knob {
+  std::string_view what;
+  double now = 0, bound = 0;
+  std::function<void(Case&, double)> set;
+  std::function<std::string(double)> in_words;  // "a minute is worth more than $0.12"
+};
+
+std::string winner(const Case& at, const Knob& knob, double value) {
+  Case changed = at;
+  knob.set(changed, value);
+  return decide(changed.facts, changed.policy, changed.states).target;
+}
+
+// From near to far in steps that grow, then by halves.
+std::optional<Flip> find_flip(const Case& at, const std::string& now, const Knob& knob) {
+  constexpr int kSteps = 24, kHalvings = 24;
+  const double reach = knob.bound - knob.now;
+  double inside = knob.now;
+  for (int step = 1; step <= kSteps; ++step) {
+    const double part = std::pow(10, -6.0 * (kSteps - step) / kSteps);
+    double outside = knob.now + part * reach;
+    if (winner(at, knob, outside) == now) {
+      inside = outside;
+      continue;
+    }
+    for (int i = 0; i < kHalvings; ++i) {
+      const double middle = (inside + outside) / 2;
+      (winner(at, knob, middle) == now ? inside : outside) = middle;
+    }
+    Flip flip{winner(at, knob, outside), std::string(knob.what), knob.now, outside, ""};
+    flip.text = flip.target.empty()
+                    ? fmt::format("nobody is left if {}", knob.in_words(outside))
+                    : fmt::format("{} wins if {}", flip.target, knob.in_words(outside));
+    return flip;
+  }
+  return std::nullopt;
+}
+
+std::string dollars(double usd) { return in_words(PicoUsd::from_usd(usd)); }
+
+std::vector<Knob> knobs_of(const Case& at, const Value& value, size_t chosen) {
+  const std::string name = at.policy.targets[chosen].name;
+  auto set_minute = [](Case& c, double to) {
+    set_value(c, &Value::minute_usd, &TaskRule::minute_usd, to);
+  };
+  auto set_success = [](Case& c, double to) {
+    set_value(c, &Value::success_usd, &TaskRule::success_usd, to);
+  };
+  auto set_prompt = [](Case& c, double to) {
+    c.facts.n_prompt_estimate = static_cast<uint64_t>(to);
+  };
+  auto set_to_come = [](Case& c, double to) { c.facts.n_to_come = to; };
+  auto set_chance = [chosen](Case& c, double to) { c.states[chosen].warm.chance = to; };
+  auto set_price = [chosen](Case& c, double to) {
+    if (!c.policy.targets[chosen].price) return;
+    Price& price = *c.policy.targets[chosen].price;
+    price.rules.clear();
+    price.input *= to;
+    price.cached *= to;
+    price.output *= to;
+    if (price.cache_write) *price.cache_write *= to;
+  };
+  const double minute = value.minute_usd, success = value.success_usd;
+  const auto n_prompt = static_cast<double>(at.facts.n_prompt_estimate);
+  const double n_to_come = at.facts.n_to_come, chance = at.states[chosen].warm.chance;
+  std::vector<Knob> knobs;
+  // auto:cheap, auto:fast and auto:best say themselves what counts.
+  if (!at.facts.model.starts_with("auto:")) {
+    auto more = [](std::string_view what, std::string_view how) {
+      return
+          [=](double to) { return fmt::format("{} is worth {} than {}", what, how, dollars(to)); };
+    };
+    knobs.push_back({"minute_usd", minute, 100, set_minute, more("a minute", "more")});
+    knobs.push_back({"minute_usd", minute, 0, set_minute, more("a minute", "less")});
+    knobs.push_back({"success_usd", success, 100, set_success, more("a right answer", "more")});
+    knobs.push_back({"success_usd", success, 0, set_success, more("a right answer", "less")});
+  }
+  auto prompt = [](std::string_view how) {
+    return [=](double to) { return fmt::format("the prompt has {} than {:.0f} tokens", how, to); };
+  };
+  knobs.push_back(
+      {"prompt_tokens", n_prompt, std::max(2e6, 2 * n_prompt), set_prompt, prompt("more")});
+  knobs.push_back({"prompt_tokens", n_prompt, 1, set_prompt, prompt("less")});
+  auto to_come = [](std::string_view how) {
+    return [=](double to) { return fmt::format("{} than {:.1f} requests follow", how, to); };
+  };
+  knobs.push_back({"requests_to_come", n_to_come, 200, set_to_come, to_come("more")});
+  knobs.push_back({"requests_to_come", n_to_come, 0, set_to_come, to_come("fewer")});
+  if (chance > 0)
+    knobs.push_back({"cache_chance", chance, 0, set_chance, [name](double to) {
+                       return fmt::format("{} still holds the prompt with a chance below {:.0f} %",
+                                          name, 100 * to);
+                     }});
+  if (at.policy.targets[chosen].price)
+    knobs.push_back({"price_factor", 1, 100, set_price, [name](double to) {
+                       return fmt::format("{} costs {:.2f} times as much", name, to);
+                     }});
+  return knobs;
+}
+
+std::vector<Flip> flips_of(Case at, const std::string& winner_now) {
+  at.facts.exploration.reset();
+  const Decision now = decide(at.facts, at.policy, at.states);
+  std::vector<Flip> flips;
+  if (now.target.empty() || now.target != winner_now) return flips;
+  const auto chosen = static_cast<size_t>(
+      std::ranges::find(at.policy.targets, now.target, &Target::name) - at.policy.targets.begin());
+  for (const Knob& knob : knobs_of(at, value_of(at.facts, at.policy), chosen))
+    if (knob.now != knob.bound)
+      if (auto flip = find_flip(at, now.target, knob)) flips.push_back(std::move(*flip));
+  at.states[chosen].down = "so it is supposed";
+  const std::string next = decide(at.facts, at.policy, at.states).target;
+  flips.push_back({next, "down", 0, 1,
+                   next.empty() ? fmt::format("nobody is left if {} is down", now.target)
+                                : fmt::format("{} wins if {} is down", next, now.target)});
+  return flips;
+}
+
+}  // namespace
+
+std::vector<TargetState> states_for(const DecisionRecord& record, const Policy& policy) {
+  std::vector<TargetState> states(policy.targets.size());
+  for (size_t i = 0; i < states.size(); ++i)
+    for (size_t j = 0; j < std::min(record.states.size(), record.decision.candidates.size()); ++j)
+      if (record.decision.candidates[j].target == policy.targets[i].name)
+        states[i] = record.states[j];
+  return states;
+}
+
+Explanation explain(const DecisionRecord& record, const Policy& policy) {
+  const RequestFacts& facts = record.facts;
+  const Decision& decision = record.decision;
+  const std::vector<TargetState> states = states_for(record, policy);
+  const Value value = value_of(facts, policy);
+  Explanation out;
+  out.decision = decision.id;
+  out.request = facts.id;
+  out.session = facts.session;
+  out.time_ms = record.time_ms;
+  out.policy_name = policy.name;
+  out.policy_hash = record.policy_hash;
+  out.task = facts.task;
+  out.model = facts.model;
+  out.n_prompt_tokens = facts.n_prompt_estimate;
+  out.labels = facts.labels;
+  out.label_causes = facts.label_causes;
+  out.minute_usd = value.minute_usd;
+  out.success_usd = value.success_usd;
+  out.target = decision.target;
+  out.refused_as = decision.refused_as;
+  out.reason = decision.reason;
+  out.is_held = decision.is_held;
+  out.is_exploring = decision.is_exploring;
+  if (facts.exploration) out.draw = facts.exploration->draw;
+  for (size_t i = 0; i < decision.candidates.size(); ++i) {
+    const Candidate& candidate = decision.candidates[i];
+    if (candidate.excluded_by) {
+      out.removed.push_back({candidate.target, *candidate.excluded_by});
+      continue;
+    }
+    KeptTarget kept{candidate.target,
+                    candidate.cost_usd,
+                    candidate.later_usd,
+                    candidate.latency_ms,
+                    candidate.first_word_ms,
+                    candidate.quality,
+                    {},
+                    candidate.utility_usd,
+                    candidate.uncertainty_usd,
+                    0,
+                    candidate.propensity};
+    if (i < record.states.size()) {
+      kept.cache = record.states[i].warm;
+      kept.reserved_usd = PicoUsd(record.states[i].means.needed).usd();
+    }
+    if (candidate.target == decision.target) {
+      out.reserved_usd = kept.reserved_usd;
+      out.propensity = candidate.propensity;
+    }
+    out.kept.push_back(std::move(kept));
+  }
+  std::ranges::stable_sort(out.kept, std::ranges::greater(), &KeptTarget::utility_usd);
+  double chosen_usd = 0;
+  for (const KeptTarget& kept : out.kept)
+    if (kept.target == decision.target) chosen_usd = kept.utility_usd;
+  for (const KeptTarget& kept : out.kept) {
+    if (kept.target == decision.target) continue;
+    if (out.runner_up.empty()) {
+      out.runner_up = kept.target;
+      out.margin_usd = chosen_usd - kept.utility_usd;
+    }
+    out.fallbacks.push_back(kept.target);
+  }
+  if (record.policy_hash != policy_hash(policy))
+    out.note = "the policy has changed since; flips are computed with the one in force now";
+  if (decision.is_exploring)
+    out.note += std::string(out.note.empty() ? "" : "; ") + "a trial, so there are no flips";
+  else
+    out.flips = flips_of({facts, policy, states}, decision.target);
+  return out;
+}
+
+std::string in_words(const Explanation& e) {
+  std::string text = fmt::format(
+      "{}\n  {}\n  class {}, asked for \"{}\", about {} prompt tokens; a minute is worth {}, a "
+      "right "
+      "answer {}\n",
+      e.target.empty() ? fmt::format("refused ({})", enum_name(e.refused_as.value_or(Errc::denied)))
+                       : e.target,
+      e.reason, enum_name(e.task), e.model, e.n_prompt_tokens, dollars(e.minute_usd),
+      dollars(e.success_usd));
+  if (!e.decision.empty())
+    text +=
+        fmt::format("  decision {}, policy {} ({})\n", e.decision, e.policy_name, e.policy_hash);
+  for (const LabelCause& cause : e.label_causes)
+    text += fmt::format("  label {}: {}\n", cause.label, cause.why);
+  if (!e.kept.empty()) {
+    text += fmt::format("\n  {:<24} {:>12} {:>9} {:>8} {:>10} {:>12} {:>7}\n", "KEPT", "COST USD",
+                        "SECONDS", "QUALITY", "CACHED", "UTILITY", "CHANCE");
+    for (const KeptTarget& kept : e.kept)
+      text += fmt::format("  {:<24} {:>12.6f} {:>9.1f} {:>8.2f} {:>9.0f}% {:>12.6f} {:>6.0f}%\n",
+                          kept.target, kept.cost_usd, kept.latency_ms / 1000, kept.quality,
+                          e.n_prompt_tokens
+                              ? 100 * kept.cache.chance * static_cast<double>(kept.cache.n_tokens) /
+                                    static_cast<double>(e.n_prompt_tokens)
+                              : 0,
+                          kept.utility_usd, 100 * kept.propensity);
+  }
+  for (const RemovedTarget& removed : e.removed)
+    text += fmt::format("  removed {}: {}\n", removed.target, removed.rule);
+  if (!e.runner_up.empty())
+    text += fmt::format("\n  margin over {}: ${:.6f}\n", e.runner_up, e.margin_usd);
+  for (const Flip& flip : e.flips) text += fmt::format("  {}\n", flip.text);
+  if (!e.fallbacks.empty()) {
+    text += "  should it fail:";
+    for (const std::string& name : e.fallbacks) text += " " + name;
+    text += "\n";
+  }
+  if (e.reserved_usd > 0) text += fmt::format("  reserved at most {}\n", dollars(e.reserved_usd));
+  if (!e.note.empty()) text += fmt::format("  note: {}\n", e.note);
+  return text;
+}
+
+}  // namespace hearth::router

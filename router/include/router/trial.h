@@ -1,0 +1,83 @@
+// A trial of a candidate model against what answers a class of requests now: from verdicts to a
+// recommendation. The command runs requests and asks judges; this counts. Pure.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "support/record.h"
+
+namespace hearth::router {
+
+// The candidate's answer beside the present one's.
+enum class Verdict : uint8_t { win, tie, loss };
+
+// One request, run on both; a line of the trial's file.
+struct TrialPair {
+  std::string decision;  // whose request it was
+  Verdict verdict = Verdict::tie;
+  double present_usd = 0, candidate_usd = 0;
+  double judge_usd = 0;
+  static void fields(auto& self, auto&& field) {
+    field("decision", self.decision);
+    field("verdict", self.verdict);
+    field("presentUsd", self.present_usd);
+    field("candidateUsd", self.candidate_usd);
+    field("judgeUsd", self.judge_usd);
+  }
+};
+
+struct Interval {
+  double mean = 0, low = 0, high = 0;  // 95 %
+  static void fields(auto& self, auto&& field) {
+    field("mean", self.mean);
+    field("low", self.low);
+    field("high", self.high);
+  }
+};
+
+struct TrialReport {
+  uint64_t n = 0, n_wins = 0, n_ties = 0, n_losses = 0;
+  Interval better;            // wins less losses, as a share of all
+  Interval saving_per_month;  // USD
+  double spent_usd = 0;       // on the trial
+  bool is_no_worse = false;   // better.low is above what may be lost
+  static void fields(auto& self, auto&& field) {
+    field("pairs", self.n);
+    field("wins", self.n_wins);
+    field("ties", self.n_ties);
+    field("losses", self.n_losses);
+    field("better", self.better);
+    field("savingPerMonthUsd", self.saving_per_month);
+    field("spentUsd", self.spent_usd);
+    field("noWorse", self.is_no_worse);
+  }
+};
+
+// A candidate that loses up to this share more than it wins is taken for as good.
+inline constexpr double kMayLose = 0.05;
+
+// `per_month`: requests of the class in 30 days. Bootstrap over pairs, the same for the same pairs.
+TrialReport report_of(const std::vector<TrialPair>& pairs, double per_month);
+
+// What a judge is asked: which of two answers, called 1 and 2, is better.
+std::string judge_prompt(std::string_view request, std::string_view first, std::string_view second);
+
+// What it said: 1, 2, or 0 for neither; -1 when it is not understood.
+int parse_judgement(std::string_view answer);
+
+// From both orders, the candidate second and first: only who is better in both has won..
+Verdict verdict_of(int candidate_second, int candidate_first);
+
+}  // namespace hearth::router
+
+namespace hearth {
+template <>
+struct EnumNames<router::Verdict> {
+  using V = router::Verdict;
+  static constexpr std::pair<V, std::string_view> names[] = {
+      {V::win, "win"}, {V::tie, "tie"}, {V::loss, "loss"}};
+};
+}  // namespace hearth

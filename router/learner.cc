@@ -1,0 +1,392 @@
+#include "router/learner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <list>
+#include <random>
+#include <set>
+
+#include "cache_memory.h"
+#include "classify.h"
+#include "router/money.h"
+#include "router/terms.h"
+#include "support/json.h"
+
+namespace hearth::router {
+
+namespace {
+
+constexpr size_t kMaxConversations = 2048, kMaxReaders = 8, kMaxPending = 4096;
+constexpr double kErrorMemory = 300;       // answers
+constexpr int64_t kUsualPauseMs = 60'000;  // between two requests of a conversation
+constexpr int64_t kDayMs = 86'400'000;
+
+// Where a prompt stands after each of its messages: a digest of all up to there, and tokens.
+struct Mark {
+  uint64_t digest = 0;
+  uint64_t n_tokens = 0;
+};
+
+// Sizes and ends of texts, not all of their bytes: what differs in the middle alone, at the same
+// length, is taken for the same. A wrong guess costs a forecast, no answer. About 0.1 us a message.
+class Digest {
+ public:
+  void add(uint64_t value) {
+    value_ = (value_ ^ value) * 0x9e3779b97f4a7c15;
+    value_ ^= value_ >> 32;
+  }
+  void add(std::string_view text) {
+    add(text.size());
+    constexpr size_t kEnd = 64;
+    for (std::string_view end :
+         {text.substr(0, kEnd), text.substr(text.size() - std::min(text.size(), kEnd))})
+      for (unsigned char c : end) value_ = (value_ ^ c) * 0x100000001b3;
+  }
+  uint64_t value() const { return value_; }
+
+ private:
+  uint64_t value_ = 0xcbf29ce484222325;
+};
+
+std::vector<Mark> marks_of(const CompletionRequest& request) {
+  Digest digest;
+  size_t n_bytes = 0;
+  for (const ToolSpec& tool : request.tools) {
+    digest.add(tool.name);
+    digest.add(tool.parameters.text.size());
+    n_bytes += tool.name.size() + tool.description.size() + tool.parameters.text.size();
+  }
+  std::vector<Mark> marks;
+  marks.reserve(request.messages.size());
+  for (const Message& message : request.messages) {
+    digest.add(static_cast<uint64_t>(message.role));
+    n_bytes += 8;
+    for (const Block& block : message.blocks) {
+      auto take = [&](std::string_view text) {
+        digest.add(text);
+        n_bytes += text.size();
+      };
+      if (auto* text = std::get_if<Text>(&block.content)) take(text->text);
+      if (auto* call = std::get_if<ToolCall>(&block.content)) take(call->arguments);
+      if (auto* result = std::get_if<ToolResult>(&block.content)) take(result->text);
+    }
+    marks.push_back({digest.value(), n_bytes / 4 + 1});
+  }
+  return marks;
+}
+
+uint64_t common_tokens(const std::vector<Mark>& now, const std::vector<Mark>& before) {
+  uint64_t n = 0;
+  for (size_t i = 0; i < std::min(now.size(), before.size()) && now[i].digest == before[i].digest;
+       ++i)
+    n = now[i].n_tokens;
+  return n;
+}
+
+// Whose conversation this is when nobody says: its first messages.
+std::string key_of(const RequestFacts& facts, const std::vector<Mark>& marks) {
+  if (!facts.session.empty()) return facts.session;
+  if (marks.size() < 2) return "";
+  return "#" + std::to_string(marks[1].digest);
+}
+
+bool may_explore(const Explore& explore, TaskClass task) {
+  return std::ranges::any_of(explore.classes, [&](const std::string& name) {
+    return name == "all" || name == enum_name(task);
+  });
+}
+
+// As many more as there were: conversations end as seldom as they are long.
+double expected_requests(TaskClass task, bool is_conversation, uint32_t n_turns) {
+  if (!is_conversation) return 0;
+  if (n_turns > 0) return std::clamp<double>(n_turns, 1, 20);
+  switch (task) {
+    case TaskClass::chat: return 2;
+    case TaskClass::edit: return 4;
+    case TaskClass::plan: return 6;
+    case TaskClass::tool_turn: return 8;
+    default: return 0;
+  }
+}
+
+std::string last_words(const CompletionRequest& request) {
+  if (request.prompt) return *request.prompt;
+  for (auto message = request.messages.rbegin(); message != request.messages.rend(); ++message)
+    if (message->role == Role::user)
+      for (const Block& block : message->blocks)
+        if (auto* text = std::get_if<Text>(&block.content)) return text->text;
+  return "";
+}
+
+// What is wrong with an answer that anybody can see.
+std::optional<double> visible_quality(const Completion& completion) {
+  for (const Block& block : completion.message.blocks)
+    if (auto* call = std::get_if<ToolCall>(&block.content))
+      if (!call->arguments.empty() && !json::Document::parse(call->arguments)) return 0.0;
+  return std::nullopt;
+}
+
+Terms terms_of_facts(const RequestFacts& facts, std::string_view words) {
+  return terms_of(words, {.task = enum_name(facts.task),
+                          .n_input_tokens = facts.n_prompt_estimate,
+                          .n_output_tokens = 0});
+}
+
+}  // namespace
+
+double machine_chance() {
+  thread_local std::mt19937_64 generator{std::random_device{}()};
+  return std::uniform_real_distribution<double>(0, 1)(generator);
+}
+
+double ForecastError::cost() const { return n > 0 ? std::sqrt(squared_cost / n) : 0; }
+double ForecastError::seconds() const { return n > 0 ? std::sqrt(squared_seconds / n) : 0; }
+double ForecastError::quality() const {
+  return n_judged > 0 ? std::sqrt(squared_quality / n_judged) : 0;
+}
+
+struct Learner::Memory {
+  struct Reader {
+    std::string target;
+    std::vector<Mark> marks;
+    int64_t time_ms = 0;
+  };
+  struct Conversation {
+    std::string key;
+    std::vector<Reader> readers;  // the last one at the end
+    std::string target;           // that answered last
+    std::string decision;         // of the last request
+    uint64_t last_digest = 0;     // of the last request's whole prompt
+    uint32_t n_turns = 0, n_held = 0, n_failed = 0;
+    double spent_usd = 0, switching_usd = 0;
+    int64_t time_ms = 0;
+  };
+  struct Pending {
+    Estimator::Look look;
+    std::string key;
+    std::vector<Mark> marks;
+    std::string target, provider;
+    double quality = 0;  // forecast
+    uint64_t n_warm = 0;
+    int64_t idle_ms = 0;
+  };
+
+  Estimator estimator;
+  CacheMemory caches;
+  ExplorationAccount account;
+  int64_t day = 0;
+  std::list<Conversation> conversations;  // the most recent first
+  std::map<std::string, std::list<Conversation>::iterator, std::less<>> by_key;
+  std::map<std::string, Pending> pending;  // by decision
+  std::list<std::string> order;            // of pending
+  // Of the request that is being decided: prepare() to decided().
+  std::optional<Pending> current;
+  std::set<std::string> judged;  // targets of which any answer was ever judged
+
+  Conversation* find(const std::string& key) {
+    auto found = by_key.find(key);
+    return found == by_key.end() ? nullptr : &*found->second;
+  }
+  Conversation& touch(const std::string& key) {
+    if (auto found = by_key.find(key); found != by_key.end()) {
+      conversations.splice(conversations.begin(), conversations, found->second);
+      return conversations.front();
+    }
+    if (conversations.size() >= kMaxConversations) {
+      by_key.erase(conversations.back().key);
+      conversations.pop_back();
+    }
+    conversations.push_front({});
+    conversations.front().key = key;
+    by_key[key] = conversations.begin();
+    return conversations.front();
+  }
+  void remember(const std::string& id, Pending what) {
+    if (pending.size() >= kMaxPending) {
+      pending.erase(order.front());
+      order.pop_front();
+    }
+    pending[id] = std::move(what);
+    order.push_back(id);
+  }
+};
+
+Learner::Learner(std::function<double()> random)
+    : random_(std::move(random)), memory_(std::make_unique<Memory>()) {}
+Learner::~Learner() = default;
+
+void Learner::prepare(const Policy& policy, RouteRequest& request, int64_t now_ms) {
+  Memory& memory = *memory_;
+  RequestFacts& facts = request.facts;
+  facts.time_ms = now_ms;
+  if (facts.task == TaskClass::chat) facts.task = classify(request.body);
+  Memory::Pending current;
+  current.marks = marks_of(request.body);
+  current.key = key_of(facts, current.marks);
+  const Terms terms = terms_of_facts(facts, last_words(request.body));
+  memory.estimator.meet(terms);
+  current.look = memory.estimator.look(terms);
+  Memory::Conversation* at = current.key.empty() ? nullptr : memory.find(current.key);
+  if (at && at->n_turns > 0) {
+    // The very same prompt again: the answer was not what was wanted.
+    if (!current.marks.empty() && current.marks.back().digest == at->last_digest)
+      judged(at->decision, 0);
+    Past past;
+    past.target = at->target;
+    for (const Memory::Reader& reader : at->readers)
+      if (reader.target == at->target) past.n_read = common_tokens(current.marks, reader.marks);
+    past.idle_ms = now_ms - at->time_ms;
+    past.n_turns = at->n_turns;
+    past.n_held = at->n_held;
+    past.n_failed = at->n_failed;
+    past.spent_usd = at->spent_usd;
+    past.switching_usd = at->switching_usd;
+    past.is_tool_round = facts.task == TaskClass::tool_turn;
+    for (const Message& message : request.body.messages)
+      for (const Block& block : message.blocks)
+        past.is_signed = past.is_signed || std::holds_alternative<Opaque>(block.content);
+    facts.past = std::move(past);
+  }
+  facts.n_to_come = expected_requests(facts.task, !current.key.empty(), at ? at->n_turns : 0);
+  if (now_ms / kDayMs != memory.day) {
+    memory.day = now_ms / kDayMs;
+    memory.account.begin_day();
+  }
+  if (!facts.past && may_explore(policy.explore, facts.task))
+    facts.exploration = {random_(), memory.account.allowance_usd(policy.explore),
+                         memory.account.n_to_come()};
+  memory.current = std::move(current);
+}
+
+void Learner::foresee(const Policy& policy, const RequestFacts& facts,
+                      std::vector<TargetState>& states) {
+  Memory& memory = *memory_;
+  if (!memory.current) return;
+  const Memory::Conversation* at =
+      memory.current->key.empty() ? nullptr : memory.find(memory.current->key);
+  for (size_t i = 0; i < states.size(); ++i) {
+    const Target& target = policy.targets[i];
+    TargetState& state = states[i];
+    // Until an answer of it was judged the policy's word stands.
+    const bool is_judged = memory.judged.contains(target.name);
+    Belief belief = memory.estimator.belief(target.name, memory.current->look, is_judged);
+    // Cost follows from prices and lengths, the engine's times from its own figures.
+    state.belief.n_output = belief.n_output;
+    if (target.kind == TargetKind::api) state.belief.latency_ms = belief.latency_ms;
+    if (is_judged) state.belief.quality = belief.quality;
+    if (target.kind == TargetKind::engine || state.warm.n_tokens > 0) continue;
+    state.warm.later = memory.caches.chance(target.provider, kUsualPauseMs);
+    if (!at) continue;
+    for (const Memory::Reader& reader : at->readers) {
+      if (reader.target != target.name) continue;
+      state.warm.n_tokens = common_tokens(memory.current->marks, reader.marks);
+      state.warm.chance = memory.caches.chance(target.provider, facts.time_ms - reader.time_ms);
+    }
+  }
+}
+
+void Learner::decided(const Policy& policy, const DecisionRecord& record) {
+  Memory& memory = *memory_;
+  if (!memory.current) return;
+  Memory::Pending current = std::move(*memory.current);
+  memory.current.reset();
+  if (record.decision.target.empty()) return;
+  if (record.facts.exploration) memory.account.add(record.decision);
+  current.target = record.decision.target;
+  for (size_t i = 0; i < record.decision.candidates.size(); ++i)
+    if (record.decision.candidates[i].target == current.target) {
+      current.quality = record.decision.candidates[i].quality;
+      current.provider = policy.targets[i].provider;
+      current.n_warm = record.states[i].warm.n_tokens;
+    }
+  if (record.facts.past) current.idle_ms = record.facts.past->idle_ms;
+  memory.remember(record.decision.id, std::move(current));
+}
+
+void Learner::ended(const DecisionRecord& record, const Answer& answer, int64_t now_ms) {
+  Memory& memory = *memory_;
+  auto found = memory.pending.find(record.decision.id);
+  if (found == memory.pending.end() || !answer) return;
+  const Memory::Pending& pending = found->second;
+  const Completion& completion = *answer;
+  const double seconds = static_cast<double>(now_ms - record.time_ms) / 1000;
+  const double usd = completion.usage.cost_pico ? PicoUsd(*completion.usage.cost_pico).usd() : 0;
+  Outcome outcome;
+  outcome.latency_ms = 1000 * seconds;
+  outcome.n_output = completion.usage.n_completion;
+  memory.estimator.learn(pending.target, pending.look, outcome);
+
+  auto candidate =
+      std::ranges::find(record.decision.candidates, pending.target, &Candidate::target);
+  if (candidate != record.decision.candidates.end()) {
+    ForecastError& error = errors_[pending.target];
+    auto relative = [](double foretold, double came) {
+      const double part = (foretold - came) / std::max(came, 1e-9);
+      return std::min(part * part, 100.0);
+    };
+    error.n += 1;
+    if (usd > 0) error.squared_cost += relative(candidate->cost_usd, usd);
+    error.squared_seconds += relative(candidate->latency_ms / 1000, seconds);
+    if (error.n > kErrorMemory) {
+      const double keep = kErrorMemory / error.n;
+      error.n *= keep;
+      error.squared_cost *= keep;
+      error.squared_seconds *= keep;
+    }
+  }
+  if (!pending.key.empty()) {
+    Memory::Conversation& at = memory.touch(pending.key);
+    const bool is_switch = at.n_turns > 0 && at.target != pending.target;
+    at.n_held = is_switch ? 0 : at.n_held + 1;
+    if (is_switch && candidate != record.decision.candidates.end())
+      at.switching_usd += std::max(0.0, candidate->cost_usd - candidate->later_usd);
+    ++at.n_turns;
+    at.spent_usd += usd;
+    at.target = pending.target;
+    at.decision = record.decision.id;
+    at.last_digest = pending.marks.empty() ? 0 : pending.marks.back().digest;
+    at.time_ms = now_ms;
+    std::erase_if(at.readers, [&](const auto& reader) { return reader.target == pending.target; });
+    if (at.readers.size() >= kMaxReaders) at.readers.erase(at.readers.begin());
+    at.readers.push_back({pending.target, pending.marks, now_ms});
+  }
+  constexpr uint64_t kLeastCached = 2048;  // most providers keep nothing shorter
+  const auto i = static_cast<size_t>(candidate - record.decision.candidates.begin());
+  if (pending.n_warm >= kLeastCached && i < record.states.size() && record.facts.past)
+    memory.caches.learn(
+        pending.provider, pending.idle_ms,
+        static_cast<double>(completion.usage.n_cached) / static_cast<double>(pending.n_warm));
+  if (auto quality = visible_quality(completion)) judged(record.decision.id, *quality);
+}
+
+void Learner::judged(const std::string& decision_id, double quality) {
+  Memory& memory = *memory_;
+  auto found = memory.pending.find(decision_id);
+  if (found == memory.pending.end()) return;
+  const Memory::Pending& pending = found->second;
+  memory.judged.insert(pending.target);
+  Outcome outcome;
+  outcome.quality = quality;
+  memory.estimator.learn(pending.target, pending.look, outcome);
+  ForecastError& error = errors_[pending.target];
+  error.n_judged += 1;
+  error.squared_quality += (pending.quality - quality) * (pending.quality - quality);
+  if (Memory::Conversation* at = memory.find(pending.key); at && at->decision == decision_id)
+    at->n_failed = quality < 0.5 ? at->n_failed + 1 : 0;
+}
+
+void Learner::recall(const StoredDecision& decision) {
+  const std::string& target = decision.record.decision.target;
+  if (target.empty() || !decision.outcome || decision.outcome->failed_as) return;
+  Memory& memory = *memory_;
+  const Terms terms = terms_of_facts(decision.record.facts, "");
+  memory.estimator.meet(terms);
+  Outcome outcome;
+  outcome.latency_ms = decision.outcome->latency_ms;
+  outcome.n_output = decision.outcome->usage.n_completion;
+  outcome.quality = decision.quality;
+  if (decision.quality) memory.judged.insert(target);
+  memory.estimator.learn(target, memory.estimator.look(terms), outcome);
+}
+
+}  // namespace hearth::router

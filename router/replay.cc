@@ -1,0 +1,283 @@
+#include "router/replay.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <set>
+
+#include "cache_memory.h"
+#include "random.h"
+#include "router/budget.h"
+#include "router/explain.h"
+#include "router/money.h"
+#include "router/policy_file.h"
+
+namespace hearth::router {
+
+namespace {
+
+constexpr double kLeastOverlap = 0.9, kLeastSample = 30;
+
+// Where a conversation stands along the new policy's choices.
+struct Conversation {
+  std::string target;
+  std::string logged_target;
+  uint32_t n_turns = 0, n_held = 0;
+  double spent_usd = 0, switching_usd = 0;
+  struct Read {
+    uint64_t n_tokens = 0;
+    int64_t time_ms = 0;
+  };
+  std::map<std::string, Read> read;  // by target
+};
+
+ReplayedAmount amount_of(const std::vector<float>& logged, const std::vector<float>& replayed,
+                         const ReplayOptions& options) {
+  ReplayedAmount out;
+  const size_t n = logged.size();
+  for (size_t i = 0; i < n; ++i) {
+    out.logged += logged[i];
+    out.replayed += replayed[i];
+  }
+  out.difference = out.replayed - out.logged;
+  Random random(options.seed);
+  std::vector<double> sums;
+  for (int i = 0; i < options.n_resamples && n > 0; ++i) {
+    double sum = 0;
+    for (size_t k = 0; k < n; ++k) {
+      const size_t at = random.below(n);
+      sum += replayed[at] - logged[at];
+    }
+    sums.push_back(sum);
+  }
+  if (sums.empty()) return out;
+  std::ranges::sort(sums);
+  auto quantile = [&](double q) {
+    return sums[static_cast<size_t>(q * static_cast<double>(sums.size() - 1))];
+  };
+  out.low = quantile(0.025);
+  out.high = quantile(0.975);
+  return out;
+}
+
+}  // namespace
+
+struct Replay::State {
+  Policy policy;
+  ReplayOptions options;
+  ReplayReport report;
+  std::map<std::string, Conversation> conversations;
+  CacheMemory caches;
+  Spending spending;
+  std::vector<float> logged_usd, replayed_usd, logged_s, replayed_s;
+  std::set<std::string> met;  // targets in the log
+  // Of judged answers.
+  double weights = 0, squared_weights = 0, weighted_quality = 0, logged_quality = 0;
+  uint64_t n_overlap = 0;
+  std::vector<float> robust;
+
+  Conversation* conversation_of(const RequestFacts& facts) {
+    return facts.session.empty() ? nullptr : &conversations[facts.session];
+  }
+  std::vector<TargetState> states_of(const StoredDecision& logged, const Conversation* at);
+  void hold_budgets(const RequestFacts& facts, int64_t now_ms, std::vector<TargetState>& states);
+  void judge(const StoredDecision& logged, const Decision& now);
+};
+
+std::vector<TargetState> Replay::State::states_of(const StoredDecision& logged,
+                                                  const Conversation* at) {
+  const DecisionRecord& record = logged.record;
+  std::vector<TargetState> states = states_for(record, policy);
+  for (size_t i = 0; i < states.size(); ++i) {
+    const Target& target = policy.targets[i];
+    TargetState& state = states[i];
+    state.means = {};
+    if (logged.outcome && !logged.outcome->failed_as)
+      state.belief.n_output = {static_cast<double>(logged.outcome->usage.n_completion), 0};
+    if (!at) continue;
+    state.warm = {0, 0, caches.chance(target.provider, 60'000)};
+    auto read = at->read.find(target.name);
+    if (read == at->read.end()) continue;
+    const int64_t idle_ms = record.time_ms - read->second.time_ms;
+    state.warm.n_tokens = std::min(read->second.n_tokens, record.facts.n_prompt_estimate);
+    state.warm.chance =
+        target.kind == TargetKind::engine ? 0.9 : caches.chance(target.provider, idle_ms);
+  }
+  return states;
+}
+
+// What the new policy's budgets would hold, had it been in force.
+void Replay::State::hold_budgets(const RequestFacts& facts, int64_t now_ms,
+                                 std::vector<TargetState>& states) {
+  for (size_t i = 0; i < states.size(); ++i) {
+    const Target& target = policy.targets[i];
+    if (!target.price) continue;
+    const uint64_t n_output = facts.max_tokens ? facts.max_tokens : 400;
+    const PicoUsd needed =
+        worst_bill(facts.n_prompt_estimate, n_output, false, *target.price, now_ms);
+    if (needed == PicoUsd()) continue;
+    const Party party{facts.session, facts.project, facts.token, target.name, facts.task};
+    Means tightest;
+    for (const Budget& budget : policy.budgets) {
+      if (!budget.is_hard) continue;
+      const auto sums = spending.sums(budget, party, now_ms);
+      if (!sums) continue;
+      const int64_t left = budget.limit().pico() - sums->spent.pico();
+      if (!tightest.budget.empty() && left >= tightest.limit - tightest.spent) continue;
+      tightest = {needed.pico(),         budget.scope,       std::string(period_words(budget.per)),
+                  budget.limit().pico(), sums->spent.pico(), 0};
+    }
+    states[i].means = tightest;
+  }
+}
+
+void Replay::State::judge(const StoredDecision& logged, const Decision& now) {
+  if (!logged.quality || logged.record.decision.target.empty()) return;
+  ReplayedQuality& quality = report.quality;
+  const auto& candidates = logged.record.decision.candidates;
+  auto of = [&](const std::string& name) {
+    auto found = std::ranges::find(candidates, name, &Candidate::target);
+    return found == candidates.end() ? nullptr : &*found;
+  };
+  const Candidate* was = of(logged.record.decision.target);
+  const Candidate* is = of(now.target);
+  if (!was) return;
+  ++quality.n_judged;
+  logged_quality += *logged.quality;
+  n_overlap += is && is->propensity > 0;
+  const double weight =
+      now.target == logged.record.decision.target ? 1 / std::max(was->propensity, 0.01) : 0;
+  weights += weight;
+  squared_weights += weight * weight;
+  weighted_quality += weight * *logged.quality;
+  const double foretold = is ? is->quality : was->quality;
+  robust.push_back(static_cast<float>(foretold + weight * (*logged.quality - was->quality)));
+}
+
+Replay::Replay(Policy policy, ReplayOptions options) : state_(new State) {
+  state_->report.policy = policy.name;
+  state_->report.policy_hash = policy_hash(policy);
+  for (const Budget& budget : policy.budgets)
+    state_->report.budgets.push_back({budget.scope, budget.limit().usd(), 0, 0});
+  state_->policy = std::move(policy);
+  state_->options = options;
+}
+Replay::~Replay() = default;
+
+void Replay::add(const StoredDecision& logged) {
+  State& s = *state_;
+  const DecisionRecord& record = logged.record;
+  const Decision& was = record.decision;
+  for (const Candidate& candidate : was.candidates) s.met.insert(candidate.target);
+
+  RequestFacts facts = record.facts;
+  facts.exploration.reset();  // a trial is no policy
+  if (facts.time_ms == 0) facts.time_ms = record.time_ms;
+  Conversation* at = s.conversation_of(facts);
+  std::vector<TargetState> states = s.states_of(logged, at);
+  s.hold_budgets(facts, record.time_ms, states);
+  if (at && at->n_turns > 0) {
+    Past past = facts.past.value_or(Past{});
+    past.target = at->target;
+    past.n_turns = at->n_turns;
+    past.n_held = at->n_held;
+    past.spent_usd = at->spent_usd;
+    past.switching_usd = at->switching_usd;
+    facts.past = past;
+  } else {
+    facts.past.reset();
+  }
+  const Decision now = decide(facts, s.policy, states);
+
+  // What it comes to. Measured where all is as it was.
+  ReplayReport& report = s.report;
+  ++report.n_decisions;
+  report.n_logged_refused += was.target.empty();
+  if (!was.target.empty()) ++report.logged_chosen[was.target];
+  const double logged_usd = logged.cost.usd();
+  const double logged_s = logged.outcome ? logged.outcome->latency_ms / 1000 : 0;
+  double usd = 0, seconds = 0;
+  if (now.target.empty()) {
+    ++report.n_refused;
+    if (now.refused_as == Errc::over_budget)
+      for (const TargetState& state : states)
+        for (ReplayedBudget& budget : report.budgets)
+          if (budget.scope == state.means.budget) {
+            ++budget.n_refused;
+            goto counted;
+          }
+  counted:;
+  } else {
+    ++report.chosen[now.target];
+    const auto i = static_cast<size_t>(
+        std::ranges::find(s.policy.targets, now.target, &Target::name) - s.policy.targets.begin());
+    const Candidate& candidate = now.candidates[i];
+    const bool is_as_it_was = now.target == was.target && (!at || at->target == at->logged_target);
+    usd = is_as_it_was ? logged_usd : candidate.cost_usd;
+    seconds = is_as_it_was ? logged_s : candidate.latency_ms / 1000;
+    const Party party{facts.session, facts.project, facts.token, now.target, facts.task};
+    s.spending.add(party, record.time_ms, {PicoUsd::from_usd(usd), PicoUsd()});
+    for (size_t b = 0; b < s.policy.budgets.size(); ++b)
+      if (auto sums = s.spending.sums(s.policy.budgets[b], party, record.time_ms))
+        report.budgets[b].most_spent_usd =
+            std::max(report.budgets[b].most_spent_usd, sums->spent.usd());
+    if (at) {
+      const bool is_switch = at->n_turns > 0 && at->target != now.target;
+      report.n_switches += is_switch;
+      report.n_logged_switches += at->n_turns > 0 && at->logged_target != was.target;
+      at->n_held = is_switch ? 0 : at->n_held + 1;
+      if (is_switch) at->switching_usd += std::max(0.0, candidate.cost_usd - candidate.later_usd);
+      ++at->n_turns;
+      at->spent_usd += usd;
+      at->target = now.target;
+      at->logged_target = was.target;
+      at->read[now.target] = {facts.n_prompt_estimate, record.time_ms};
+    }
+  }
+  report.n_moved += now.target != was.target;
+  s.logged_usd.push_back(static_cast<float>(logged_usd));
+  s.replayed_usd.push_back(static_cast<float>(usd));
+  s.logged_s.push_back(static_cast<float>(logged_s));
+  s.replayed_s.push_back(static_cast<float>(seconds));
+  s.judge(logged, now);
+}
+
+ReplayReport Replay::report() const {
+  const State& s = *state_;
+  ReplayReport report = s.report;
+  report.cost_usd = amount_of(s.logged_usd, s.replayed_usd, s.options);
+  report.seconds = amount_of(s.logged_s, s.replayed_s, s.options);
+  for (const Target& target : s.policy.targets)
+    if (!s.met.contains(target.name)) report.unknown_targets.push_back(target.name);
+
+  ReplayedQuality& quality = report.quality;
+  const auto n = static_cast<double>(quality.n_judged);
+  if (quality.n_judged == 0) {
+    quality.why_not = "no answer in the log was judged";
+    return report;
+  }
+  quality.logged = s.logged_quality / n;
+  quality.overlap = static_cast<double>(s.n_overlap) / n;
+  quality.effective_sample = s.squared_weights > 0 ? s.weights * s.weights / s.squared_weights : 0;
+  quality.inverse_propensity = s.weights > 0 ? s.weighted_quality / s.weights : 0;
+  double squares = 0;
+  for (float value : s.robust) quality.doubly_robust += value / n;
+  for (float value : s.robust) squares += std::pow(value - quality.doubly_robust, 2);
+  const double error = 1.96 * std::sqrt(squares / n / n);
+  quality.low = quality.doubly_robust - error;
+  quality.high = quality.doubly_robust + error;
+  if (quality.overlap < kLeastOverlap)
+    quality.why_not = fmt::format(
+        "for {:.0f} % of the judged requests the policy chooses what the log never would have; "
+        "[explore] or `hearth route trial` makes it known",
+        100 * (1 - quality.overlap));
+  else if (quality.effective_sample < kLeastSample)
+    quality.why_not = fmt::format("the judged answers weigh as much as {:.1f}, {:.0f} are needed",
+                                  quality.effective_sample, kLeastSample);
+  quality.is_estimable = quality.why_not.empty();
+  return report;
+}
+
+}  // namespace hearth::router

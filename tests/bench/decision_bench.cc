@@ -1,0 +1,268 @@
+// How long a decision and a replayed decision take, and what the router makes of agents at work.
+// Prints one JSON object; run by router_bench.mjs and routing_bench.mjs.
+//
+//   decision_bench time      16 targets, a conversation of 100k tokens
+//   decision_bench agents    simulated sessions with prices and cache rules
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <new>
+#include <random>
+#include <string_view>
+
+#include "router/estimator.h"
+#include "router/learner.h"
+#include "router/policy.h"
+#include "router/replay.h"
+#include "router/terms.h"
+
+namespace {
+size_t n_allocations = 0;
+}
+// Not inlined: the compiler would see free() beside new.
+[[gnu::noinline]] void* operator new(size_t size) {
+  ++n_allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace hearth::router {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double microseconds(Clock::time_point since) {
+  return std::chrono::duration<double, std::micro>(Clock::now() - since).count();
+}
+
+double quantile(std::vector<double>& values, double q) {
+  std::ranges::sort(values);
+  return values[static_cast<size_t>(q * static_cast<double>(values.size() - 1))];
+}
+
+Target api(std::string name, std::string provider, Price price, double quality) {
+  Target target;
+  target.name = target.model = std::move(name);
+  target.kind = TargetKind::api;
+  target.provider = std::move(provider);
+  target.trust = Trust::retained;
+  target.price = std::move(price);
+  target.quality = quality;
+  target.n_context = 1'000'000;
+  return target;
+}
+
+Policy sixteen_targets() {
+  Policy policy;
+  policy.value = {.minute_usd = 0.05, .success_usd = 0.2};
+  for (int i = 0; i < 16; ++i) {
+    const double scale = 1 + i;
+    policy.targets.push_back(api(fmt::format("target-{}", i), i % 2 ? "openai" : "anthropic",
+                                 {0.2 * scale, 0.02 * scale, scale, 0.25 * scale},
+                                 0.5 + 0.025 * i));
+  }
+  return policy;
+}
+
+// An agent's conversation: a system prompt, tools, and 100k tokens of calls and results.
+RouteRequest long_request() {
+  RouteRequest request;
+  request.facts.session = "session";
+  request.body.messages.push_back(text_message(Role::system, std::string(12'000, 's')));
+  for (int i = 0; i < 96; ++i)
+    request.body.messages.push_back(
+        text_message(i % 2 ? Role::assistant : Role::user, std::string(4000, char('a' + i % 26))));
+  request.body.messages.push_back(text_message(Role::user, std::string(4000, 'u') + " what now"));
+  request.facts.n_prompt_estimate = 100'000;
+  return request;
+}
+
+void time_decisions() {
+  const Policy policy = sixteen_targets();
+  Learner learner([] { return 0.5; });
+  const RouteRequest request = long_request();
+  std::vector<double> decide_us, whole_us;
+  size_t n_allocated = 0;
+  constexpr int kRounds = 20'000;
+  for (int i = 0; i < kRounds; ++i) {
+    RouteRequest next;
+    next.facts = request.facts;
+    next.body.messages = {request.body.messages.begin(), request.body.messages.end()};
+    std::vector<TargetState> states(policy.targets.size());
+    const auto begin = Clock::now();
+    learner.prepare(policy, next, 1'000'000 + i);
+    learner.foresee(policy, next.facts, states);
+    const auto between = Clock::now();
+    const size_t before = n_allocations;
+    Decision decision = decide(next.facts, policy, states);
+    n_allocated += n_allocations - before;
+    decide_us.push_back(microseconds(between));
+    whole_us.push_back(microseconds(begin));
+    DecisionRecord record;
+    record.facts = next.facts;
+    record.states = std::move(states);
+    record.decision = std::move(decision);
+    record.decision.id = fmt::format("dec{}", i);
+    learner.decided(policy, record);
+    Completion completion;
+    completion.usage.n_completion = 300;
+    if (i == 0) learner.ended(record, completion, 1'000'500);
+  }
+  // Replay, as a log has it.
+  Replay replay(policy, {.seed = 1, .n_resamples = 0});
+  std::vector<StoredDecision> log(1000);
+  for (size_t i = 0; i < log.size(); ++i) {
+    DecisionRecord& record = log[i].record;
+    record.time_ms = 1'700'000'000'000 + static_cast<int64_t>(i) * 1000;
+    record.facts.session = fmt::format("s{}", i % 50);
+    record.facts.n_prompt_estimate = 2000 + i * 7 % 30'000;
+    record.states.resize(16);
+    record.decision = decide(record.facts, policy, record.states);
+    log[i].outcome.emplace();
+    log[i].cost = PicoUsd(1'000'000'000);
+  }
+  constexpr int kPasses = 50;
+  const auto begin = Clock::now();
+  for (int pass = 0; pass < kPasses; ++pass)
+    for (StoredDecision& decision : log) {
+      decision.record.time_ms += 1'000'000;
+      replay.add(decision);
+    }
+  const double replayed_per_s = 1e6 * kPasses * 1000 / microseconds(begin);
+  fmt::print(
+      "{{\"decide_p50_us\":{:.2f},\"decide_p99_us\":{:.2f},\"whole_p50_us\":{:.2f},"
+      "\"whole_p99_us\":{:.2f},\"allocations\":{:.1f},\"replay_per_s\":{:.0f}}}\n",
+      quantile(decide_us, 0.5), quantile(decide_us, 0.99), quantile(whole_us, 0.5),
+      quantile(whole_us, 0.99), static_cast<double>(n_allocated) / kRounds, replayed_per_s);
+}
+
+// ---- agents at work ----
+
+// The chance that a step is done right, by target and class. Invented, as steep as published
+// per-step figures are: nearly everybody can read a file, few can plan.
+struct Skill {
+  double plan, edit, tool_turn, summary;
+  double of(TaskClass task) const {
+    switch (task) {
+      case TaskClass::plan: return plan;
+      case TaskClass::edit: return edit;
+      case TaskClass::summary: return summary;
+      default: return tool_turn;
+    }
+  }
+};
+
+struct Tally {
+  double usd = 0, quality = 0, n = 0;
+};
+
+// One policy over all sessions; `only`: always that target, -1: the router.
+Tally run_agents(const Policy& policy, const std::vector<Skill>& skills, int only) {
+  std::mt19937_64 random(7);  // the same sessions for everybody
+  auto unit = [&] { return std::uniform_real_distribution<double>()(random); };
+  Estimator estimator;
+  Tally total;
+  double now_s = 0;
+  for (int session = 0; session < 400; ++session) {
+    struct Read {
+      uint64_t n_tokens = 0;
+      double at_s = -1e9;
+    };
+    std::vector<Read> read(policy.targets.size());
+    std::optional<Past> past;
+    uint64_t n_prompt = 12'000;
+    const int n_steps = 6 + static_cast<int>(30 * unit() * unit());
+    for (int step = 0; step < n_steps; ++step) {
+      const double dice = unit(), pause = unit() < 0.05 ? 600 : 5 + 40 * unit();
+      now_s += pause;
+      RequestFacts facts;
+      facts.task = step == 0             ? TaskClass::plan
+                   : step == n_steps - 1 ? TaskClass::summary
+                   : dice < 0.3          ? TaskClass::edit
+                                         : TaskClass::tool_turn;
+      facts.n_prompt_estimate = n_prompt;
+      facts.past = past;
+      facts.n_to_come = std::clamp(step, 3, 20);
+      const Terms terms = terms_of("", {.task = enum_name(facts.task), .n_input_tokens = n_prompt});
+      estimator.meet(terms);
+      const Estimator::Look look = estimator.look(terms);
+      const uint32_t n_output = 600;
+      std::vector<TargetState> states(policy.targets.size());
+      for (size_t i = 0; i < states.size(); ++i) {
+        states[i].belief.quality = estimator.belief(policy.targets[i].name, look).quality;
+        states[i].belief.n_output = Spread{n_output, 0};
+        states[i].warm = {read[i].n_tokens, now_s - read[i].at_s < 300 ? 1.0 : 0.0, 0.95};
+      }
+      size_t chosen = static_cast<size_t>(std::max(only, 0));
+      if (only < 0) {
+        const std::string name = decide(facts, policy, states).target;
+        chosen = static_cast<size_t>(std::ranges::find(policy.targets, name, &Target::name) -
+                                     policy.targets.begin());
+        // A conversation's first steps are where trials are free: the first sessions take turns.
+        if (session < 24 && step > 0) chosen = static_cast<size_t>(session) % skills.size();
+      }
+      const Price& price = *policy.targets[chosen].price;
+      const double n_warm = states[chosen].warm.chance * static_cast<double>(read[chosen].n_tokens);
+      const double cold = std::max(price.input, price.cache_write.value_or(price.input));
+      const double usd = (n_warm * price.cached + (static_cast<double>(n_prompt) - n_warm) * cold +
+                          n_output * price.output) /
+                         1e6;
+      const double right = unit() < skills[chosen].of(facts.task);
+      total.usd += usd;
+      total.quality += right;
+      total.n += 1;
+      Outcome outcome;
+      outcome.quality = right;
+      if (only < 0) estimator.learn(policy.targets[chosen].name, look, outcome);
+      if (!past) past.emplace();
+      past->n_held = past->target == policy.targets[chosen].name ? past->n_held + 1 : 0;
+      past->target = policy.targets[chosen].name;
+      past->spent_usd += usd;
+      ++past->n_turns;
+      read[chosen] = {n_prompt + n_output, now_s};
+      n_prompt += 2000 + n_output;
+    }
+  }
+  return total;
+}
+
+void simulate_agents() {
+  Policy policy;
+  policy.value.success_usd = 0.5;
+  policy.targets = {api("strong", "anthropic", {2, 0.2, 10, 2.5}, 0.9),
+                    api("middle", "moonshot", {0.95, 0.19, 4}, 0.8),
+                    api("cheap", "deepseek", {0.14, 0.0028, 0.28}, 0.7)};
+  const std::vector<Skill> skills = {
+      {0.92, 0.90, 0.96, 0.97}, {0.82, 0.88, 0.955, 0.97}, {0.66, 0.80, 0.945, 0.965}};
+  std::string out = "{";
+  for (int only = -1; only < 3; ++only) {
+    const Tally result = run_agents(policy, skills, only);
+    out += fmt::format("{}\"{}\":{{\"usd\":{:.4f},\"quality\":{:.4f},\"steps\":{:.0f}}}",
+                       only < 0 ? "" : ",", only < 0 ? "router" : policy.targets[size_t(only)].name,
+                       result.usd, result.quality / result.n, result.n);
+  }
+  fmt::print("{}}}\n", out);
+}
+
+}  // namespace
+}  // namespace hearth::router
+
+int main(int argc, char** argv) {
+  const std::string_view what = argc > 1 ? argv[1] : "";
+  if (what == "time") {
+    hearth::router::time_decisions();
+  } else if (what == "agents") {
+    hearth::router::simulate_agents();
+  } else {
+    fmt::print(stderr, "usage: decision_bench time|agents\n");
+    return 2;
+  }
+  return 0;
+}
