@@ -284,10 +284,13 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   Inheritance heirs(services_.labeller, record.facts.labels);
   sink = heirs.hear(std::move(sink));
   bool is_escalated = false;  // another target answered than the one that was learned of
-  Answer answer = steps.empty()
-                      ? co_await carry_out(record, policy, std::move(request), std::move(sink))
-                      : co_await climb(record, steps, policy, std::move(request), std::move(sink),
-                                       is_escalated);
+  // Not as one expression: g++ 12 destroys the answer of an awaited conditional twice.
+  Answer answer = Error{};
+  if (steps.empty())
+    answer = co_await carry_out(record, policy, std::move(request), std::move(sink));
+  else
+    answer = co_await climb(record, steps, policy, std::move(request), std::move(sink),
+                            is_escalated);
   if (answer) heirs.put_on(*answer);
   if (services_.learner && !is_escalated) services_.learner->ended(record, answer, now_ms());
   ending.tell(answer);
