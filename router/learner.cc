@@ -4,7 +4,6 @@
 #include <cmath>
 #include <list>
 #include <random>
-#include <set>
 
 #include "cache_memory.h"
 #include "classify.h"
@@ -17,6 +16,7 @@ namespace hearth::router {
 namespace {
 
 constexpr size_t kMaxConversations = 2048, kMaxReaders = 8, kMaxPending = 4096;
+constexpr double kWordOfPolicy = 20;       // verdicts
 constexpr double kErrorMemory = 300;       // answers
 constexpr int64_t kUsualPauseMs = 60'000;  // between two requests of a conversation
 constexpr int64_t kDayMs = 86'400'000;
@@ -167,6 +167,7 @@ struct Learner::Memory {
     std::vector<Mark> marks;
     std::string target, provider;
     double quality = 0;  // forecast
+    double stated = 0;   // by the policy
     uint64_t n_warm = 0;
     int64_t idle_ms = 0;
   };
@@ -181,7 +182,7 @@ struct Learner::Memory {
   std::list<std::string> order;            // of pending
   // Of the request that is being decided: prepare() to decided().
   std::optional<Pending> current;
-  std::set<std::string> judged;  // targets of which any answer was ever judged
+  std::map<std::string, double> n_judged;  // answers, by target
 
   Conversation* find(const std::string& key) {
     auto found = by_key.find(key);
@@ -229,7 +230,8 @@ void Learner::prepare(const Policy& policy, RouteRequest& request, int64_t now_m
   Memory::Conversation* at = current.key.empty() ? nullptr : memory.find(current.key);
   if (at && at->n_turns > 0) {
     // The very same prompt again: the answer was not what was wanted.
-    if (!current.marks.empty() && current.marks.back().digest == at->last_digest)
+    if (!facts.session.empty() && !current.marks.empty() &&
+        current.marks.back().digest == at->last_digest)
       judged(at->decision, 0);
     Past past;
     past.target = at->target;
@@ -267,13 +269,18 @@ void Learner::foresee(const Policy& policy, const RequestFacts& facts,
   for (size_t i = 0; i < states.size(); ++i) {
     const Target& target = policy.targets[i];
     TargetState& state = states[i];
-    // Until an answer of it was judged the policy's word stands.
-    const bool is_judged = memory.judged.contains(target.name);
+    // The policy's word counts as much as some verdicts do; until there is one it stands alone.
+    auto verdicts = memory.n_judged.find(target.name);
+    const bool is_judged = verdicts != memory.n_judged.end();
     Belief belief = memory.estimator.belief(target.name, memory.current->look, is_judged);
     // Cost follows from prices and lengths, the engine's times from its own figures.
     state.belief.n_output = belief.n_output;
     if (target.kind == TargetKind::api) state.belief.latency_ms = belief.latency_ms;
-    if (is_judged) state.belief.quality = belief.quality;
+    if (is_judged) {
+      const double share = verdicts->second / (verdicts->second + kWordOfPolicy);
+      belief.quality->mean = share * belief.quality->mean + (1 - share) * target.quality;
+      state.belief.quality = belief.quality;
+    }
     if (target.kind == TargetKind::engine || state.warm.n_tokens > 0) continue;
     state.warm.later = memory.caches.chance(target.provider, kUsualPauseMs);
     if (!at) continue;
@@ -297,6 +304,7 @@ void Learner::decided(const Policy& policy, const DecisionRecord& record) {
     if (record.decision.candidates[i].target == current.target) {
       current.quality = record.decision.candidates[i].quality;
       current.provider = policy.targets[i].provider;
+      current.stated = policy.targets[i].quality;
       current.n_warm = record.states[i].warm.n_tokens;
     }
   if (record.facts.past) current.idle_ms = record.facts.past->idle_ms;
@@ -356,7 +364,17 @@ void Learner::ended(const DecisionRecord& record, const Answer& answer, int64_t 
     memory.caches.learn(
         pending.provider, pending.idle_ms,
         static_cast<double>(completion.usage.n_cached) / static_cast<double>(pending.n_warm));
-  if (auto quality = visible_quality(completion)) judged(record.decision.id, *quality);
+  // What is seen of most answers is only that nothing is wrong with them. They count as the policy
+  // says, so that the few verdicts that are bad do not speak for all.
+  if (auto quality = visible_quality(completion)) {
+    judged(record.decision.id, *quality);
+  } else if (auto verdicts = memory.n_judged.find(pending.target);
+             verdicts != memory.n_judged.end()) {
+    verdicts->second += 1;
+    Outcome unremarkable;
+    unremarkable.quality = pending.stated;
+    memory.estimator.learn(pending.target, pending.look, unremarkable);
+  }
 }
 
 void Learner::judged(const std::string& decision_id, double quality) {
@@ -364,7 +382,7 @@ void Learner::judged(const std::string& decision_id, double quality) {
   auto found = memory.pending.find(decision_id);
   if (found == memory.pending.end()) return;
   const Memory::Pending& pending = found->second;
-  memory.judged.insert(pending.target);
+  memory.n_judged[pending.target] += 1;
   Outcome outcome;
   outcome.quality = quality;
   memory.estimator.learn(pending.target, pending.look, outcome);
@@ -385,7 +403,7 @@ void Learner::recall(const StoredDecision& decision) {
   outcome.latency_ms = decision.outcome->latency_ms;
   outcome.n_output = decision.outcome->usage.n_completion;
   outcome.quality = decision.quality;
-  if (decision.quality) memory.judged.insert(target);
+  if (decision.quality) memory.n_judged[target] += 1;
   memory.estimator.learn(target, memory.estimator.look(terms), outcome);
 }
 

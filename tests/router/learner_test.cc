@@ -132,8 +132,22 @@ TEST_F(LearnerTest, TheSamePromptAgainTellsThatTheAnswerWasNotWanted) {
   const DecisionRecord next = ask(body);
   EXPECT_GE(next.facts.past->n_failed, 2u);
   ASSERT_TRUE(next.states[0].belief.quality);
-  EXPECT_LT(next.states[0].belief.quality->mean, 0.5);
+  EXPECT_LT(next.states[0].belief.quality->mean, 0.45);
   EXPECT_GT(learner.forecast_errors().at("a").n_judged, 0);
+}
+
+TEST_F(LearnerTest, OneBrokenCallDoesNotSinkATarget) {
+  policy.targets[0].quality = policy.targets[1].quality = 0.9;
+  const DecisionRecord record = ask(conversation({{Role::user, "call it"}}), "");
+  Completion broken;
+  ToolCall call;
+  call.arguments = "{\"path\": ";
+  broken.message.blocks.emplace_back().content = std::move(call);
+  learner.ended(record, broken, now_ms);
+  const DecisionRecord next = ask(conversation({{Role::user, "call it"}}), "");
+  ASSERT_TRUE(next.states[0].belief.quality);
+  EXPECT_LT(next.states[0].belief.quality->mean, 0.9);
+  EXPECT_GT(next.states[0].belief.quality->mean, 0.8);
 }
 
 TEST_F(LearnerTest, TriesOthersOnlyInClassesThatThePolicyNames) {
