@@ -2,8 +2,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,15 +37,33 @@ bool parses(const Completion& completion, bool wants_json) {
   return !wants_json || json::Document::parse(text_of_answer(completion));
 }
 
-// Feeds the text and waits; the whole group of processes ends with it.
+// A file in memory that holds the text, at its start; -1: there is none to be had. As a file it can
+// be read in any way, or not at all.
+int file_of(const std::string& text) {
+  const int file = ::memfd_create("answer", MFD_CLOEXEC);
+  size_t n_written = 0;
+  while (file >= 0 && n_written < text.size()) {
+    const ssize_t n = ::write(file, text.data() + n_written, text.size() - n_written);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      ::close(file);
+      return -1;
+    }
+    n_written += static_cast<size_t>(n);
+  }
+  if (file >= 0) ::lseek(file, 0, SEEK_SET);
+  return file;
+}
+
+// Runs it with the text on its standard input; the whole group of processes ends with it.
 Result<bool> command_passes(const std::string& command, const std::string& text) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return Error{Errc::io, "no pipe for a verifier"};
+  const int input = file_of(text);
+  if (input < 0) return Error{Errc::io, "no memory for what a verifier reads"};
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
   posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_adddup2(&actions, ends[0], 0);
+  posix_spawn_file_actions_adddup2(&actions, input, 0);
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
@@ -58,33 +76,16 @@ Result<bool> command_passes(const std::string& command, const std::string& text)
       ::posix_spawn(&child, shell.c_str(), &actions, &attributes, arguments, environment.data());
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
-  ::close(ends[0]);
-  if (failed != 0) {
-    ::close(ends[1]);
+  ::close(input);
+  if (failed != 0)
     return Error{Errc::io, fmt::format("the verifier cannot be started: {}", command)};
-  }
-  // SIGPIPE is ignored in the daemon: a command that does not read its input is none the worse.
-  ::fcntl(ends[1], F_SETFL, O_NONBLOCK);
   const auto end = std::chrono::steady_clock::now() + kLongestCheck;
-  size_t n_written = 0;
   int status = 0;
-  bool is_open = true, is_over = false;
+  bool is_over = false;
   while (!is_over && std::chrono::steady_clock::now() < end) {
-    if (is_open) {
-      pollfd ready{ends[1], POLLOUT, 0};
-      ::poll(&ready, 1, 20);
-      const ssize_t n = ::write(ends[1], text.data() + n_written, text.size() - n_written);
-      if (n > 0) n_written += static_cast<size_t>(n);
-      if (n_written == text.size() || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-        ::close(ends[1]);
-        is_open = false;
-      }
-    } else {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
     is_over = ::waitpid(child, &status, WNOHANG) == child;
+    if (!is_over) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
-  if (is_open) ::close(ends[1]);
   ::kill(-child, SIGKILL);  // also what it left behind
   if (!is_over) {
     ::waitpid(child, &status, 0);
