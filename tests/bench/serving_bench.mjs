@@ -19,7 +19,7 @@ const row = (what, value, goal) => {
 const model = process.argv[2] ?? process.env.HEARTH_TEST_MODEL;
 const daemon = await Daemon.start({ model });
 let nonce = 0;
-// Text that no earlier request began with: about 1.7 tokens a word.
+// Text that no earlier request began with: about 3.9 tokens a word.
 const words = (n) => `Note ${++nonce}. ` + Array.from({ length: n }, (_, i) => `word${(i * 7919 + nonce * 104729) % 997}`).join(' ');
 
 // Streams a completion; {first: ms until the first token, gaps: ms between tokens, n, ms}.
@@ -71,7 +71,7 @@ for (let round = 0; round < 3; ++round) {
   } }).catch(() => {});
   await new Promise((resolve) => setTimeout(resolve, 300));
   reading = true;
-  await stream(words(2300), 1);
+  await stream(words(1050), 1);
   reading = false;
   done = true;
   await answering;

@@ -169,13 +169,13 @@ TEST_F(ForecastTest, WhatIsForgottenIsNoLongerCounted) {
   load(settings);
   const CompletionRequest first = conversation({words(60), "question"});
   driver.answer(first);
-  EXPECT_GT(estimate(first)->n_cached, 300u);
-  for (int i = 1; i < 100 && estimate(first)->n_cached > 0; ++i)
+  const uint32_t before = estimate(first)->n_cached;
+  EXPECT_GT(before, 300u);
+  for (int i = 1; i < 20 && estimate(first)->n_cached == before; ++i)
     driver.answer(conversation({words(100, 1000 * i), "question"}));
   const auto now = estimate(first);
-  const testing::Answer answer = driver.answer(first);
-  EXPECT_EQ(now->n_cached, answer.done->usage.n_cached);
-  EXPECT_EQ(now->n_cached, 0u);
+  EXPECT_LT(now->n_cached, before);
+  EXPECT_EQ(now->n_cached, driver.answer(first).done->usage.n_cached);
 }
 
 TEST_F(ForecastTest, WaitsForThePromptsInFront) {
