@@ -81,7 +81,7 @@ class Writer {
     const Expr space = rules_.repeat(rules_.words({"\n"}), 0, 2);
     const Expr thought = list_of({rules_.until(mark(markers->close)), space});
     if (markers->opened_by_prompt) return list_of({thought, body});
-    return list_of({rules_.optional(list_of({space, marker(markers->open), thought})), body});
+    return list_of({rules_.optional(list_of({marker(markers->open), thought})), body});
   }
 
   Result<Expr> formatted() {

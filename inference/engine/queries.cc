@@ -47,10 +47,10 @@ Result<Answered> answer(const Query& query, const LoadedModel& model, int64_t un
 // What an embedding model was trained to see: its texts between the tokens that its file says.
 Result<std::vector<std::vector<Token>>> texts_to_embed(const Query& query,
                                                        const LoadedModel& model) {
-  if (model.model.plan().pooling == Pooling::none)
+  if (model.model.plan().pooling == Pooling::none && model.facts.has_template)
     return Error{
         Errc::unsupported,
-        fmt::format("{} is a model for text, not for embeddings: it names no pooling; take "
+        fmt::format("{} is a model for chats, not for embeddings: it names no pooling; take "
                     "an embedding model (bge, nomic-embed, Qwen3-Embedding ...)",
                     model.name)};
   if (query.texts.size() > kMaxTexts)
