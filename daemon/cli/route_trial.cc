@@ -5,10 +5,12 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <set>
@@ -129,7 +131,13 @@ class Asker {
 Result<bool> passes(const std::string& command, const std::string& answer) {
   std::FILE* pipe = ::popen((command + " >/dev/null 2>&1").c_str(), "w");
   if (!pipe) return Error{Errc::io, "the command cannot be run: " + command};
-  std::fwrite(answer.data(), 1, answer.size(), pipe);  // who does not read it need not
+  // Who does not read it need not: past the stream's buffer, which pclose() would fail to empty.
+  for (size_t n_written = 0; n_written < answer.size();) {
+    const ssize_t n = ::write(::fileno(pipe), answer.data() + n_written, answer.size() - n_written);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    n_written += static_cast<size_t>(n);
+  }
   const int status = ::pclose(pipe);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
     return Error{Errc::not_found, "the command is not found: " + command};
