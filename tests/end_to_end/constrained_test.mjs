@@ -1,15 +1,16 @@
 // Constrained answers, probabilities and the small endpoints, with a real model behind a running daemon.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Daemon } from './daemon.mjs';
 
 let daemon;
 before(async () => { daemon = await Daemon.start(); });
 after(async () => assert.equal((await daemon.stop()).code, 0));
 
-async function post(path, body, headers = {}) {
-  const response = await fetch(daemon.discovery.url + path, {
-    method: 'POST', headers: { authorization: `Bearer ${daemon.discovery.token}`, 'content-type': 'application/json', ...headers },
+async function post(path, body, headers = {}, to = daemon) {
+  const response = await fetch(to.discovery.url + path, {
+    method: 'POST', headers: { authorization: `Bearer ${to.discovery.token}`, 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
   });
   return { status: response.status, headers: response.headers, body: await response.json() };
@@ -128,4 +129,21 @@ test('x-hearth-cache: explain says where a prompt left the way of the one before
   assert.ok(details.cached_tokens > 0 && details.cache_divergence.position >= details.cached_tokens);
   assert.match(details.cache_divergence.cached, /First he went/);
   assert.match(details.cache_divergence.prompt, /Then she sang/);
+});
+
+test('embeddings: floats and base64 say the same, of unit length, as many numbers as asked for', async () => {
+  const encoder = await Daemon.start({ model: fileURLToPath(new URL('../data/models/bert.gguf', import.meta.url)) });
+  try {
+    const embed = (body) => post('/v1/embeddings', body, {}, encoder);
+    const two = (await embed({ input: ['hello', 'world'], dimensions: 4 })).body;
+    assert.deepEqual(two.data.map((row) => row.index), [0, 1]);
+    const floats = two.data[0].embedding;
+    assert.ok(Math.abs(Math.hypot(...floats) - 1) < 1e-5 && floats.length === 4);
+    const packed = Buffer.from((await embed({ input: 'hello', dimensions: 4, encoding_format: 'base64' })).body.data[0].embedding, 'base64');
+    floats.forEach((number, i) => assert.ok(Math.abs(packed.readFloatLE(4 * i) - number) < 1e-6));
+    assert.equal(two.usage.prompt_tokens, two.usage.total_tokens);
+    for (const body of [{ input: 'x', dimensions: 99999 }, { input: [] }, { input: 'x', encoding_format: 'int8' }]) assert.equal((await embed(body)).status, 400);
+  } finally {
+    assert.equal((await encoder.stop()).code, 0);
+  }
 });
