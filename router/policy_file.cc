@@ -409,6 +409,13 @@ Policy read_policy(Section& root) {
   };
   read("policy", [&](Section& section) { policy_keys(policy, section); });
   read("value", [&](Section& section) { value_keys(policy.value, section); });
+  // Read, so that a policy that says it stands: no provider's cache is kept warm by asking yet.
+  read("cache", [&](Section& section) {
+    std::string keepalive = "never";
+    section("keepalive", keepalive);
+    if (keepalive != "never" && keepalive != "if_cheaper")
+      section.refuse("keepalive", "\"never\" or \"if_cheaper\"");
+  });
   read("switch", [&](Section& section) { switch_keys(policy.switching, section); });
   read("explore", [&](Section& section) {
     explore_keys(policy.explore, section);
