@@ -126,16 +126,11 @@ const ask = async (route, body, headers) => {
 let nTurns = 0;
 const turn = async (input) => {
   const { id } = await rpc.call('session/create', { title: 'parcels' });
-  const { turn } = await rpc.call('turn/start', { session: id, idempotencyKey: `k${++nTurns}`, input });
   await rpc.call('session/subscribe', { session: id });
-  const snapshot = await new Promise((resolve) => {
-    const look = async () => {
-      const now = await rpc.call('session/snapshot', { session: id });
-      now.info.state === 'idle' && now.turn === turn ? resolve(now) : setImmediate(look);
-    };
-    look();
-  });
-  return snapshot.error ? snapshot.error.code : 200;
+  const { turn } = await rpc.call('turn/start', { session: id, idempotencyKey: `k${++nTurns}`, input });
+  const ended = await rpc.wait((e) => e.session === id && e.kind === 'session.state' && e.data.state === 'idle' && e.data.turn === turn);
+  await rpc.call('session/unsubscribe', { session: id });
+  return ended.data.error ? ended.data.error.code : 200;
 };
 const chat = (content, more = {}) => ({ model: 'auto', messages: [{ role: 'user', content }], max_tokens: 20, ...more });
 const wires = {
