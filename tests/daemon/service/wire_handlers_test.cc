@@ -103,7 +103,7 @@ TEST_F(WireHandlersTest, HearthsOwnFailureSaysSo) {
   EXPECT_EQ(response.status, 500);
   EXPECT_EQ(response.headers["x-hearth-error-source"], "hearth");
   EXPECT_THAT(response.body, HasSubstr("engine_failed"));
-  response = server->exchange(post(R"(,"logprobs":true)"));
+  response = server->exchange(post(R"(,"web_search_options":{})"));
   EXPECT_EQ(response.status, 400);
   EXPECT_EQ(response.headers["x-hearth-error-source"], "hearth");
 }
