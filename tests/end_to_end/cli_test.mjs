@@ -224,7 +224,7 @@ test('completion offers commands, their commands and options', () => {
   };
   for (const command of ['serve', 'chat', 'models', 'dev']) assert.ok(offered('').includes(command), command);
   assert.deepEqual(offered('stop', '--dr'), ['--drain']);
-  assert.deepEqual(offered('models', 'r'), ['rm']);
+  assert.deepEqual(offered('models', 'r'), ['rm', 'recommend']);
   assert.deepEqual(offered('serve', '--port', '4', '--det'), ['--detach']);
   assert.deepEqual(offered('dev', 'tok'), ['tokenize']);
 });
