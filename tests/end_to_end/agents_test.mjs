@@ -15,7 +15,7 @@ function script(asked) {
   const call = readCall(agent, file);
   if (!asked.tools.includes(call.name)) return { text: 'A short title' };
   if (!asked.results.length) return { text: 'I will read it.', calls: [call] };
-  return { text: `The word is ${/[a-z]+-\d+/.exec(asked.results.join(' '))?.[0] ?? 'unknown'}, found.` };
+  return { text: `The word is ${/the word is (\w+-\d+)/.exec(asked.results.join(' '))?.[1] ?? 'unknown'}, found.` };
 }
 
 before(async () => {
