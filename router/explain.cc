@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <string_view>
+#include <utility>
 
 #include "router/money.h"
 #include "router/policy_file.h"
@@ -209,7 +211,9 @@ Explanation explain(const DecisionRecord& record, const Policy& policy) {
     }
     out.kept.push_back(std::move(kept));
   }
-  std::ranges::stable_sort(out.kept, std::ranges::greater(), &KeptTarget::utility_usd);
+  std::ranges::sort(out.kept, {}, [](const KeptTarget& kept) {
+    return std::pair(-kept.utility_usd, std::string_view(kept.target));
+  });
   double chosen_usd = 0;
   for (const KeptTarget& kept : out.kept)
     if (kept.target == decision.target) chosen_usd = kept.utility_usd;

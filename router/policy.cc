@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <tuple>
+#include <utility>
 
 #include "explore.h"
 #include "money/runaway.h"
@@ -280,7 +281,7 @@ Decision decide(const RequestFacts& facts, const Policy& policy,
   decision.is_exploring = chosen != *best && !hold;
   decision.reason = hold ? fmt::format("{} stays: {}", decision.target, *hold)
                          : reason_of_choice(decision, value, chosen, *best, kept.size());
-  std::ranges::stable_sort(kept, [&](size_t a, size_t b) { return rank(a) < rank(b); });
+  std::ranges::sort(kept, {}, [&](size_t i) { return std::pair(rank(i), i); });
   for (size_t i : kept)
     if (i != chosen) decision.fallbacks.push_back(policy.targets[i].name);
   if (rule.hedge) decision.hedge = hedge_of(*rule.hedge, decision);

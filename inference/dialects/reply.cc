@@ -1,6 +1,7 @@
 #include "dialects/reply.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hearth::dialects {
 
@@ -8,7 +9,8 @@ Reply::Reply(const Source& source, Options options)
     : source_(source), options_(std::move(options)) {
   std::erase(options_.stop_strings, "");
   // Of two that begin at the same byte the shorter one is complete first.
-  std::ranges::stable_sort(options_.stop_strings, {}, &std::string::size);
+  std::ranges::sort(options_.stop_strings, {},
+                    [](const std::string& text) { return std::pair(text.size(), text); });
 }
 
 void Reply::begin_call(std::string name, std::string id) {

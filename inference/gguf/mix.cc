@@ -166,7 +166,7 @@ std::vector<Type> types_of(const Mix& mix, const ModelFacts& facts,
                            std::span<const TensorInfo> tensors) {
   std::vector<size_t> order(tensors.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, {}, [&](size_t i) {
+  std::ranges::sort(order, {}, [&](size_t i) {
     return std::pair(layer_of(tensors[i].name), std::string_view(tensors[i].name));
   });
   std::vector<Type> types(tensors.size());

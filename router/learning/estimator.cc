@@ -64,7 +64,7 @@ Estimator::Look Estimator::look(const Terms& terms) const {
   vector->insert(vector->end(), terms.traits.begin(), terms.traits.end());
   auto add_position = [&](uint32_t slot, const Scale& sizes, double size) {
     if (size > 0)
-      if (float position = sizes.position(size))
+      if (const float position = sizes.position(size); position != 0)
         vector->push_back({slot, kPositionWeight * position});
   };
   add_position(kInputSlot, input_, terms.n_input);

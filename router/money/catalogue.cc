@@ -190,7 +190,7 @@ void Catalogue::lay_over(Catalogue over) {
 }
 
 void Catalogue::sort() {
-  std::ranges::stable_sort(entries_, [](const CatalogueEntry& a, const CatalogueEntry& b) {
+  std::ranges::sort(entries_, [](const CatalogueEntry& a, const CatalogueEntry& b) {
     return place_of(a) < place_of(b);
   });
 }

@@ -46,7 +46,7 @@ struct Texts {
     } else if constexpr (hearth::detail::is_vector<Plain>::value) {
       for (auto& item : value) read(item);
     } else if constexpr (hearth::detail::is_variant<Plain>::value) {
-      std::visit([this](auto& alternative) { read(alternative); }, value);
+      std::visit([this](auto& alternative) { this->read(alternative); }, value);
     } else if constexpr (Record<Plain>) {
       Plain::fields(value, *this);
     }
