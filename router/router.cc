@@ -174,7 +174,10 @@ DecisionRecord Router::decide_on(const RouteRequest& request,
   record.time_ms = now_ms();
   record.policy_hash = hash_;
   record.facts = facts;
-  const engine::PromptPoints points = engine::points_of(request.body);
+  // Hashes the whole prompt, which the engine alone wants.
+  engine::PromptPoints points;
+  if (std::ranges::count(policy->targets, TargetKind::engine, &Target::kind) > 0)
+    points = engine::points_of(request.body);
   for (const Target& target : policy->targets) {
     const Provider& provider = services_.provider(target.kind);
     TargetState& state = record.states.emplace_back(provider.state(target));
