@@ -127,33 +127,16 @@ Result<> read_tools(Element body, CompletionRequest& out) {
 
 // "auto", "none", "required" or {"type": "function", "function": {"name": ...}}.
 Result<> read_tool_choice(Element body, const std::vector<ToolSpec>& tools, ToolChoice& out) {
-  using Mode = ToolChoice::Mode;
-  if (auto parallel = member(body, "parallel_tool_calls")) {
-    bool is_allowed;
-    if (parallel->get_bool().get(is_allowed)) return wrong("parallel_tool_calls", "a boolean");
-    out.parallel = is_allowed;
-  }
-  auto choice = member(body, "tool_choice");
-  if (!choice) return {};
-  std::string_view text;
-  if (!choice->get_string().get(text)) {
-    auto mode = enum_from_name<Mode>(text);
-    if (!mode || *mode == Mode::named)
-      return wrong("tool_choice", "\"auto\", \"none\", \"required\" or a function");
-    out.mode = *mode;
-  } else {
-    auto function = member(*choice, "function");
+  auto choice = read_tool_mode(body, out);
+  if (!choice) return choice.error();
+  if (const std::optional<Element>& form = *choice) {
+    auto function = member(*form, "function");
     auto name = function ? string_member(*function, "name") : std::nullopt;
     if (!name) return wrong("tool_choice.function.name", "a string");
-    out.mode = Mode::named;
+    out.mode = ToolChoice::Mode::named;
     out.name = std::string(*name);
-    if (std::ranges::count(tools, out.name, &ToolSpec::name) == 0)
-      return wrong("tool_choice.function.name",
-                   fmt::format("the name of one of the tools, got \"{}\"", out.name));
   }
-  if (out.mode == Mode::required && tools.empty())
-    return wrong("tools", "at least one, since tool_choice is \"required\"");
-  return {};
+  return check_tool_choice(out, tools, "tool_choice.function.name");
 }
 
 Result<> read_response_format(Element body, ResponseFormat& out) {

@@ -8,8 +8,9 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
-#include "inference/message.h"
+#include "inference/completion.h"
 #include "support/json.h"
 #include "support/result.h"
 
@@ -43,6 +44,13 @@ Result<> read_number(Element body, std::string_view name, double low, double hig
   out = static_cast<T>(number);
   return {};
 }
+
+// As OpenAI's wires have them: parallel_tool_calls, and tool_choice where it is a word. Where it is an
+// object, whose form is each wire's own, gives that.
+Result<std::optional<Element>> read_tool_mode(Element body, ToolChoice& out);
+// Whether the tools are there that it asks for; `name_field` is where it names one.
+Result<> check_tool_choice(const ToolChoice& choice, const std::vector<ToolSpec>& tools,
+                           std::string_view name_field);
 
 // Says of every tool result which tool it came from, by the call that it answers: labels and egress
 // rules are decided on it.

@@ -221,36 +221,22 @@ Result<> allow_only(Element choice, CompletionRequest& out) {
 }
 
 Result<> read_tool_choice(Element body, CompletionRequest& out) {
-  using Mode = ToolChoice::Mode;
   ToolChoice& asked = out.tool_choice;
-  if (auto parallel = member(body, "parallel_tool_calls")) {
-    bool is_allowed;
-    if (parallel->get_bool().get(is_allowed)) return wrong("parallel_tool_calls", "a boolean");
-    asked.parallel = is_allowed;
+  auto choice = read_tool_mode(body, asked);
+  if (!choice) return choice.error();
+  if (const std::optional<Element>& form = *choice) {
+    const std::string type = text_member(*form, "type");
+    if (type == "allowed_tools") {
+      if (auto done = allow_only(*form, out); !done) return done;
+    } else if (type == "function" || type == "custom") {
+      asked.mode = ToolChoice::Mode::named;
+      asked.name = text_member(*form, "name");
+    } else {
+      return Error{Errc::unsupported,
+                   fmt::format("tool_choice.type: \"{}\" runs at its provider's, not here", type)};
+    }
   }
-  auto choice = member(body, "tool_choice");
-  if (!choice) return {};
-  std::string_view text;
-  if (!choice->get_string().get(text)) {
-    auto mode = enum_from_name<Mode>(text);
-    if (!mode || *mode == Mode::named)
-      return wrong("tool_choice", "\"auto\", \"none\", \"required\" or a tool");
-    asked.mode = *mode;
-  } else if (const std::string type = text_member(*choice, "type"); type == "allowed_tools") {
-    if (auto done = allow_only(*choice, out); !done) return done;
-  } else if (type == "function" || type == "custom") {
-    asked.mode = Mode::named;
-    asked.name = text_member(*choice, "name");
-    if (std::ranges::count(out.tools, asked.name, &ToolSpec::name) == 0)
-      return wrong("tool_choice.name",
-                   fmt::format("the name of one of the tools, got \"{}\"", asked.name));
-  } else {
-    return Error{Errc::unsupported,
-                 fmt::format("tool_choice.type: \"{}\" runs at its provider's, not here", type)};
-  }
-  if (asked.mode == Mode::required && out.tools.empty())
-    return wrong("tools", "at least one, since tool_choice is \"required\"");
-  return {};
+  return check_tool_choice(asked, out.tools, "tool_choice.name");
 }
 
 // text.format; how wordy an answer should be is a wish that every model may take in its own way.
