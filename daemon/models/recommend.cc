@@ -27,7 +27,7 @@ constexpr KnownModel kModels[] = {
     {"SmolLM2-135M", "", "a demonstration", 0.1, 0.1, 0.135, 45 * 512},
 };
 
-// Of the measured peaks, as docs/engine.md has them.
+// Of the measured peaks: assumed, below what the kernels reached alone (docs/engine.md).
 constexpr double kReadShare = 0.75, kInt8Share = 0.4;
 constexpr double kTypicalDepth = 4096;  // tokens of context that a generated one reads
 constexpr double kReadingPace = 8;      // tokens a second
