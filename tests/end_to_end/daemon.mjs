@@ -77,6 +77,10 @@ export class Daemon {
     return this.fetch(route, { method: 'POST', body: JSON.stringify(body), headers });
   }
 
+  log() {
+    return readFileSync(path.join(this.env.XDG_STATE_HOME, 'hearth', 'hearth.log'), 'utf8');
+  }
+
   async kill() {
     this.process.kill('SIGKILL');
     await this.exited;
@@ -85,6 +89,7 @@ export class Daemon {
   async stop() {
     if (this.process.exitCode === null && this.process.signalCode === null) this.process.kill('SIGTERM');
     const how = await this.exited;
+    if (RpcClient.hasLostCalls) console.error(this.log().split('\n').slice(-200).join('\n'));
     rmSync(this.folder, { recursive: true, force: true });
     return how;
   }
@@ -93,6 +98,8 @@ export class Daemon {
 // A client of /hearth. Events are kept in order, and told to onEvent as they come; wait(predicate) resolves with
 // the first that fits. When the connection ends, calls without a reply are rejected.
 export class RpcClient {
+  static hasLostCalls = false;  // then Daemon.stop() shows the log
+
   static async connect(discovery, initialize = {}, onEvent = () => {}) {
     const WebSocket = require('ws');
     const client = new RpcClient();
@@ -108,10 +115,15 @@ export class RpcClient {
       client.socket.once('open', resolve);
       client.socket.once('error', reject);
     });
-    client.socket.on('error', () => {});  // 'close' follows
-    client.closed = new Promise((resolve) => client.socket.once('close', (code) => resolve(code)));
-    client.closed.then((code) => {
-      for (const { reject } of client.replies.values()) reject(new Error(`the connection ended (${code})`));
+    let fault = '';
+    client.socket.on('error', (error) => { fault = error.message; });  // 'close' follows
+    client.closed = new Promise((resolve) => client.socket.once('close', (code, reason) => {
+      client.ending = `the connection has ended (${[code, String(reason), fault].filter(Boolean).join(', ')})`;
+      resolve(code);
+    }));
+    client.closed.then(() => {
+      RpcClient.hasLostCalls ||= client.replies.size > 0;
+      for (const { reject } of client.replies.values()) reject(new Error(client.ending));
       client.replies.clear();
     });
     client.socket.on('message', (data) => client.hear(JSON.parse(data)));
@@ -133,7 +145,7 @@ export class RpcClient {
   }
 
   call(method, params = {}) {
-    if (this.socket.readyState !== this.socket.OPEN) return Promise.reject(new Error('the connection has ended'));
+    if (this.socket.readyState !== this.socket.OPEN) return this.closed.then(() => { RpcClient.hasLostCalls = true; throw new Error(this.ending); });
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       this.replies.set(id, { resolve, reject });
