@@ -151,11 +151,16 @@ std::vector<Flip> flips_of(Case at, const std::string& winner_now) {
 }  // namespace
 
 std::vector<TargetState> states_for(const DecisionRecord& record, const Policy& policy) {
+  const auto& candidates = record.decision.candidates;
+  const size_t n = std::min(record.states.size(), candidates.size());
   std::vector<TargetState> states(policy.targets.size());
-  for (size_t i = 0; i < states.size(); ++i)
-    for (size_t j = 0; j < std::min(record.states.size(), record.decision.candidates.size()); ++j)
-      if (record.decision.candidates[j].target == policy.targets[i].name)
-        states[i] = record.states[j];
+  for (size_t i = 0; i < states.size(); ++i) {
+    const std::string& name = policy.targets[i].name;
+    size_t at = i;  // mostly it is the same policy
+    if (at >= n || candidates[at].target != name)
+      for (at = 0; at < n && candidates[at].target != name;) ++at;
+    if (at < n) states[i] = record.states[at];
+  }
   return states;
 }
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <set>
 
 #include "cache_memory.h"
+#include "decide.h"
 #include "random.h"
 #include "router/budget.h"
 #include "router/explain.h"
@@ -27,10 +27,10 @@ struct Conversation {
   uint32_t n_turns = 0, n_held = 0;
   double spent_usd = 0, switching_usd = 0;
   struct Read {
-    uint64_t n_tokens = 0;
+    uint64_t n_tokens = 0;  // 0: never
     int64_t time_ms = 0;
   };
-  std::map<std::string, Read> read;  // by target
+  std::vector<Read> read;  // by target of the policy
 };
 
 ReplayedAmount amount_of(const std::vector<float>& logged, const std::vector<float>& replayed,
@@ -72,24 +72,40 @@ struct Replay::State {
   CacheMemory caches;
   Spending spending;
   std::vector<float> logged_usd, replayed_usd, logged_s, replayed_s;
-  std::set<std::string> met;  // targets in the log
+  std::vector<bool> is_met;  // in the log; by target of the policy
+  std::vector<double> later;  // the chance that a cache holds until the next request; likewise
   // Of judged answers.
   double weights = 0, squared_weights = 0, weighted_quality = 0, logged_quality = 0;
   uint64_t n_overlap = 0;
   std::vector<float> robust;
+  // The decision that is made again, in the room of the one before it.
+  RequestFacts facts;
+  std::vector<TargetState> states;
+  Decision now;
 
-  Conversation* conversation_of(const RequestFacts& facts) {
-    return facts.session.empty() ? nullptr : &conversations[facts.session];
+  Conversation* conversation_of(const std::string& session) {
+    if (session.empty()) return nullptr;
+    Conversation& at = conversations[session];
+    at.read.resize(policy.targets.size());
+    return &at;
   }
-  std::vector<TargetState> states_of(const StoredDecision& logged, const Conversation* at);
-  void hold_budgets(const RequestFacts& facts, int64_t now_ms, std::vector<TargetState>& states);
-  void judge(const StoredDecision& logged, const Decision& now);
+  void meet(const Decision& logged);
+  void set_states(const StoredDecision& logged, const Conversation* at);
+  void hold_budgets(int64_t now_ms);
+  void judge(const StoredDecision& logged);
 };
 
-std::vector<TargetState> Replay::State::states_of(const StoredDecision& logged,
-                                                  const Conversation* at) {
+void Replay::State::meet(const Decision& logged) {
+  const auto& candidates = logged.candidates;
+  for (size_t i = 0; i < is_met.size(); ++i) {
+    if (is_met[i]) continue;
+    is_met[i] = std::ranges::count(candidates, policy.targets[i].name, &Candidate::target) > 0;
+  }
+}
+
+void Replay::State::set_states(const StoredDecision& logged, const Conversation* at) {
   const DecisionRecord& record = logged.record;
-  std::vector<TargetState> states = states_for(record, policy);
+  states = states_for(record, policy);
   for (size_t i = 0; i < states.size(); ++i) {
     const Target& target = policy.targets[i];
     TargetState& state = states[i];
@@ -97,20 +113,20 @@ std::vector<TargetState> Replay::State::states_of(const StoredDecision& logged,
     if (logged.outcome && !logged.outcome->failed_as)
       state.belief.n_output = {static_cast<double>(logged.outcome->usage.n_completion), 0};
     if (!at) continue;
-    state.warm = {0, 0, caches.chance(target.provider, 60'000)};
-    auto read = at->read.find(target.name);
-    if (read == at->read.end()) continue;
-    const int64_t idle_ms = record.time_ms - read->second.time_ms;
-    state.warm.n_tokens = std::min(read->second.n_tokens, record.facts.n_prompt_estimate);
-    state.warm.chance =
-        target.kind == TargetKind::engine ? 0.9 : caches.chance(target.provider, idle_ms);
+    state.warm = {0, 0, later[i]};
+    const Conversation::Read& read = at->read[i];
+    if (read.n_tokens == 0) continue;
+    state.warm.n_tokens = std::min(read.n_tokens, record.facts.n_prompt_estimate);
+    state.warm.chance = target.kind == TargetKind::engine
+                            ? 0.9
+                            : caches.chance(target.provider, record.time_ms - read.time_ms);
   }
-  return states;
 }
 
 // What the new policy's budgets would hold, had it been in force.
-void Replay::State::hold_budgets(const RequestFacts& facts, int64_t now_ms,
-                                 std::vector<TargetState>& states) {
+void Replay::State::hold_budgets(int64_t now_ms) {
+  if (policy.budgets.empty()) return;
+  Party party{facts.session, facts.project, facts.token, "", facts.task};
   for (size_t i = 0; i < states.size(); ++i) {
     const Target& target = policy.targets[i];
     if (!target.price) continue;
@@ -118,7 +134,7 @@ void Replay::State::hold_budgets(const RequestFacts& facts, int64_t now_ms,
     const PicoUsd needed =
         worst_bill(facts.n_prompt_estimate, n_output, false, *target.price, now_ms);
     if (needed == PicoUsd()) continue;
-    const Party party{facts.session, facts.project, facts.token, target.name, facts.task};
+    party.target = target.name;
     Means tightest;
     for (const Budget& budget : policy.budgets) {
       if (!budget.is_hard) continue;
@@ -133,7 +149,7 @@ void Replay::State::hold_budgets(const RequestFacts& facts, int64_t now_ms,
   }
 }
 
-void Replay::State::judge(const StoredDecision& logged, const Decision& now) {
+void Replay::State::judge(const StoredDecision& logged) {
   if (!logged.quality || logged.record.decision.target.empty()) return;
   ReplayedQuality& quality = report.quality;
   const auto& candidates = logged.record.decision.candidates;
@@ -163,6 +179,9 @@ Replay::Replay(Policy policy, ReplayOptions options) : state_(new State) {
     state_->report.budgets.push_back({budget.scope, budget.limit().usd(), 0, 0});
   state_->policy = std::move(policy);
   state_->options = options;
+  state_->is_met.resize(state_->policy.targets.size());
+  for (const Target& target : state_->policy.targets)
+    state_->later.push_back(state_->caches.chance(target.provider, 60'000));
 }
 Replay::~Replay() = default;
 
@@ -170,14 +189,15 @@ void Replay::add(const StoredDecision& logged) {
   State& s = *state_;
   const DecisionRecord& record = logged.record;
   const Decision& was = record.decision;
-  for (const Candidate& candidate : was.candidates) s.met.insert(candidate.target);
+  s.meet(was);
 
-  RequestFacts facts = record.facts;
+  RequestFacts& facts = s.facts;
+  facts = record.facts;
   facts.exploration.reset();  // a trial is no policy
   if (facts.time_ms == 0) facts.time_ms = record.time_ms;
-  Conversation* at = s.conversation_of(facts);
-  std::vector<TargetState> states = s.states_of(logged, at);
-  s.hold_budgets(facts, record.time_ms, states);
+  Conversation* at = s.conversation_of(facts.session);
+  s.set_states(logged, at);
+  s.hold_budgets(record.time_ms);
   if (at && at->n_turns > 0) {
     Past past = facts.past.value_or(Past{});
     past.target = at->target;
@@ -189,7 +209,8 @@ void Replay::add(const StoredDecision& logged) {
   } else {
     facts.past.reset();
   }
-  const Decision now = decide(facts, s.policy, states);
+  Decision& now = s.now;
+  decide(facts, s.policy, s.states, now);
 
   // What it comes to. Measured where all is as it was.
   ReplayReport& report = s.report;
@@ -202,7 +223,7 @@ void Replay::add(const StoredDecision& logged) {
   if (now.target.empty()) {
     ++report.n_refused;
     if (now.refused_as == Errc::over_budget)
-      for (const TargetState& state : states)
+      for (const TargetState& state : s.states)
         for (ReplayedBudget& budget : report.budgets)
           if (budget.scope == state.means.budget) {
             ++budget.n_refused;
@@ -217,12 +238,14 @@ void Replay::add(const StoredDecision& logged) {
     const bool is_as_it_was = now.target == was.target && (!at || at->target == at->logged_target);
     usd = is_as_it_was ? logged_usd : candidate.cost_usd;
     seconds = is_as_it_was ? logged_s : candidate.latency_ms / 1000;
-    const Party party{facts.session, facts.project, facts.token, now.target, facts.task};
-    s.spending.add(party, record.time_ms, {PicoUsd::from_usd(usd), PicoUsd()});
-    for (size_t b = 0; b < s.policy.budgets.size(); ++b)
-      if (auto sums = s.spending.sums(s.policy.budgets[b], party, record.time_ms))
-        report.budgets[b].most_spent_usd =
-            std::max(report.budgets[b].most_spent_usd, sums->spent.usd());
+    if (!s.policy.budgets.empty()) {
+      const Party party{facts.session, facts.project, facts.token, now.target, facts.task};
+      s.spending.add(party, record.time_ms, {PicoUsd::from_usd(usd), PicoUsd()});
+      for (size_t b = 0; b < s.policy.budgets.size(); ++b)
+        if (auto sums = s.spending.sums(s.policy.budgets[b], party, record.time_ms))
+          report.budgets[b].most_spent_usd =
+              std::max(report.budgets[b].most_spent_usd, sums->spent.usd());
+    }
     if (at) {
       const bool is_switch = at->n_turns > 0 && at->target != now.target;
       report.n_switches += is_switch;
@@ -233,7 +256,7 @@ void Replay::add(const StoredDecision& logged) {
       at->spent_usd += usd;
       at->target = now.target;
       at->logged_target = was.target;
-      at->read[now.target] = {facts.n_prompt_estimate, record.time_ms};
+      at->read[i] = {facts.n_prompt_estimate, record.time_ms};
     }
   }
   report.n_moved += now.target != was.target;
@@ -241,7 +264,7 @@ void Replay::add(const StoredDecision& logged) {
   s.replayed_usd.push_back(static_cast<float>(usd));
   s.logged_s.push_back(static_cast<float>(logged_s));
   s.replayed_s.push_back(static_cast<float>(seconds));
-  s.judge(logged, now);
+  s.judge(logged);
 }
 
 ReplayReport Replay::report() const {
@@ -249,8 +272,8 @@ ReplayReport Replay::report() const {
   ReplayReport report = s.report;
   report.cost_usd = amount_of(s.logged_usd, s.replayed_usd, s.options);
   report.seconds = amount_of(s.logged_s, s.replayed_s, s.options);
-  for (const Target& target : s.policy.targets)
-    if (!s.met.contains(target.name)) report.unknown_targets.push_back(target.name);
+  for (size_t i = 0; i < s.is_met.size(); ++i)
+    if (!s.is_met[i]) report.unknown_targets.push_back(s.policy.targets[i].name);
 
   ReplayedQuality& quality = report.quality;
   const auto n = static_cast<double>(quality.n_judged);

@@ -96,8 +96,8 @@ Value value_of(const RequestFacts& facts, const Policy& policy) {
   return value;
 }
 
-Candidate forecast(const RequestFacts& facts, const Value& value, const Target& target,
-                   const TargetState& state) {
+void forecast(const RequestFacts& facts, const Value& value, const Target& target,
+              const TargetState& state, Candidate& candidate) {
   const Belief& belief = state.belief;
   double n_output = belief.n_output ? belief.n_output->mean : kTypicalOutput;
   if (facts.max_tokens) n_output = std::min<double>(n_output, facts.max_tokens);
@@ -111,7 +111,6 @@ Candidate forecast(const RequestFacts& facts, const Value& value, const Target& 
   constexpr double kMsPerMinute = 60'000;
   const double n = 1 + facts.n_to_come;
   const double cost_usd = (cost.mean + facts.n_to_come * later_usd) / n;
-  Candidate candidate;
   candidate.target = target.name;
   candidate.quality = quality.mean;
   candidate.cost_usd = cost.mean;
@@ -122,7 +121,7 @@ Candidate forecast(const RequestFacts& facts, const Value& value, const Target& 
                           value.minute_usd * latency.mean / kMsPerMinute;
   candidate.uncertainty_usd = std::hypot(value.success_usd * quality.sd, cost.sd,
                                          value.minute_usd * latency.sd / kMsPerMinute);
-  return candidate;
+  candidate.propensity = 0;
 }
 
 }  // namespace hearth::router

@@ -15,7 +15,8 @@ Value value_of(const RequestFacts& facts, const Policy& policy);
 
 // Cost, time and quality with the utility that they amount to: what was learned, else what the
 // policy states, else figures of a target that nobody has measured.
-Candidate forecast(const RequestFacts& facts, const Value& value, const Target& target,
-                   const TargetState& state);
+// Leaves excluded_by as it is.
+void forecast(const RequestFacts& facts, const Value& value, const Target& target,
+              const TargetState& state, Candidate& candidate);
 
 }  // namespace hearth::router

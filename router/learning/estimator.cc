@@ -51,11 +51,13 @@ Estimator::Look Estimator::look(const Terms& terms) const {
   vector->reserve(terms.words.size() + terms.traits.size());
   double squares = 0;
   for (const Term& term : terms.words) {
+    // A word that nobody has met tells nothing yet, and takes no share from those that do.
+    if (n_met_with_[term.slot] < 2) continue;
     const double rarity = std::log((static_cast<double>(n_met_) + 2) /
                                    (static_cast<double>(n_met_with_[term.slot]) + 1));
-    const double weight = (1 + std::log(term.weight)) * std::max(rarity, 0.0);
-    // A word that nobody has met tells nothing yet, and takes no share from those that do.
-    if (weight <= 0 || n_met_with_[term.slot] < 2) continue;
+    const double often = term.weight == 1 ? 0 : std::log(term.weight);
+    const double weight = (1 + often) * std::max(rarity, 0.0);
+    if (weight <= 0) continue;
     squares += weight * weight;
     vector->push_back({term.slot, static_cast<float>(weight)});
   }

@@ -86,6 +86,7 @@ Rates rates_at(const Price& price, uint64_t n_prompt, int64_t time_ms) {
 }
 
 Rates worst_rates(const Price& price, uint64_t max_prompt, int64_t time_ms) {
+  if (price.rules.empty()) return base_rates(price);
   // Rates change at a rule's borders only: those that lie in reach are tried one by one.
   std::vector<uint64_t> lengths{0, max_prompt};
   std::vector<int64_t> times{time_ms, time_ms + kMsPerHour};
@@ -102,7 +103,6 @@ Rates worst_rates(const Price& price, uint64_t max_prompt, int64_t time_ms) {
         }
       }
   }
-  if (price.rules.empty()) return base_rates(price);
   Rates worst;
   for (uint64_t length : lengths)
     for (int64_t time : times) {

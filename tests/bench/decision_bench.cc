@@ -9,29 +9,17 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <map>
-#include <new>
 #include <random>
 #include <string_view>
 
+#include "decide.h"
 #include "router/estimator.h"
 #include "router/learner.h"
 #include "router/policy.h"
 #include "router/replay.h"
 #include "router/terms.h"
-
-namespace {
-size_t n_allocations = 0;
-}
-// Not inlined: the compiler would see free() beside new.
-[[gnu::noinline]] void* operator new(size_t size) {
-  ++n_allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+#include "support/allocation_watch.h"
 
 namespace hearth::router {
 namespace {
@@ -89,26 +77,24 @@ void time_decisions() {
   Learner learner([] { return 0.5; });
   const RouteRequest request = long_request();
   std::vector<double> decide_us, whole_us;
+  DecisionRecord record;  // as the router does: each decision in the room of the one before
   size_t n_allocated = 0;
   constexpr int kRounds = 20'000;
   for (int i = 0; i < kRounds; ++i) {
     RouteRequest next;
     next.facts = request.facts;
     next.body.messages = {request.body.messages.begin(), request.body.messages.end()};
-    std::vector<TargetState> states(policy.targets.size());
+    record.states.assign(policy.targets.size(), {});
     const auto begin = Clock::now();
     learner.prepare(policy, next, 1'000'000 + i);
-    learner.foresee(policy, next.facts, states);
+    learner.foresee(policy, next.facts, record.states);
     const auto between = Clock::now();
-    const size_t before = n_allocations;
-    Decision decision = decide(next.facts, policy, states);
-    n_allocated += n_allocations - before;
+    testing::forget_allocations();
+    decide(next.facts, policy, record.states, record.decision);
+    n_allocated += i > 0 ? testing::n_allocations() : 0;  // the first one makes the room
     decide_us.push_back(microseconds(between));
     whole_us.push_back(microseconds(begin));
-    DecisionRecord record;
     record.facts = next.facts;
-    record.states = std::move(states);
-    record.decision = std::move(decision);
     record.decision.id = fmt::format("dec{}", i);
     learner.decided(policy, record);
     Completion completion;
@@ -119,12 +105,12 @@ void time_decisions() {
   Replay replay(policy, {.seed = 1, .n_resamples = 0});
   std::vector<StoredDecision> log(1000);
   for (size_t i = 0; i < log.size(); ++i) {
-    DecisionRecord& record = log[i].record;
-    record.time_ms = 1'700'000'000'000 + static_cast<int64_t>(i) * 1000;
-    record.facts.session = fmt::format("s{}", i % 50);
-    record.facts.n_prompt_estimate = 2000 + i * 7 % 30'000;
-    record.states.resize(16);
-    record.decision = decide(record.facts, policy, record.states);
+    DecisionRecord& logged = log[i].record;
+    logged.time_ms = 1'700'000'000'000 + static_cast<int64_t>(i) * 1000;
+    logged.facts.session = fmt::format("s{}", i % 50);
+    logged.facts.n_prompt_estimate = 2000 + i * 7 % 30'000;
+    logged.states.resize(16);
+    logged.decision = decide(logged.facts, policy, logged.states);
     log[i].outcome.emplace();
     log[i].cost = PicoUsd(1'000'000'000);
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <random>
 
+#include "decide.h"
 #include "router/policy.h"
 #include "router/policy_file.h"
 #include "support/json.h"
@@ -109,6 +110,19 @@ TEST(DecideProperty, TheSameInputsGiveTheSameDecision) {
     Situation first = any_situation(seed), second = any_situation(seed);
     EXPECT_EQ(text_of(decide(first.facts, first.policy, first.states)),
               text_of(decide(second.facts, second.policy, second.states)));
+  }
+}
+
+TEST(DecideProperty, InTheRoomOfAnEarlierDecisionItIsTheSame) {
+  Decision room;
+  for (uint32_t seed = 0; seed < kRounds; ++seed) {
+    const Situation situation = any_situation(seed);
+    decide(situation.facts, situation.policy, situation.states, room);
+    ASSERT_EQ(text_of(room),
+              text_of(decide(situation.facts, situation.policy, situation.states)))
+        << seed;
+    room.id = "taken";
+    room.hedge.emplace();
   }
 }
 

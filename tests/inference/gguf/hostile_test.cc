@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "gguf/reader.h"
-#include "inference/gguf/allocation_watch.h"
 #include "inference/gguf/hostile_files.h"
+#include "support/allocation_watch.h"
 #include "support/gguf_touch.h"
 #include "support/tiny_gguf.h"
 

@@ -1,5 +1,5 @@
 // Linked into a test, watches every allocation by operator new: a hostile count must not become a
-// large one. For tests of one thread.
+// large one, what is to allocate nothing must not. For one thread.
 #pragma once
 
 #include <cstddef>
@@ -8,5 +8,6 @@ namespace hearth::testing {
 
 void forget_allocations();
 size_t largest_allocation();  // in bytes, since then
+size_t n_allocations();       // since then
 
 }  // namespace hearth::testing
