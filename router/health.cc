@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "providers/endpoint.h"
+#include "providers/table.h"
 
 namespace hearth::router {
 
@@ -39,6 +40,12 @@ std::string account_of(const Target& target) {
   return fmt::format("{}\n{}\n{}", target.provider, target.base_url, key_source(target));
 }
 
+std::string room_key_of(const Target& target) {
+  std::string key = account_of(target);
+  if (!row_of(target.provider).quirks.limits_account) (key += '\n') += target.model;
+  return key;
+}
+
 double ms(Clock::Time::duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
@@ -63,6 +70,12 @@ const Health::Record* Health::find(const Target& target) const {
   if (records_.empty()) return nullptr;
   auto at = records_.find(key_of(target));
   return at == records_.end() ? nullptr : &at->second;
+}
+
+const Health::Room* Health::room(const Target& target) const {
+  if (rooms_.empty() || target.kind == TargetKind::engine) return nullptr;
+  auto at = rooms_.find(room_key_of(target));
+  return at == rooms_.end() ? nullptr : &at->second;
 }
 
 // Between half and all of what it would be, so that those who failed together do not return
@@ -91,15 +104,17 @@ std::optional<Health::Bar> Health::bar(const Target& target, const Record* recor
     if (stop != stops_.end() && stop->second.until > now)
       return until(stop->second.until, stop->second.why);
   }
-  if (!record) return std::nullopt;
-  if (record->open_until && *record->open_until > now)
+  if (record && record->open_until && *record->open_until > now)
     return until(*record->open_until, record->why);
-  if (record->open_until && record->is_probing) return until(now + kFirstBreak, record->why);
+  if (record && record->open_until && record->is_probing)
+    return until(now + kFirstBreak, record->why);
+  const Room* shared = room(target);
+  if (!shared) return std::nullopt;
   auto when = [&](const Bucket& bucket, double n) {
     return bucket.when_free(n + need.reserve * bucket.n_limit, now);
   };
-  const Clock::Time free = std::max(when(record->requests, 1),
-                                    when(record->tokens, static_cast<double>(need.n_tokens)));
+  const Clock::Time free = std::max(when(shared->requests, 1),
+                                    when(shared->tokens, static_cast<double>(need.n_tokens)));
   if (free <= now) return std::nullopt;
   Failure full = Error{Errc::busy, fmt::format("{}: its account has no room left for this minute",
                                                target.provider)};
@@ -118,13 +133,14 @@ void Health::look(const Target& target, Need need, TargetState& state) const {
       state.down = fmt::format("{}; it is asked again in {:.0f} s", closed->why.message,
                                wait_ms / 1000);
   }
-  if (!record) return;
+  const Room* shared = room(target);
+  if (!shared) return;
   auto left = [&](const Bucket& bucket) -> std::optional<uint64_t> {
     if (!bucket.is_known) return std::nullopt;
     return static_cast<uint64_t>(std::max(0.0, bucket.left_at(now)));
   };
-  state.n_requests_left = left(record->requests);
-  state.n_tokens_left = left(record->tokens);
+  state.n_requests_left = left(shared->requests);
+  state.n_tokens_left = left(shared->tokens);
 }
 
 void Health::begin(const Target& target, uint64_t n_tokens) {
@@ -140,8 +156,11 @@ void Health::begin(const Target& target, uint64_t n_tokens) {
     bucket.n_left = std::max(0.0, bucket.left_at(now) - n);
     bucket.as_of = now;
   };
-  take(record.requests, 1);
-  take(record.tokens, static_cast<double>(n_tokens));
+  if (rooms_.empty() || target.kind == TargetKind::engine) return;
+  auto shared = rooms_.find(room_key_of(target));
+  if (shared == rooms_.end()) return;
+  take(shared->second.requests, 1);
+  take(shared->second.tokens, static_cast<double>(n_tokens));
 }
 
 void Health::note_room(Bucket& bucket, const RateRoom::Bucket& said) const {
@@ -192,8 +211,12 @@ void Health::end(const Target& target, const Attempt& attempt, const Answer& ans
   Record& record = records_[key_of(target)];
   if (record.n_running > 0) --record.n_running;
   record.is_probing = false;
-  note_room(record.requests, attempt.room.requests);
-  note_room(record.tokens, attempt.room.tokens);
+  if (attempt.room.requests.is_stated() || attempt.room.tokens.is_stated()) {
+    if (rooms_.size() >= kMaxRecords) rooms_.clear();
+    Room& shared = rooms_[room_key_of(target)];
+    note_room(shared.requests, attempt.room.requests);
+    note_room(shared.tokens, attempt.room.tokens);
+  }
   if (attempt.first_word_ms) {
     if (record.first_words.size() < kWords) record.first_words.push_back(0);
     record.first_words[record.n_words++ % kWords] = static_cast<float>(*attempt.first_word_ms);
@@ -233,15 +256,15 @@ TargetStanding Health::standing(const Target& target) const {
     standing.down = closed->why.message;
     standing.wait_ms = ms(closed->until - clock_.now());
   }
+  TargetState state;
+  look(target, {}, state);
+  standing.n_requests_left = state.n_requests_left;
+  standing.n_tokens_left = state.n_tokens_left;
   const Record* record = find(target);
   if (!record) return standing;
   standing.n_attempts = record->n_attempts;
   standing.n_failures = record->n_failures;
   standing.n_running = record->n_running;
-  TargetState state;
-  look(target, {}, state);
-  standing.n_requests_left = state.n_requests_left;
-  standing.n_tokens_left = state.n_tokens_left;
   standing.first_word_p50_ms = first_word_ms(target, 0.5);
   standing.first_word_p95_ms = first_word_ms(target, 0.95);
   return standing;

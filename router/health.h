@@ -72,9 +72,12 @@ class Health {
     bool is_probing = false;
     uint32_t n_running = 0;
     uint64_t n_attempts = 0, n_failures = 0;
-    Bucket requests, tokens;
     std::vector<float> first_words;  // a ring
     size_t n_words = 0;
+  };
+  // What the targets share that a provider counts together: one model of an account, or all of it.
+  struct Room {
+    Bucket requests, tokens;
   };
   struct Stop {
     uint32_t n_in_row = 0;
@@ -83,6 +86,7 @@ class Health {
   };
 
   const Record* find(const Target& target) const;
+  const Room* room(const Target& target) const;
   std::optional<Bar> bar(const Target& target, const Record* record, Need need) const;
   Clock::Time after(std::chrono::milliseconds base, uint32_t n_doublings,
                     std::chrono::milliseconds most) const;
@@ -92,6 +96,7 @@ class Health {
   Clock& clock_;
   std::function<double()> random_;
   std::map<std::string, Record, std::less<>> records_;  // by target and model
+  std::map<std::string, Room, std::less<>> rooms_;      // by account, and model where it counts so
   std::map<std::string, Stop, std::less<>> stops_;      // by account
 };
 

@@ -17,7 +17,8 @@ const Quirks kOpenAi = {.max_tokens = "max_completion_tokens", .affinity_key = "
 const Quirks kMoonshot = {.lacks = {Need::tool_choice, Need::seed, Need::logit_bias},
                           .reasoning = ReasoningForm::thinking_object,
                           .keeps_reasoning = true,
-                          .affinity_key = "prompt_cache_key"};
+                          .affinity_key = "prompt_cache_key",
+                          .limits_account = true};
 const Quirks kDeepSeek = {.lacks = {Need::json_schema, Need::seed, Need::logit_bias},
                           .reasoning = ReasoningForm::thinking_object,
                           .keeps_reasoning = true};
@@ -31,9 +32,12 @@ const Quirks kQwen = {.honours = {Need::top_k},
 const Quirks kOpenRouter = {.honours = kSampler,
                             .reasoning = ReasoningForm::reasoning_object,
                             .affinity_key = "session_id",
+                            .limits_account = true,
                             .marks_cache_of = "anthropic/"};
 const Quirks kTogether = {.honours = kSampler, .reasoning = ReasoningForm::reasoning_object};
-const Quirks kFireworks = {.honours = kSampler, .affinity_header = "x-session-affinity"};
+const Quirks kFireworks = {.honours = kSampler,
+                           .affinity_header = "x-session-affinity",
+                           .limits_account = true};
 // Refuses members that it does not know, and counts unasked.
 const Quirks kMistral = {.lacks = {Need::logit_bias},
                          .seed = "random_seed",

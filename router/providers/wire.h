@@ -41,6 +41,7 @@ struct Quirks {
   // a header.
   std::string_view affinity_key{};
   std::string_view affinity_header{};
+  bool limits_account = false;  // its rate limits are an account's, over all models; else a model's
   // Takes marks of the prompt's cache, for models of this prefix; "*" for all.
   std::string_view marks_cache_of{};
 };
