@@ -18,10 +18,9 @@
 
 namespace hearth::router {
 
-namespace {
+using std::chrono::milliseconds;
 
-// A long prompt is read for minutes before the first word; an answer may be written for many.
-constexpr std::chrono::milliseconds kFirstByte{180'000}, kTotal{3'600'000};
+namespace {
 
 constexpr size_t kMaxErrorBody = 64 << 10;  // what is longer is cut off
 constexpr uint64_t kMaxStream = 256 << 20;  // with all its framing
@@ -190,8 +189,10 @@ class RemoteProvider : public Provider {
     outbound.body = std::move(*body);
     outbound.cause = request.facts.id;
     outbound.max_body_bytes = kMaxStream;
-    outbound.first_byte_timeout = kFirstByte;
-    outbound.total_timeout = kTotal;
+    outbound.connect_timeout = milliseconds(target.timeouts.connect_ms);
+    outbound.first_byte_timeout = milliseconds(target.timeouts.first_byte_ms);
+    outbound.stall_timeout = milliseconds(target.timeouts.stall_ms);
+    outbound.total_timeout = milliseconds(target.timeouts.total_ms);
     outbound.on_end = [&attempt](const Egress& egress) {
       attempt.is_sent = attempt.is_sent || egress.is_body_sent;
     };
@@ -224,7 +225,7 @@ class RemoteProvider : public Provider {
     outbound.url = origin_of(target.base_url) + "/metrics";
     outbound.cause = "pool";
     outbound.max_body_bytes = 1 << 20;
-    outbound.connect_timeout = outbound.total_timeout = std::chrono::milliseconds(1'000);
+    outbound.connect_timeout = outbound.total_timeout = milliseconds(1'000);
     std::string text;
     Transport::BodySink on_body = [&text](const OutboundResponse&, std::string_view piece) {
       text += piece;

@@ -8,6 +8,7 @@ namespace hearth::router {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 constexpr std::string_view kPolicy = R"(
@@ -48,6 +49,25 @@ TEST(PolicyFile, WhatIsPrintedReadsAsTheSamePolicy) {
   ASSERT_TRUE(again) << again.error().message << "\n" << printed;
   EXPECT_EQ(print_policy(*again), printed);
   EXPECT_EQ(policy_hash(*again), policy_hash(*policy));
+}
+
+TEST(PolicyFile, TimeoutsAreATargetsOwnAndPrintedWhereTheyAreUnusual) {
+  auto policy = parse_policy(std::string(kPolicy) +
+                                 "[target.slow]\nkind = \"api:vllm\"\nmodel = \"m\"\nfree = true\n"
+                                 "timeouts = { first_byte_ms = 600000, stall_ms = 5000 }\n",
+                             "policy.toml");
+  ASSERT_TRUE(policy) << policy.error().message;
+  EXPECT_EQ(policy->targets.at(0).timeouts, Timeouts{});
+  const Timeouts slow = policy->targets.at(2).timeouts;
+  EXPECT_EQ(slow.first_byte_ms, 600'000u);
+  EXPECT_EQ(slow.stall_ms, 5'000u);
+  EXPECT_EQ(slow.connect_ms, Timeouts{}.connect_ms);
+  auto again = parse_policy(print_policy(*policy), "printed.toml");
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->targets.at(2).timeouts, slow);
+  policy->targets[2].timeouts = {};
+  EXPECT_THAT(print_policy(*policy), Not(HasSubstr("timeouts")));
+  EXPECT_FALSE(parse_policy("[target.x]\nkind = \"engine\"\ntimeouts = { stall_ms = 1 }\n", "p"));
 }
 
 TEST(PolicyFile, TheHashTellsPoliciesApart) {

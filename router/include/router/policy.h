@@ -20,6 +20,15 @@ namespace hearth::router {
 
 enum class TargetKind : uint8_t { engine, api };
 
+// How long an api target may take over each part of an answer, in milliseconds.
+struct Timeouts {
+  uint32_t connect_ms = 10'000;      // to be reached, TLS included
+  uint32_t first_byte_ms = 180'000;  // to begin to answer: a long prompt is read for minutes
+  uint32_t stall_ms = 60'000;        // between two bytes of an answer
+  uint32_t total_ms = 3'600'000;
+  bool operator==(const Timeouts&) const = default;
+};
+
 // One [target.NAME] of the config: where a request can go and what is known of it beforehand.
 struct Target {
   std::string name;
@@ -45,6 +54,7 @@ struct Target {
   std::optional<double> ttft_ms;       // prior; the engine's own figures come from TargetState
   std::optional<double> tokens_per_s;  // prior
   std::optional<Effort> effort;        // of reasoning, where the client says none
+  Timeouts timeouts;                   // api
   double watts = 0;                    // what it draws while it works, beyond idling
 };
 
