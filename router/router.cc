@@ -106,6 +106,14 @@ std::vector<std::string> start_cascade(const Policy& policy, DecisionRecord& rec
   return steps;
 }
 
+bool asks_for_hour_cache(const CompletionRequest& request) {
+  auto is_hour = [](const auto& part) { return part.cache == "1h"; };
+  return std::ranges::any_of(request.tools, is_hour) ||
+         std::ranges::any_of(request.messages, [&](const Message& message) {
+           return std::ranges::any_of(message.blocks, is_hour);
+         });
+}
+
 // How hard to think, where the client leaves it open: the target's word over its class's.
 void state_effort(const Policy& policy, const DecisionRecord& record, CompletionRequest& body) {
   if (body.reasoning.effort || body.reasoning.enabled || body.reasoning.budget_tokens) return;
@@ -137,9 +145,12 @@ uint64_t estimate_tokens(const CompletionRequest& request) {
     n_bytes += 8;  // role and turn markers
     for (const Block& block : message.blocks) {
       if (auto* text = std::get_if<Text>(&block.content)) n_bytes += text->text.size();
-      if (auto* call = std::get_if<ToolCall>(&block.content)) n_bytes += call->arguments.size();
-      if (auto* result = std::get_if<ToolResult>(&block.content)) n_bytes += result->text.size();
+      if (auto* call = std::get_if<ToolCall>(&block.content))
+        n_bytes += call->id.size() + call->name.size() + call->arguments.size();
+      if (auto* result = std::get_if<ToolResult>(&block.content))
+        n_bytes += result->call_id.size() + result->text.size();
       if (auto* thought = std::get_if<Reasoning>(&block.content)) n_bytes += thought->text.size();
+      if (auto* opaque = std::get_if<Opaque>(&block.content)) n_bytes += opaque->part.text.size();
       if (std::holds_alternative<Image>(block.content)) n_bytes += kImageBytes;
     }
   }
@@ -153,6 +164,7 @@ void read_facts(const Policy& policy, RouteRequest& request) {
   label_by_source(policy, request);
   facts.n_prompt_estimate = estimate_tokens(request.body);
   facts.max_tokens = request.body.max_tokens;
+  facts.asks_for_hour_cache = asks_for_hour_cache(request.body);
   facts.rounds = rounds_of(request.body);
   facts.needs = needs_of(request.body);
 }

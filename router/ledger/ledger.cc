@@ -33,8 +33,9 @@ struct Bounds {
 
 Bounds bounds_of(uint64_t n_prompt_estimate, uint32_t max_output, uint32_t n_model_output,
                  bool hour_cache, std::optional<uint32_t> usual_most) {
-  // Two bytes for a token, and what a provider's template adds.
-  constexpr uint64_t kTokensPerEstimated = 2, kTemplate = 256;
+  // No tokenizer makes more than one token of a byte, and the estimate is a token for four. Beside
+  // the text, what a provider's template adds.
+  constexpr uint64_t kTokensPerEstimated = 4, kTemplate = 512;
   Bounds bounds;
   bounds.max_prompt = n_prompt_estimate * kTokensPerEstimated + kTemplate;
   bounds.most_output = max_output ? max_output : kUsualOutput;
@@ -186,7 +187,8 @@ Means Ledger::means(const Policy& policy, const RequestFacts& facts, const Targe
   if (!target.price || policy.budgets.empty()) return means;
   const int64_t now = now_ms();
   const Bounds bounds = bounds_of(facts.n_prompt_estimate, facts.max_tokens, target.n_max_output,
-                                  false, outputs_->p99(facts.task, target.name));
+                                  facts.asks_for_hour_cache,
+                                  outputs_->p99(facts.task, target.name));
   means.needed = bounds.cost(*target.price, bounds.least_output, now).pico();
   if (means.needed == 0) return means;
   const Party party{facts.session, facts.project, facts.token, target.name, facts.task};
@@ -289,6 +291,11 @@ PicoUsd Ledger::settle(const Hold& hold, const Settlement& settlement) {
   }
   if (row.state == AttemptState::estimated) {
     row.usage = settlement.estimate;
+    // More was not asked for.
+    if (hold.max_output_tokens) {
+      row.usage.n_completion = std::min(row.usage.n_completion, hold.max_output_tokens);
+      row.usage.n_reasoning = std::min(row.usage.n_reasoning, row.usage.n_completion);
+    }
     ++totals_.n_estimated;
   }
   if (spend.price) {

@@ -151,6 +151,7 @@ struct RequestFacts {
   std::vector<LabelCause> label_causes;
   uint64_t n_prompt_estimate = 0;  // tokens
   uint32_t max_tokens = 0;
+  bool asks_for_hour_cache = false;  // of a prompt: written at its own, dearer price
   Needs needs;
   std::optional<uint32_t> deadline_ms;
   Rounds rounds;
@@ -170,6 +171,7 @@ struct RequestFacts {
     field.or_default("labelCauses", self.label_causes);
     field("promptEstimate", self.n_prompt_estimate);
     field("maxTokens", self.max_tokens);
+    field.or_default("hourCache", self.asks_for_hour_cache);
     field("needs", self.needs);
     field("deadlineMs", self.deadline_ms);
     field.or_default("rounds", self.rounds);
