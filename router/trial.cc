@@ -53,6 +53,19 @@ TrialReport report_of(const std::vector<TrialPair>& pairs, double per_month) {
   return report;
 }
 
+PicoUsd most_of_pair(const Target* present, const Target* candidate, const Target* judge,
+                     uint64_t n_prompt_bytes, uint32_t max_output, int64_t time_ms) {
+  constexpr uint64_t kTemplate = 512, kQuestion = 1024;  // bytes, each a token at most
+  auto most = [&](const Target* target, uint64_t n_prompt, uint32_t n_output) {
+    return target && target->price ? worst_bill(n_prompt, n_output, false, *target->price, time_ms)
+                                   : PicoUsd();
+  };
+  const uint64_t n_prompt = n_prompt_bytes + kTemplate;
+  const uint64_t n_judged = n_prompt + kQuestion + 2 * kShownPerToken * max_output;
+  return most(present, n_prompt, max_output) + most(candidate, n_prompt, max_output) +
+         most(judge, n_judged, kJudgeTokens) + most(judge, n_judged, kJudgeTokens);
+}
+
 std::string judge_prompt(std::string_view request, std::string_view first,
                          std::string_view second) {
   return fmt::format(

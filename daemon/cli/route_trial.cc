@@ -43,7 +43,7 @@ struct Options {
 };
 
 constexpr int64_t kMonthMs = int64_t{30} * 86'400'000;
-constexpr uint32_t kJudgeTokens = 400;
+constexpr uint32_t kMostOutput = 4096;  // tokens, where the request did not say
 
 struct Said {
   std::string text;
@@ -144,13 +144,20 @@ Result<bool> passes(const std::string& command, const std::string& answer) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+// As much of an answer as was reckoned with, at a character's end.
+std::string_view shown(const std::string& answer, uint32_t max_output) {
+  size_t n = std::min<size_t>(answer.size(), router::kShownPerToken * max_output);
+  while (n < answer.size() && n > 0 && (static_cast<unsigned char>(answer[n]) & 0xc0) == 0x80) --n;
+  return std::string_view(answer).substr(0, n);
+}
+
 Result<TrialPair> run_pair(Asker& asker, const Options& options, const StoredDecision& decision,
-                           const json::Array& messages) {
+                           const json::Array& messages, uint32_t max_output) {
   TrialPair pair;
   pair.decision = decision.record.decision.id;
-  auto present = asker.ask(decision.record.decision.target, messages, decision.body->max_tokens);
+  auto present = asker.ask(decision.record.decision.target, messages, max_output);
   if (!present) return present.error();
-  auto candidate = asker.ask(options.candidate, messages, decision.body->max_tokens);
+  auto candidate = asker.ask(options.candidate, messages, max_output);
   if (!candidate) return candidate.error();
   pair.present_usd = present->usd;
   pair.candidate_usd = candidate->usd;
@@ -162,15 +169,17 @@ Result<TrialPair> run_pair(Asker& asker, const Options& options, const StoredDec
     pair.verdict = *before == *after ? Verdict::tie : *after ? Verdict::win : Verdict::loss;
     return pair;
   }
+  const std::string_view ours = shown(candidate->text, max_output),
+                         theirs = shown(present->text, max_output);
   int judgements[2] = {0, 0};
   for (int order = 0; order < 2; ++order) {
     const bool candidate_first = order == 1;
     json::Array question{json::Object{
         {"role", "user"},
         {"content", router::judge_prompt(last_said(*decision.body),
-                                         candidate_first ? candidate->text : present->text,
-                                         candidate_first ? present->text : candidate->text)}}};
-    auto said = asker.ask(options.judge, question, kJudgeTokens);
+                                         candidate_first ? ours : theirs,
+                                         candidate_first ? theirs : ours)}}};
+    auto said = asker.ask(options.judge, question, router::kJudgeTokens);
     if (!said) return said.error();
     pair.judge_usd += said->usd;
     judgements[order] = router::parse_judgement(said->text);
@@ -302,24 +311,31 @@ int run(const Common& common, const Options& options) {
   if (!daemon) return fail(daemon.error());
   std::signal(SIGPIPE, SIG_IGN);
   Asker asker(std::move(*daemon));
-  double spent = 0, dearest = 0;
+  double spent = 0;
   std::string stopped;
   for (auto decision = found->decisions.rbegin();
        decision != found->decisions.rend() && pairs.size() < options.n_sample; ++decision) {
     if (done.contains(decision->record.decision.id)) continue;
-    // Another one as dear as the dearest so far must still fit.
-    if (spent + dearest > options.budget_usd) {
-      stopped = fmt::format("the budget of ${:.2f} is used up", options.budget_usd);
+    const json::Array messages = *messages_of(*decision->body);
+    const uint32_t asked = decision->body->max_tokens;
+    const uint32_t max_output = asked ? asked : kMostOutput;
+    const double most =
+        router::most_of_pair(named(**policy, decision->record.decision.target), candidate,
+                             options.judge.empty() ? nullptr : named(**policy, options.judge),
+                             boost::json::serialize(messages).size(), max_output, now_ms())
+            .usd();
+    if (spent + most > options.budget_usd) {
+      stopped = fmt::format(
+          "the next pair may cost ${:.4f}, and of the budget of ${:.2f} ${:.4f} are spent", most,
+          options.budget_usd, spent);
       break;
     }
-    auto pair = run_pair(asker, options, *decision, *messages_of(*decision->body));
+    auto pair = run_pair(asker, options, *decision, messages, max_output);
     if (!pair) {
       stopped = pair.error().message;
       break;
     }
-    const double usd = pair->present_usd + pair->candidate_usd + pair->judge_usd;
-    spent += usd;
-    dearest = std::max(dearest, usd);
+    spent += pair->present_usd + pair->candidate_usd + pair->judge_usd;
     if (auto written = keep_pair(kept, *pair); !written) return fail(written.error());
     pairs.push_back(std::move(*pair));
     if (!common.json && is_terminal(2))

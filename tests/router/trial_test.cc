@@ -35,6 +35,18 @@ TEST(Trial, FewPairsAreNotEnoughHoweverTheyFall) {
   EXPECT_FALSE(report_of({}, 1000).is_no_worse);
 }
 
+TEST(Trial, APairIsReckonedAtItsMostBeforeItIsSent) {
+  Target dear, free;
+  dear.price = Price{3, 0.3, 15};
+  constexpr int64_t kInput = 3'000'000, kOutput = 15'000'000;  // pico-dollars a token
+  EXPECT_EQ(most_of_pair(&free, &free, nullptr, 1000, 500, 0), PicoUsd());
+  const int64_t one = (1000 + 512) * kInput + 500 * kOutput;
+  EXPECT_EQ(most_of_pair(&dear, &free, nullptr, 1000, 500, 0).pico(), one);
+  EXPECT_EQ(most_of_pair(&dear, &dear, nullptr, 1000, 500, 0).pico(), 2 * one);
+  const int64_t judged = (1000 + 512 + 1024 + 2 * 4 * 500) * kInput + kJudgeTokens * kOutput;
+  EXPECT_EQ(most_of_pair(&free, &free, &dear, 1000, 500, 0).pico(), 2 * judged);
+}
+
 // A judge that always takes the first answer decides nothing.
 TEST(Trial, OnlyWhoWinsInBothOrdersHasWon) {
   EXPECT_EQ(verdict_of(2, 1), Verdict::win);

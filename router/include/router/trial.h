@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "router/money.h"
+#include "router/policy.h"
 #include "support/record.h"
 
 namespace hearth::router {
@@ -61,6 +63,14 @@ inline constexpr double kMayLose = 0.05;
 
 // `per_month`: requests of the class in 30 days. Bootstrap over pairs, the same for the same pairs.
 TrialReport report_of(const std::vector<TrialPair>& pairs, double per_month);
+
+// The most that a pair may cost: both answers, and two judgements where a judge compares them. Null
+// or without a price: free. `n_prompt_bytes` of all messages; each answer at most `max_output`
+// tokens, of which a judge is shown no more than so many bytes for each (kShownPerToken).
+inline constexpr uint64_t kShownPerToken = 4;
+inline constexpr uint32_t kJudgeTokens = 400;
+PicoUsd most_of_pair(const Target* present, const Target* candidate, const Target* judge,
+                     uint64_t n_prompt_bytes, uint32_t max_output, int64_t time_ms);
 
 // What a judge is asked: which of two answers, called 1 and 2, is better.
 std::string judge_prompt(std::string_view request, std::string_view first, std::string_view second);
