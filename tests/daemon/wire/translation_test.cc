@@ -10,6 +10,7 @@
 #include "daemon/wire/sse_events.h"
 #include "providers/anthropic.h"
 #include "providers/openai_chat.h"
+#include "providers/openai_responses.h"
 #include "providers/sse.h"
 #include "providers/table.h"
 #include "wire/parts.h"
@@ -38,6 +39,7 @@ const Pair kPairs[] = {
      R"({"model":"m","stream_options":{"include_usage":true},"messages":[{"role":"user","content":"x"}]})"},
     {"messages", "anthropic", &router::kAnthropicMessages,
      R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"}]})"},
+    {"responses", "openai", &router::kOpenAiResponses, R"({"model":"m","input":"x"})"},
 };
 
 router::Target target_of(const Pair& pair) {
@@ -56,6 +58,15 @@ std::string words(std::mt19937& random) {
   return text;
 }
 
+// A thought as OpenAI keeps it: an item with what only it can read.
+std::string thought_item(const Reasoning& thought) {
+  return boost::json::serialize(json::Object{
+      {"id", "rs_1"},
+      {"type", "reasoning"},
+      {"summary", json::Array{json::Object{{"type", "summary_text"}, {"text", thought.text}}}},
+      {"encrypted_content", "gAAAAA+/="}});
+}
+
 Completion any_answer(const Pair& pair, std::mt19937& random) {
   Completion completion;
   completion.message.role = Role::assistant;
@@ -64,6 +75,9 @@ Completion any_answer(const Pair& pair, std::mt19937& random) {
     add(Reasoning{words(random), std::nullopt});
     if (pair.served == "messages")
       add(Opaque{"anthropic", {R"({"type":"thinking","signature":"EqQB+/="})"}});
+    if (pair.served == "responses")
+      add(Opaque{"openai", {thought_item(std::get<Reasoning>(
+                               completion.message.blocks.back().content))}});
   }
   if (random() % 3) add(Text{words(random)});
   const size_t n_calls = random() % 4;
@@ -164,6 +178,9 @@ CompletionRequest any_request(const Pair& pair, std::mt19937& random) {
       put(assistant, Reasoning{"t" + words(random), std::nullopt});
       if (is_messages)
         put(assistant, Opaque{"anthropic", {R"({"type":"thinking","signature":"EqQB"})"}});
+      if (pair.served == "responses")
+        put(assistant, Opaque{"openai", {thought_item(std::get<Reasoning>(
+                                            assistant.blocks.back().content))}});
     }
     put(assistant, Text{"a" + words(random) + "."});
     const size_t n_calls = random() % 3;
@@ -186,7 +203,8 @@ CompletionRequest any_request(const Pair& pair, std::mt19937& random) {
     if (random() % 2) request.tool_choice.mode = ToolChoice::Mode::required;
     if (random() % 2) request.tool_choice.parallel = false;
   }
-  if (random() % 2) request.stop = {"END"};
+  // The responses wire has no word for it.
+  if (random() % 2 && pair.served != "responses") request.stop = {"END"};
   request.sampling.temperature = 0.5f;
   request.sampling.top_p = 0.25f;
   request.max_tokens = 1 + static_cast<uint32_t>(random() % 5000);
@@ -199,7 +217,7 @@ TEST(Translation, ARequestForAProviderIsReadAsTheSameRequest) {
     const router::ProviderRow& row = router::row_of(pair.provider);
     for (int round = 0; round < 200; ++round) {
       CompletionRequest asked = any_request(pair, random);
-      auto body = row.wire->body(target_of(pair), row.quirks, asked, {});
+      auto body = pair.wire->body(target_of(pair), row.quirks, asked, {});
       ASSERT_TRUE(body) << body.error().message;
       auto read = dialect(pair.served).parse(*body);
       ASSERT_TRUE(read) << read.error().message << "\n" << *body;
