@@ -237,6 +237,8 @@ class Dispatcher::Run {
     Witness(Run& whose, const Target& asked, Payment paid, bool is_hedge)
         : run(whose), target(asked), payment(std::move(paid)), sent(whose.clock_.now()) {
       record.target = target.name;
+      record.provider = target.kind == TargetKind::engine ? "hearth" : target.provider;
+      record.model = target.model;
       if (target.is_pool) {
         record.endpoint = target.base_url;
         run.dispatcher_.pools_.begin(target.base_url);

@@ -6,9 +6,13 @@
 #include <cstdio>
 #include <iterator>
 
+#include "service/prometheus.h"
+
 namespace hearth {
 
 namespace {
+
+using prometheus::escaped;
 
 struct Page {
   std::string text;
@@ -24,30 +28,17 @@ struct Page {
   }
 };
 
-// A label's value as Prometheus wants it.
-std::string label(std::string_view value) {
-  std::string out;
-  for (char c : value) {
-    if (c == '\\' || c == '"') out += '\\';
-    if (c == '\n')
-      out += "\\n";
-    else
-      out += c;
-  }
-  return out;
-}
-
 void money(Page& page, const router::Ledger& ledger, const router::Policy* policy,
            uint64_t n_refused) {
   auto rows = std::back_inserter(page.text);
   const router::Ledger::Totals& totals = ledger.totals();
   page.family("hearth_attempts_total", "counter", "Attempts by target.");
   for (const auto& [name, target] : totals.targets)
-    fmt::format_to(rows, "hearth_attempts_total{{target=\"{}\"}} {}\n", label(name),
+    fmt::format_to(rows, "hearth_attempts_total{{target=\"{}\"}} {}\n", escaped(name),
                    target.n_attempts);
   page.family("hearth_spend_usd_total", "counter", "Money spent since the start, by target.");
   for (const auto& [name, target] : totals.targets)
-    fmt::format_to(rows, "hearth_spend_usd_total{{target=\"{}\"}} {}\n", label(name),
+    fmt::format_to(rows, "hearth_spend_usd_total{{target=\"{}\"}} {}\n", escaped(name),
                    router::to_text(target.spent));
   page.one("hearth_reserved_usd", "gauge", "Held for attempts under way.",
            router::to_text(ledger.held()));
@@ -66,7 +57,7 @@ void money(Page& page, const router::Ledger& ledger, const router::Policy* polic
     page.family(name, "gauge", help);
     for (const router::Budget& budget : policy->budgets)
       if (budget.scope != "session")
-        fmt::format_to(rows, "{}{{budget=\"{}\"}} {}\n", name, label(budget.scope),
+        fmt::format_to(rows, "{}{{budget=\"{}\"}} {}\n", name, escaped(budget.scope),
                        router::to_text(amount(budget)));
   };
   budgets("hearth_budget_usd", "What a budget is.",
@@ -133,12 +124,6 @@ void Metrics::request_ended(router::Origin origin, const Answer& answer) {
 
 namespace {
 
-// OpenTelemetry's names for generative AI, as Prometheus writes them. Still in development there.
-namespace gen_ai {
-constexpr std::string_view kTokenUsage = "gen_ai_client_token_usage_total";
-constexpr std::string_view kTokenType = "gen_ai_token_type";
-}  // namespace gen_ai
-
 void forecasts(Page& page, const router::Learner& learner) {
   page.family(
       "hearth_forecast_error", "gauge",
@@ -148,7 +133,7 @@ void forecasts(Page& page, const router::Learner& learner) {
                                {"seconds", error.seconds()},
                                {"quality", error.quality()}})
       fmt::format_to(std::back_inserter(page.text),
-                     "hearth_forecast_error{{target=\"{}\",what=\"{}\"}} {}\n", label(name), what,
+                     "hearth_forecast_error{{target=\"{}\",what=\"{}\"}} {}\n", escaped(name), what,
                      value);
 }
 
@@ -180,10 +165,7 @@ std::string Metrics::prometheus(const Gauges& gauges) const {
   page.one("hearth_completion_tokens_total", "counter", "Tokens generated.", n_completion_tokens_);
   page.one("hearth_prefill_seconds_total", "counter", "Time spent reading prompts.", prefill_s_);
   page.one("hearth_decode_seconds_total", "counter", "Time spent generating.", decode_s_);
-  page.family(gen_ai::kTokenUsage, "counter", "Tokens by type (OpenTelemetry GenAI).");
-  fmt::format_to(std::back_inserter(page.text),
-                 "{0}{{{1}=\"input\"}} {2}\n{0}{{{1}=\"output\"}} {3}\n", gen_ai::kTokenUsage,
-                 gen_ai::kTokenType, n_prompt_tokens_, n_completion_tokens_);
+  gen_ai_.write(page.text);
   if (learner_) forecasts(page, *learner_);
   page.one("hearth_connections", "gauge", "Open client connections.", gauges.n_connections);
   page.one("hearth_uptime_seconds", "gauge", "Time since start.", uptime_s());

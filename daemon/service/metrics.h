@@ -15,6 +15,7 @@
 #include "router/learner.h"
 #include "router/ledger.h"
 #include "router/standing.h"
+#include "service/gen_ai_metrics.h"
 
 namespace hearth {
 
@@ -23,6 +24,9 @@ class Metrics {
   void request_started() { ++n_running_; }
   void refused_by_budget() { ++n_refused_by_budget_; }
   void request_ended(router::Origin origin, const Answer& answer);
+  void attempted(router::Origin origin, const router::AttemptRecord& attempt) {
+    gen_ai_.attempted(origin, attempt);
+  }
 
   // Whose forecast errors are shown; outlives this.
   void watch(const router::Learner& learner) { learner_ = &learner; }
@@ -52,6 +56,7 @@ class Metrics {
   uint64_t n_completion_tokens_ = 0;
   double prefill_s_ = 0;
   double decode_s_ = 0;
+  GenAiMetrics gen_ai_;
   const router::Learner* learner_ = nullptr;
 };
 

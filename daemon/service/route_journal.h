@@ -18,6 +18,10 @@ class RouteJournal : public router::DecisionLog {
   void decided(const router::DecisionRecord& record) override;
   void asked(const router::DecisionRecord& record, const CompletionRequest& body,
              const router::Policy& policy) override;
+  void attempted(const router::DecisionRecord& record,
+                 const router::AttemptRecord& attempt) override {
+    metrics_.attempted(record.facts.origin, attempt);
+  }
   void ended(const router::DecisionRecord& record, const Answer& answer) override;
 
  private:

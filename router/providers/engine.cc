@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "support/json.h"
 
@@ -71,8 +72,15 @@ class EngineProvider : public Provider {
     body.template_variables = template_variables_of(body);
     if (body.tool_choice.mode == ToolChoice::Mode::none) body.tools.clear();
     attempt.is_sent = true;
-    DeltaSink noting = [sink = std::move(sink), &attempt](const StreamDelta& delta) {
-      if (delta.kind != StreamDelta::Kind::progress) attempt.has_spoken = true;
+    using Clock = std::chrono::steady_clock;
+    DeltaSink noting = [sink = std::move(sink), &attempt,
+                        began = Clock::now()](const StreamDelta& delta) {
+      if (delta.kind != StreamDelta::Kind::progress) {
+        if (!attempt.has_spoken)
+          attempt.first_word_ms =
+              std::chrono::duration<double, std::milli>(Clock::now() - began).count();
+        attempt.has_spoken = true;
+      }
       sink(delta);
     };
     Answer answer =

@@ -131,6 +131,7 @@ class DispatchTest : public ::testing::Test {
 
   SimulatedAnswer serve(const OutboundRequest& outbound) {
     const std::string name = outbound.url.substr(7, 1);
+    last_asked = outbound;
     asked.emplace_back(name, std::chrono::duration_cast<milliseconds>(clock.now() - began).count());
     auto& scripts = upstreams[name];
     if (scripts.empty()) return refuses(500, "none_left");
@@ -149,6 +150,7 @@ class DispatchTest : public ::testing::Test {
   std::map<std::string, std::deque<SimulatedAnswer>> upstreams;
   std::vector<std::pair<std::string, long>> asked;  // who, ms
   Clock::Time began{};
+  OutboundRequest last_asked;
   std::string shown;
   std::shared_ptr<Policy> policy = std::make_shared<Policy>();
   std::unique_ptr<Provider> remote = make_remote_provider(
@@ -305,6 +307,46 @@ TEST_F(DispatchTest, RoomThatAnAccountStatesIsKept) {
   upstreams["a"] = {says({"Hello"})};
   EXPECT_TRUE(ask());
   EXPECT_THAT(names(), ElementsAre("a")) << "one in a second grows again";
+}
+
+TEST_F(DispatchTest, TargetsThatAProviderCountsTogetherShareTheirRoom) {
+  struct Case {
+    std::string provider, model;
+    bool is_shared;
+  };
+  int n_case = 0;
+  for (const Case& each : {Case{"acme", "m", true}, Case{"acme", "other", false},
+                           Case{"moonshot", "other", true}}) {
+    Target& first = policy->targets[0];
+    Target& second = policy->targets[1];
+    first.provider = second.provider = each.provider;
+    first.base_url = second.base_url = fmt::format("http://a{}", n_case++);  // an account of its own
+    second.model = each.model;
+    second.name = "b";
+    request.facts.model = "a";
+    upstreams["a"] = {says({"Hello"})};
+    upstreams["a"][0].headers.insert(upstreams["a"][0].headers.end(),
+                                     {{"x-ratelimit-remaining-requests", "7"},
+                                      {"x-ratelimit-limit-requests", "60"},
+                                      {"x-ratelimit-reset-requests", "60s"}});
+    EXPECT_TRUE(ask());
+    EXPECT_EQ(router.standings().at(1).n_requests_left.has_value(), each.is_shared)
+        << each.provider << " " << each.model;
+    request.facts.model = "b";
+    upstreams["a"] = {says({"Hello"})};
+    EXPECT_TRUE(ask());
+    EXPECT_EQ(router.standings().at(0).n_requests_left, each.is_shared ? 6u : 7u);
+  }
+}
+
+TEST_F(DispatchTest, ATargetIsGivenTheTimeThatItsPolicySays) {
+  policy->targets[0].timeouts = {.connect_ms = 1, .first_byte_ms = 2, .stall_ms = 3, .total_ms = 4};
+  upstreams["a"] = {says({"Hello"})};
+  EXPECT_TRUE(ask());
+  EXPECT_EQ(last_asked.connect_timeout, milliseconds(1));
+  EXPECT_EQ(last_asked.first_byte_timeout, milliseconds(2));
+  EXPECT_EQ(last_asked.stall_timeout, milliseconds(3));
+  EXPECT_EQ(last_asked.total_timeout, milliseconds(4));
 }
 
 TEST_F(DispatchTest, WhatABudgetDoesNotHoldGoesToACheaperOne) {

@@ -55,6 +55,7 @@ struct Attempt {
 // For the log.
 struct AttemptRecord {
   std::string target, endpoint;  // endpoint: of a pool, else ""
+  std::string provider, model;   // provider "hearth": this machine's engine
   uint32_t number = 1;           // of this request
   bool is_hedge = false;         // a second leg
   std::optional<Errc> failed_as;
@@ -67,6 +68,8 @@ struct AttemptRecord {
   static void fields(auto& self, auto&& field) {
     field("target", self.target);
     field.or_default("endpoint", self.endpoint);
+    field.or_default("provider", self.provider);
+    field.or_default("model", self.model);
     field("number", self.number);
     field.or_default("hedge", self.is_hedge);
     field("failedAs", self.failed_as);

@@ -11,6 +11,7 @@ namespace hearth {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class RouteJournalTest : public ::testing::Test {
  protected:
@@ -50,6 +51,38 @@ TEST_F(RouteJournalTest, CountsEveryRequestOnceWhereverItCameFrom) {
   EXPECT_THAT(page(), HasSubstr(R"(hearth_requests_total{wire="chat",outcome="cancelled"} 1)"));
   EXPECT_THAT(page(), HasSubstr(R"(hearth_requests_total{wire="completions",outcome="failed"} 1)"));
   EXPECT_THAT(page(), HasSubstr(R"(hearth_requests_total{wire="session",outcome="ok"} 1)"));
+}
+
+TEST_F(RouteJournalTest, AttemptsHaveTheNamesOfOpenTelemetry) {
+  RouteJournal journal(metrics, *ledger);
+  EXPECT_THAT(metrics.prometheus({}), Not(HasSubstr("gen_ai_"))) << "nothing was seen yet";
+  router::DecisionRecord record;
+  record.facts.origin = router::Origin::chat;
+  router::AttemptRecord attempt;
+  attempt.provider = "anthropic";
+  attempt.model = "claude \"5\"";
+  attempt.total_ms = 1500;
+  attempt.first_word_ms = 500;
+  attempt.usage.n_prompt = 100;
+  attempt.usage.n_completion = 21;
+  journal.attempted(record, attempt);
+  attempt.failed_as = Errc::timeout;
+  journal.attempted(record, attempt);
+  const std::string page = metrics.prometheus({});
+  const std::string who =
+      R"(gen_ai_operation_name="chat",gen_ai_provider_name="anthropic",gen_ai_request_model="claude \"5\"")";
+  for (const std::string& line : {
+           "# TYPE gen_ai_client_token_usage histogram",
+           "gen_ai_client_token_usage_sum{" + who + ",gen_ai_token_type=\"input\"} 100",
+           "gen_ai_client_token_usage_bucket{" + who + ",gen_ai_token_type=\"output\",le=\"16\"} 0",
+           "gen_ai_client_token_usage_bucket{" + who + ",gen_ai_token_type=\"output\",le=\"64\"} 1",
+           "gen_ai_client_operation_duration_seconds_count{" + who + "} 1",
+           "gen_ai_client_operation_duration_seconds_sum{" + who + ",error_type=\"timeout\"} 1.5",
+           "gen_ai_client_operation_time_to_first_chunk_seconds_count{" + who + "} 2",
+           "gen_ai_client_operation_time_per_output_chunk_seconds_sum{" + who + "} 0.05",
+           "gen_ai_client_operation_time_per_output_chunk_seconds_bucket{" + who + ",le=\"+Inf\"} 1",
+       })
+    EXPECT_THAT(page, HasSubstr("\n" + line + "\n"));
 }
 
 TEST_F(RouteJournalTest, WritesDownWhatAnotherPolicyWillBeJudgedBy) {
