@@ -427,13 +427,7 @@ Policy read_policy(Section& root) {
   };
   read("policy", [&](Section& section) { policy_keys(policy, section); });
   read("value", [&](Section& section) { value_keys(policy.value, section); });
-  // Read, so that a policy that says it stands: no provider's cache is kept warm by asking yet.
-  read("cache", [&](Section& section) {
-    std::string keepalive = "never";
-    section("keepalive", keepalive);
-    if (keepalive != "never" && keepalive != "if_cheaper")
-      section.refuse("keepalive", "\"never\" or \"if_cheaper\"");
-  });
+  read("cache", [&](Section& section) { section("keepalive", policy.keep_alive); });
   read("switch", [&](Section& section) { switch_keys(policy.switching, section); });
   read("explore", [&](Section& section) {
     explore_keys(policy.explore, section);
@@ -494,6 +488,8 @@ std::string print_policy(const Policy& policy) {
   out += "\n" + printed("value", [&](Printer& key) { value_keys(policy.value, key); });
   if (policy.switching != Switching{})
     out += "\n" + printed("switch", [&](Printer& key) { switch_keys(policy.switching, key); });
+  if (policy.keep_alive != KeepWarm::never)
+    out += "\n" + printed("cache", [&](Printer& key) { key("keepalive", policy.keep_alive); });
   if (!policy.explore.classes.empty())
     out += "\n" + printed("explore", [&](Printer& key) { explore_keys(policy.explore, key); });
   // One by one, since their order means something and a table sorts.

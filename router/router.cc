@@ -12,6 +12,7 @@
 
 #include "cascade.h"
 #include "dispatch.h"
+#include "keep_alive.h"
 #include "money/runaway.h"
 #include "router/learner.h"
 #include "router/policy_file.h"
@@ -226,6 +227,10 @@ Router::Router(Services services) : services_(std::move(services)) {
   if (!services_.random) services_.random = &machine_chance;
   dispatcher_ = std::make_unique<Dispatcher>(Dispatcher::Services{
       services_.provider, services_.account, services_.egress, services_.clock, services_.random});
+  keep_alive_ = std::make_unique<KeepAlive>(
+      services_.clock, [this](const DecisionRecord& record, RouteRequest request) {
+        return carry_out(record, services_.policy(), std::move(request), [](const StreamDelta&) {});
+      });
 }
 Router::~Router() = default;
 
@@ -272,7 +277,12 @@ std::vector<TargetStanding> Router::standings() const {
   return dispatcher_->standings(*services_.policy());
 }
 
-Task<> Router::join() { return dispatcher_->join(); }
+Task<> Router::join() {
+  Task<> keeping = keep_alive_->join();
+  co_await std::move(keeping);
+  Task<> looking = dispatcher_->join();
+  co_await std::move(looking);
+}
 
 Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
                               std::function<void(const Decision&)> on_decision) {
@@ -298,6 +308,9 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   state_effort(*policy, record, request.body);
   Inheritance heirs(services_.labeller, record.facts.labels);
   sink = heirs.hear(std::move(sink));
+  keep_alive_->asked(request);
+  std::optional<RouteRequest> kept;
+  if (steps.empty()) kept = keep_alive_->copy_of(*policy, record, request);
   bool is_escalated = false;  // another target answered than the one that was learned of
   // Not as one expression: g++ 12 destroys the answer of an awaited conditional twice.
   Answer answer = Error{};
@@ -306,6 +319,10 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   else
     answer = co_await climb(record, steps, policy, std::move(request), std::move(sink),
                             is_escalated);
+  if (kept && answer && answer->message.model == record.decision.model) {
+    net::any_io_executor executor = co_await net::this_coro::executor;
+    keep_alive_->answered(*policy, record, std::move(*kept), answer->usage, executor);
+  }
   if (answer) heirs.put_on(*answer);
   if (services_.learner && !is_escalated) services_.learner->ended(record, answer, now_ms());
   ending.tell(answer);

@@ -14,6 +14,7 @@ const Needs kServer = {Need::top_k, Need::min_p, Need::repeat_penalty, Need::ign
                        Need::template_variables};
 
 const Quirks kOpenAi = {.max_tokens = "max_completion_tokens", .affinity_key = "prompt_cache_key"};
+const Quirks kAnthropic = {.cache_life = std::chrono::minutes(5)};
 const Quirks kMoonshot = {.lacks = {Need::tool_choice, Need::seed, Need::logit_bias},
                           .reasoning = ReasoningForm::thinking_object,
                           .keeps_reasoning = true,
@@ -28,6 +29,7 @@ const Quirks kZai = {.lacks = {Need::tool_choice, Need::json_schema, Need::seed,
 const Quirks kQwen = {.honours = {Need::top_k},
                       .lacks = {Need::logit_bias},
                       .reasoning = ReasoningForm::enable_thinking,
+                      .cache_life = std::chrono::minutes(5),
                       .marks_cache_of = "*"};
 const Quirks kOpenRouter = {.honours = kSampler,
                             .reasoning = ReasoningForm::reasoning_object,
@@ -57,7 +59,8 @@ const Quirks kOllama = {.lacks = {Need::tool_choice, Need::one_call, Need::logit
 const ProviderRow kRows[] = {
     {"openai", "https://api.openai.com/v1", "OPENAI_API_KEY", kOpenAi},
     {"openai-responses", "https://api.openai.com/v1", "OPENAI_API_KEY", kOpenAi, &kOpenAiResponses},
-    {"anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", {}, &kAnthropicMessages},
+    {"anthropic", "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", kAnthropic,
+     &kAnthropicMessages},
     {"gemini", "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY", {}, &kGemini},
     {"deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY", kDeepSeek},
     {"moonshot", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY", kMoonshot},

@@ -4,6 +4,7 @@
 // the rows of table.cc that speak it.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -41,6 +42,8 @@ struct Quirks {
   // a header.
   std::string_view affinity_key{};
   std::string_view affinity_header{};
+  // How long a cached prompt lives after it was last read; 0: nobody says.
+  std::chrono::seconds cache_life{0};
   bool limits_account = false;  // its rate limits are an account's, over all models; else a model's
   // Takes marks of the prompt's cache, for models of this prefix; "*" for all.
   std::string_view marks_cache_of{};

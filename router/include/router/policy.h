@@ -131,6 +131,9 @@ struct Limits {
 // request).
 enum class Bodies : uint8_t { none, hash, full };
 
+// [cache] keepalive: whether a prompt is read once more before its provider's cache of it dies.
+enum class KeepWarm : uint8_t { never, if_cheaper };
+
 // One [rate."api:PROVIDER"].
 struct RateRule {
   uint32_t reserve_pct = 0;  // of the account's room, kept for those who wait for an answer
@@ -155,6 +158,7 @@ struct Policy {
   std::vector<std::string> roots;  // [workspace]: folders whose labelled files are known by content
   Value value;
   Switching switching;
+  KeepWarm keep_alive = KeepWarm::never;
   Explore explore;
   std::vector<Budget> budgets;  // in the order of the file
   Limits limits;
@@ -198,6 +202,12 @@ struct EnumNames<router::OnNoTarget> {
   using O = router::OnNoTarget;
   static constexpr std::pair<O, std::string_view> names[] = {
       {O::refuse, "refuse"}, {O::wait, "wait"}, {O::ask, "ask"}};
+};
+template <>
+struct EnumNames<router::KeepWarm> {
+  using K = router::KeepWarm;
+  static constexpr std::pair<K, std::string_view> names[] = {{K::never, "never"},
+                                                             {K::if_cheaper, "if_cheaper"}};
 };
 template <>
 struct EnumNames<router::Bodies> {

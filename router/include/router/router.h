@@ -45,6 +45,7 @@ Task<Answer> answer_of(Completer& completer, RouteRequest request, DeltaSink sin
                        std::function<void(const Decision&)> on_decision);
 
 class Dispatcher;
+class KeepAlive;
 class Learner;
 
 // Lives on the loop thread. What it is made with outlives it.
@@ -94,6 +95,7 @@ class Router : public Completer {
 
   Services services_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<KeepAlive> keep_alive_;
   std::shared_ptr<const Policy> hashed_;  // the policy that hash_ is of
   std::string hash_;
 };
