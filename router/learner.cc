@@ -282,6 +282,10 @@ void Learner::foresee(const Policy& policy, const RequestFacts& facts,
       const double share = verdicts->second / (verdicts->second + kWordOfPolicy);
       belief.quality->mean = share * belief.quality->mean + (1 - share) * target.quality;
       state.belief.quality = belief.quality;
+    } else if (facts.exploration && !memory.n_judged.empty()) {
+      // Where answers are judged, who was not yet may be better or worse than the policy says.
+      const double q = target.quality;
+      state.belief.quality = Spread{q, std::sqrt(q * (1 - q) / kWordOfPolicy)};
     }
     if (target.kind == TargetKind::engine || state.warm.n_tokens > 0) continue;
     state.warm.later = memory.caches.chance(target.provider, kUsualPauseMs);

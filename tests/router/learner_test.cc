@@ -150,6 +150,26 @@ TEST_F(LearnerTest, OneBrokenCallDoesNotSinkATarget) {
   EXPECT_GT(next.states[0].belief.quality->mean, 0.8);
 }
 
+TEST_F(LearnerTest, WhereAnswersAreJudgedThePolicysWordOnOthersMayBeWrong) {
+  policy.explore.classes = {"chat"};
+  policy.value.success_usd = 1;
+  policy.targets[1].quality = 0.9;
+  auto belief_of_other = [&] {
+    return ask(conversation({{Role::user, "call it"}}), "").states[1].belief.quality;
+  };
+  EXPECT_FALSE(belief_of_other()) << "nobody judges, so that nothing would be learned";
+  policy.explore.classes.clear();
+  const DecisionRecord record = ask(conversation({{Role::user, "call it"}}), "");
+  ASSERT_EQ(record.decision.target, "b");
+  policy.targets[0].quality = 0.9;
+  learner.judged(record.decision.id, 1);
+  policy.explore.classes = {"chat"};
+  const auto other = ask(conversation({{Role::user, "call it"}}), "").states[0].belief.quality;
+  ASSERT_TRUE(other);
+  EXPECT_DOUBLE_EQ(other->mean, 0.9);
+  EXPECT_NEAR(other->sd, 0.067, 0.001) << "as of twenty verdicts";
+}
+
 TEST_F(LearnerTest, TriesOthersOnlyInClassesThatThePolicyNames) {
   EXPECT_FALSE(ask(conversation({{Role::user, "hello"}}), "").facts.exploration);
   policy.explore.classes = {"chat"};
