@@ -146,18 +146,25 @@ Result<std::vector<RecordedRequest>> parse_recorded(std::string_view text,
     auto wrong = [&](const std::string& what) {
       return Error{Errc::invalid, fmt::format("{}:{}: {}", file_name, n_line, what)};
     };
-    auto row = json::decode<RecordedRequest>(line, "row");
+    auto document = json::Document::parse(line);
+    if (!document) return wrong(document.error().message);
+    auto row = json::decode<RecordedRequest>(document->root(), "row");
     if (!row) return wrong(row.error().message);
+    simdjson::dom::object named;
+    if (!document->root()["targets"].get_object().get(named) &&
+        named.size() != row->targets.size())
+      return wrong("row.targets: one of its targets is there twice");
     if (row->targets.empty()) return wrong("row.targets: expected at least one target");
     for (const auto& [name, outcome] : row->targets) {
+      if (name.empty()) return wrong("row.targets: a target without a name");
       if (!(outcome.quality >= 0 && outcome.quality <= 1))
         return wrong(
             fmt::format("row.targets.{}.quality: expected 0 to 1, got {}", name, outcome.quality));
       if (!(outcome.cost_usd >= 0 && outcome.cost_usd <= 1e9))
-        return wrong(fmt::format("row.targets.{}.cost_usd: expected 0 or more, got {}", name,
+        return wrong(fmt::format("row.targets.{}.cost_usd: expected 0 to 1e9, got {}", name,
                                  outcome.cost_usd));
       if (outcome.latency_ms && !(*outcome.latency_ms >= 0 && *outcome.latency_ms <= 1e12))
-        return wrong(fmt::format("row.targets.{}.latency_ms: expected 0 or more, got {}", name,
+        return wrong(fmt::format("row.targets.{}.latency_ms: expected 0 to 1e12, got {}", name,
                                  *outcome.latency_ms));
     }
     rows.push_back(std::move(*row));
@@ -187,7 +194,7 @@ SimulationReport simulate(const std::vector<RecordedRequest>& rows,
     RequestFacts facts = facts_of(row, terms, options.model);
     if (may_explore(policy.explore, facts.task))
       facts.exploration = {random.unit(), account.allowance_usd(policy.explore),
-                           account.n_to_come()};
+                           static_cast<double>(rows.size() - got.size())};
     std::vector<TargetState> states(policy.targets.size());
     for (size_t i = 0; i < states.size(); ++i) {
       states[i].belief = estimator.belief(policy.targets[i].name, look);

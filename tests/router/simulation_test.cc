@@ -174,6 +174,10 @@ TEST(RecordedRows, SayWhereTheyAreWrong) {
   EXPECT_THAT(message(R"({"targets":{"a":{"quality":1,"cost_usd":-1}}})"), HasSubstr("cost_usd"));
   EXPECT_THAT(message(R"({"targets":{"a":{"quality":1}}})"), HasSubstr("cost_usd"));
   EXPECT_THAT(message("nonsense"), HasSubstr("rows.jsonl:1"));
+  EXPECT_THAT(message(R"({"targets":{"a":{"quality":1,"cost_usd":1},"a":{"quality":0,"cost_usd":2}}})"),
+              HasSubstr("twice"));
+  EXPECT_THAT(message(R"({"targets":{"":{"quality":1,"cost_usd":1}}})"), HasSubstr("name"));
+  EXPECT_THAT(message(R"({"targets":{"a":{"quality":1,"cost_usd":1e300}}})"), HasSubstr("0 to 1e9"));
 }
 
 }  // namespace
