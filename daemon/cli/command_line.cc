@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 
 #include "cli/terminal.h"
@@ -122,6 +124,10 @@ const Option& Option::between(int least, int most) const {
 
 const Option& Option::between(double least, double most) const {
   option_->check(CLI::Range(least, most));
+  // No bound keeps out what is no number.
+  option_->check([](const std::string& text) {
+    return std::isnan(std::strtod(text.c_str(), nullptr)) ? "expected a number" : "";
+  });
   return *this;
 }
 
