@@ -5,7 +5,7 @@
 //   upstream.requests[0].body.messages
 //
 // The script sees {wire, model, tools: [names], last, results: [text]} and gives {text, reasoning, signature, calls:
-// [{id, name, args}], usage, finish} or {status, error}. Everything is sent in small pieces.
+// [{id, name, args, raw: text in place of args}], usage, finish} or {status, error}. Everything is sent in small pieces.
 import { createServer } from 'node:http';
 
 const pieces = (text, size = 7) => text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [];
@@ -37,7 +37,7 @@ function* chatEvents(reply) {
   for (const piece of pieces(reply.text ?? '')) yield chunk({ content: piece });
   for (const [index, call] of (reply.calls ?? []).entries()) {
     yield chunk({ tool_calls: [{ index, id: call.id ?? `call_${index}`, type: 'function', function: { name: call.name, arguments: '' } }] });
-    for (const piece of pieces(JSON.stringify(call.args))) yield chunk({ tool_calls: [{ index, function: { arguments: piece } }] });
+    for (const piece of pieces(call.raw ?? JSON.stringify(call.args))) yield chunk({ tool_calls: [{ index, function: { arguments: piece } }] });
   }
   yield chunk({}, reply.finish ?? (reply.calls?.length ? 'tool_calls' : 'stop'));
   const usage = { prompt_tokens: 100, completion_tokens: 20, total_tokens: 120, prompt_tokens_details: { cached_tokens: 40 }, ...reply.usage };

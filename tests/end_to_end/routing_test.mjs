@@ -1,0 +1,96 @@
+// The router's own ways through a running daemon: cheap then verify, what is learned of answers, trials by chance.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Daemon } from './daemon.mjs';
+import { Upstream } from './upstream.mjs';
+
+let upstream, daemon, script;
+
+const target = (name, price) => `
+[target.${name}]
+kind = "api:openai"
+model = "${name}-model"
+base_url = "${upstream.url}"
+quality = 0.8
+context = 200000
+price = { input = ${price}, cached = ${price}, output = ${2 * price} }
+`;
+
+before(async () => {
+  upstream = await Upstream.start((asked) => script(asked));
+  daemon = await Daemon.start({ model: null, config: `
+[value]
+success_usd = 0.01
+[explore]
+classes = ["chat"]
+usd_per_day = 10.0
+share = 1.0
+[class.plan]
+cascade = ["cheap", "dear"]
+verify = ["parse", "grep -q RIGHT"]
+${target('cheap', 1)}${target('dear', 2)}` });
+});
+after(async () => {
+  assert.equal((await daemon.stop()).code, 0);
+  await upstream.stop();
+});
+
+const ask = (content, more = {}) =>
+  daemon.post('/v1/chat/completions', { model: 'auto', max_tokens: 400, messages: [{ role: 'user', content }], ...more });
+
+// The rows of a request's attempts; they are on the disk a moment after the answer.
+async function attempts(n) {
+  for (let i = 0; i < 2000; ++i) {
+    const rows = daemon.run('ledger', 'export').trim().split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    if (rows.filter((row) => row.state === 'settled').length >= n) return rows;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  throw new Error(`not ${n} settled rows`);
+}
+
+test('a cheap answer that passes is the answer', async () => {
+  script = ({ model }) => ({ text: `RIGHT, says ${model}` });
+  const answer = await ask('Make a plan');
+  assert.equal((await answer.json()).choices[0].message.content, 'RIGHT, says cheap-model');
+  assert.deepEqual(upstream.requests.map((request) => request.model), ['cheap-model']);
+});
+
+test('one that does not is not shown, and the dear one is asked', async () => {
+  script = ({ model }) => ({ text: model === 'cheap-model' ? 'WRONG' : 'RIGHT after all' });
+  const before = upstream.requests.length;
+  const stream = await (await ask('Make a plan', { stream: true })).text();
+  assert.deepEqual(upstream.requests.slice(before).map((request) => request.model), ['cheap-model', 'dear-model']);
+  assert.doesNotMatch(stream, /WRONG/);
+  const text = [...stream.matchAll(/^data: (\{.*)$/gm)].map(([, data]) => JSON.parse(data).choices?.[0]?.delta?.content ?? '').join('');
+  assert.equal(text, 'RIGHT after all');
+  const rows = (await attempts(3)).slice(-2);
+  assert.deepEqual(rows.map((row) => row.target), ['cheap', 'dear']);
+  for (const row of rows) assert.ok(Number(row.costUsd) > 0, 'both are paid for');
+});
+
+test('a cheap one that fails is followed too, and the last answer stands whatever it says', async () => {
+  script = ({ model }) => (model === 'cheap-model' ? { status: 400, error: { message: 'no', code: 'model_not_found' } } : { text: 'WRONG at last' });
+  const answer = await ask('Make a plan');
+  assert.equal((await answer.json()).choices[0].message.content, 'WRONG at last');
+});
+
+test('who breaks calls is left, with chances that are written down', async () => {
+  // What stands behind the brace of a call's arguments never comes.
+  script = ({ model }) => ({ calls: [{ name: 'look', args: { at: 'x' }, ...(model === 'cheap-model' && { raw: '{"at": ' }) }] });
+  const tools = [{ type: 'function', function: { name: 'look', parameters: { type: 'object', properties: { at: { type: 'string' } } } } }];
+  const chosen = [], decisions = [];
+  for (let i = 0; i < 80; ++i) {
+    const answer = await ask(`Look at number ${i}`, { tools });
+    assert.equal(answer.status, 200);
+    await answer.json();
+    chosen.push(answer.headers.get('x-hearth-target'));
+    decisions.push(answer.headers.get('x-hearth-decision-id'));
+  }
+  assert.equal(chosen[0], 'cheap', 'of two equals the cheaper');
+  const dear = chosen.slice(40).filter((name) => name === 'dear').length;
+  assert.ok(dear >= 30, chosen.join(' '));
+  const chances = decisions.slice(0, 40).map((id) =>
+    JSON.parse(daemon.run('route', 'explain', id, '--json')).kept.map((candidate) => candidate.propensity));
+  for (const each of chances) assert.ok(Math.abs(each[0] + each[1] - 1) < 1e-9, each.join(' '));
+  assert.ok(chances.some(([one]) => one > 0.01 && one < 0.99), 'there was something to learn');
+});
