@@ -13,6 +13,7 @@
 #include <random>
 #include <string_view>
 
+#include "cascade.h"
 #include "decide.h"
 #include "router/estimator.h"
 #include "router/learner.h"
@@ -145,14 +146,26 @@ struct Skill {
   }
 };
 
+// How well a step's verifier tells right from wrong: tests and a build for an edit, whether a call
+// parses and its command succeeds for a tool turn. Nothing checks a plan or a summary.
+struct Verifier {
+  double finds_wrong = 0, doubts_right = 0;  // chances
+};
+const std::map<TaskClass, Verifier> kVerifiers = {{TaskClass::edit, {0.9, 0.1}},
+                                                  {TaskClass::tool_turn, {0.7, 0.02}}};
+
 struct Tally {
   double usd = 0, quality = 0, n = 0;
+  double share() const { return quality / n; }
+  double error() const { return std::sqrt(share() * (1 - share()) / n); }  // standard error
 };
 
 // One policy over all sessions; `only`: always that target, -1: the router.
 Tally run_agents(const Policy& policy, const std::vector<Skill>& skills, int only) {
   std::mt19937_64 random(7);  // the same sessions for everybody
+  std::mt19937_64 luck(8);
   auto unit = [&] { return std::uniform_real_distribution<double>()(random); };
+  auto lucky = [&] { return std::uniform_real_distribution<double>()(luck); };
   Estimator estimator;
   Tally total;
   double now_s = 0;
@@ -186,33 +199,52 @@ Tally run_agents(const Policy& policy, const std::vector<Skill>& skills, int onl
         states[i].belief.n_output = Spread{n_output, 0};
         states[i].warm = {read[i].n_tokens, now_s - read[i].at_s < 300 ? 1.0 : 0.0, 0.95};
       }
-      size_t chosen = static_cast<size_t>(std::max(only, 0));
+      auto place_of = [&](const std::string& name) {
+        return static_cast<size_t>(std::ranges::find(policy.targets, name, &Target::name) -
+                                   policy.targets.begin());
+      };
+      std::vector<size_t> steps{static_cast<size_t>(std::max(only, 0))};
       if (only < 0) {
-        const std::string name = decide(facts, policy, states).target;
-        chosen = static_cast<size_t>(std::ranges::find(policy.targets, name, &Target::name) -
-                                     policy.targets.begin());
+        const Decision decision = decide(facts, policy, states);
+        steps = {place_of(decision.target)};
         // A conversation's first steps are where trials are free: the first sessions take turns.
-        if (session < 24 && step > 0) chosen = static_cast<size_t>(session) % skills.size();
+        if (session < 24 && step > 0) steps = {static_cast<size_t>(session) % skills.size()};
+        if (const auto names = cascade_of(policy, facts, decision); !names.empty()) {
+          steps.clear();
+          for (const std::string& name : names) steps.push_back(place_of(name));
+        }
       }
-      const Price& price = *policy.targets[chosen].price;
-      const double n_warm = states[chosen].warm.chance * static_cast<double>(read[chosen].n_tokens);
-      const double cold = std::max(price.input, price.cache_write.value_or(price.input));
-      const double usd = (n_warm * price.cached + (static_cast<double>(n_prompt) - n_warm) * cold +
-                          n_output * price.output) /
-                         1e6;
-      const double right = unit() < skills[chosen].of(facts.task);
-      total.usd += usd;
-      total.quality += right;
-      total.n += 1;
-      Outcome outcome;
-      outcome.quality = right;
-      if (only < 0) estimator.learn(policy.targets[chosen].name, look, outcome);
-      if (!past) past.emplace();
-      past->n_held = past->target == policy.targets[chosen].name ? past->n_held + 1 : 0;
-      past->target = policy.targets[chosen].name;
-      past->spent_usd += usd;
+      bool is_right = false;
+      for (size_t at = 0; at < steps.size(); ++at) {
+        const size_t chosen = steps[at];
+        const Price& price = *policy.targets[chosen].price;
+        const double n_warm =
+            states[chosen].warm.chance * static_cast<double>(read[chosen].n_tokens);
+        const double cold = std::max(price.input, price.cache_write.value_or(price.input));
+        const double usd =
+            (n_warm * price.cached + (static_cast<double>(n_prompt) - n_warm) * cold +
+             n_output * price.output) /
+            1e6;
+        is_right = lucky() < skills[chosen].of(facts.task);
+        total.usd += usd;
+        bool passes = true;
+        if (at + 1 < steps.size()) {
+          const Verifier& verifier = kVerifiers.at(facts.task);
+          passes = lucky() >= (is_right ? verifier.doubts_right : verifier.finds_wrong);
+        }
+        Outcome outcome;
+        outcome.quality = at + 1 < steps.size() ? passes : is_right;
+        if (only < 0) estimator.learn(policy.targets[chosen].name, look, outcome);
+        if (!past) past.emplace();
+        past->n_held = past->target == policy.targets[chosen].name ? past->n_held + 1 : 0;
+        past->target = policy.targets[chosen].name;
+        past->spent_usd += usd;
+        read[chosen] = {n_prompt + n_output, now_s};
+        if (passes) break;
+      }
       ++past->n_turns;
-      read[chosen] = {n_prompt + n_output, now_s};
+      total.quality += is_right;
+      total.n += 1;
       n_prompt += 2000 + n_output;
     }
   }
@@ -227,14 +259,31 @@ void simulate_agents() {
                     api("cheap", "deepseek", {0.14, 0.0028, 0.28}, 0.7)};
   const std::vector<Skill> skills = {
       {0.92, 0.90, 0.96, 0.97}, {0.82, 0.88, 0.955, 0.97}, {0.66, 0.80, 0.945, 0.965}};
-  std::string out = "{";
-  for (int only = -1; only < 3; ++only) {
-    const Tally result = run_agents(policy, skills, only);
-    out += fmt::format("{}\"{}\":{{\"usd\":{:.4f},\"quality\":{:.4f},\"steps\":{:.0f}}}",
-                       only < 0 ? "" : ",", only < 0 ? "router" : policy.targets[size_t(only)].name,
-                       result.usd, result.quality / result.n, result.n);
+  std::string out;
+  auto say = [&](std::string_view name, const Tally& tally) {
+    out += fmt::format(
+        "{}\"{}\":{{\"usd\":{:.4f},\"quality\":{:.4f},\"error\":{:.4f},\"steps\":{:.0f}}}",
+        out.empty() ? "" : ",", name, tally.usd, tally.share(), tally.error(), tally.n);
+  };
+  std::vector<Tally> always;
+  for (int only = 0; only < 3; ++only) always.push_back(run_agents(policy, skills, only));
+  say("router", run_agents(policy, skills, -1));
+  // The least that a right step may be worth for the router to be as good as always-strong.
+  Policy careful = policy;
+  Tally as_good = always[0];
+  for (double usd = 0.5; usd <= 64; usd *= 2) {
+    careful.value.success_usd = usd;
+    const Tally tally = run_agents(careful, skills, -1);
+    if (tally.share() < always[0].share() - always[0].error()) continue;
+    as_good = tally;
+    break;
   }
-  fmt::print("{}}}\n", out);
+  say("router, at always-strong's quality", as_good);
+  for (TaskClass task : {TaskClass::edit, TaskClass::tool_turn})
+    policy.tasks[task] = {.cascade = {"cheap", "strong"}, .verify = {"test"}};
+  say("router, cheap then verify", run_agents(policy, skills, -1));
+  for (size_t i = 0; i < always.size(); ++i) say(policy.targets[i].name, always[i]);
+  fmt::print("{{{}}}\n", out);
 }
 
 }  // namespace
