@@ -60,3 +60,10 @@ test('no agent asked a model but through the daemon', () => {
   const models = trap.attempts.filter((host) => /anthropic|openai|openrouter|googleapis|opencode\.ai|continue\.dev|dashscope|qwen/.test(host));
   assert.deepEqual(models, []);
 });
+
+test('all that the provider was asked went through the daemon and is written down', () => {
+  const { records } = JSON.parse(daemon.run('egress', '--json'));
+  assert.equal(records.length, upstream.requests.length);
+  const attempts = daemon.run('ledger', 'export').trim().split('\n').length;
+  assert.equal(attempts, upstream.requests.length, 'each has its row in the ledger');
+});
