@@ -340,13 +340,13 @@ TEST_F(DispatchTest, TargetsThatAProviderCountsTogetherShareTheirRoom) {
 }
 
 TEST_F(DispatchTest, ATargetIsGivenTheTimeThatItsPolicySays) {
-  policy->targets[0].timeouts = {.connect_ms = 1, .first_byte_ms = 2, .stall_ms = 3, .total_ms = 4};
+  policy->targets[0].timeouts = {.connect_ms = 1001, .first_byte_ms = 1002, .stall_ms = 1003, .total_ms = 1004};
   upstreams["a"] = {says({"Hello"})};
   EXPECT_TRUE(ask());
-  EXPECT_EQ(last_asked.connect_timeout, milliseconds(1));
-  EXPECT_EQ(last_asked.first_byte_timeout, milliseconds(2));
-  EXPECT_EQ(last_asked.stall_timeout, milliseconds(3));
-  EXPECT_EQ(last_asked.total_timeout, milliseconds(4));
+  EXPECT_EQ(last_asked.connect_timeout, milliseconds(1001));
+  EXPECT_EQ(last_asked.first_byte_timeout, milliseconds(1002));
+  EXPECT_EQ(last_asked.stall_timeout, milliseconds(1003));
+  EXPECT_EQ(last_asked.total_timeout, milliseconds(1004));
 }
 
 TEST_F(DispatchTest, WhatABudgetDoesNotHoldGoesToACheaperOne) {
