@@ -62,7 +62,7 @@ void GenAiMetrics::attempted(router::Origin origin, const router::AttemptRecord&
   add(kDuration, labels + ending, attempt.total_ms / 1000);
   if (attempt.first_word_ms) add(kFirstChunk, labels, *attempt.first_word_ms / 1000);
   if (attempt.failed_as) return;
-  const router::Usage& usage = attempt.usage;
+  const Usage& usage = attempt.usage;
   add(kTokens, labels + ",gen_ai_token_type=\"input\"", usage.n_prompt);
   add(kTokens, labels + ",gen_ai_token_type=\"output\"", usage.n_completion);
   if (attempt.first_word_ms && usage.n_completion > 1)
