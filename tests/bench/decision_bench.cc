@@ -279,8 +279,10 @@ void simulate_agents() {
     break;
   }
   say("router, at always-strong's quality", as_good);
-  for (TaskClass task : {TaskClass::edit, TaskClass::tool_turn})
-    policy.tasks[task] = {.cascade = {"cheap", "strong"}, .verify = {"test"}};
+  for (TaskClass task : {TaskClass::edit, TaskClass::tool_turn}) {
+    policy.tasks[task].cascade = {"cheap", "strong"};
+    policy.tasks[task].verify = {"test"};
+  }
   say("router, cheap then verify", run_agents(policy, skills, -1));
   for (size_t i = 0; i < always.size(); ++i) say(policy.targets[i].name, always[i]);
   fmt::print("{{{}}}\n", out);

@@ -48,32 +48,6 @@ async function attempts(n) {
   throw new Error(`not ${n} settled rows`);
 }
 
-test('a cheap answer that passes is the answer', async () => {
-  script = ({ model }) => ({ text: `RIGHT, says ${model}` });
-  const answer = await ask('Make a plan');
-  assert.equal((await answer.json()).choices[0].message.content, 'RIGHT, says cheap-model');
-  assert.deepEqual(upstream.requests.map((request) => request.model), ['cheap-model']);
-});
-
-test('one that does not is not shown, and the dear one is asked', async () => {
-  script = ({ model }) => ({ text: model === 'cheap-model' ? 'WRONG' : 'RIGHT after all' });
-  const before = upstream.requests.length;
-  const stream = await (await ask('Make a plan', { stream: true })).text();
-  assert.deepEqual(upstream.requests.slice(before).map((request) => request.model), ['cheap-model', 'dear-model']);
-  assert.doesNotMatch(stream, /WRONG/);
-  const text = [...stream.matchAll(/^data: (\{.*)$/gm)].map(([, data]) => JSON.parse(data).choices?.[0]?.delta?.content ?? '').join('');
-  assert.equal(text, 'RIGHT after all');
-  const rows = (await attempts(3)).slice(-2);
-  assert.deepEqual(rows.map((row) => row.target), ['cheap', 'dear']);
-  for (const row of rows) assert.ok(Number(row.costUsd) > 0, 'both are paid for');
-});
-
-test('a cheap one that fails is followed too, and the last answer stands whatever it says', async () => {
-  script = ({ model }) => (model === 'cheap-model' ? { status: 400, error: { message: 'no', code: 'model_not_found' } } : { text: 'WRONG at last' });
-  const answer = await ask('Make a plan');
-  assert.equal((await answer.json()).choices[0].message.content, 'WRONG at last');
-});
-
 test('who breaks calls is left, with chances that are written down', async () => {
   // What stands behind the brace of a call's arguments never comes.
   script = ({ model }) => ({ calls: [{ name: 'look', args: { at: 'x' }, ...(model === 'cheap-model' && { raw: '{"at": ' }) }] });
@@ -93,4 +67,31 @@ test('who breaks calls is left, with chances that are written down', async () =>
     JSON.parse(daemon.run('route', 'explain', id, '--json')).kept.map((candidate) => candidate.propensity));
   for (const each of chances) assert.ok(Math.abs(each[0] + each[1] - 1) < 1e-9, each.join(' '));
   assert.ok(chances.some(([one]) => one > 0.01 && one < 0.99), 'there was something to learn');
+});
+
+test('a cheap answer that passes is the answer', async () => {
+  script = ({ model }) => ({ text: `RIGHT, says ${model}` });
+  const before = upstream.requests.length;
+  const answer = await ask('Make a plan');
+  assert.equal((await answer.json()).choices[0].message.content, 'RIGHT, says cheap-model');
+  assert.deepEqual(upstream.requests.slice(before).map((request) => request.model), ['cheap-model']);
+});
+
+test('one that does not is not shown, and the dear one is asked', async () => {
+  script = ({ model }) => ({ text: model === 'cheap-model' ? 'WRONG' : 'RIGHT after all' });
+  const before = upstream.requests.length, settled = (await attempts(0)).length;
+  const stream = await (await ask('Make a plan', { stream: true })).text();
+  assert.deepEqual(upstream.requests.slice(before).map((request) => request.model), ['cheap-model', 'dear-model']);
+  assert.doesNotMatch(stream, /WRONG/);
+  const text = [...stream.matchAll(/^data: (\{.*)$/gm)].map(([, data]) => JSON.parse(data).choices?.[0]?.delta?.content ?? '').join('');
+  assert.equal(text, 'RIGHT after all');
+  const rows = (await attempts(settled + 2)).slice(-2);
+  assert.deepEqual(rows.map((row) => row.target), ['cheap', 'dear']);
+  for (const row of rows) assert.ok(Number(row.costUsd) > 0, 'both are paid for');
+});
+
+test('a cheap one that fails is followed too, and the last answer stands whatever it says', async () => {
+  script = ({ model }) => (model === 'cheap-model' ? { status: 400, error: { message: 'no', code: 'model_not_found' } } : { text: 'WRONG at last' });
+  const answer = await ask('Make a plan');
+  assert.equal((await answer.json()).choices[0].message.content, 'WRONG at last');
 });

@@ -71,7 +71,7 @@ TEST_F(RouteJournalTest, AttemptsHaveTheNamesOfOpenTelemetry) {
   const std::string page = metrics.prometheus({});
   const std::string who =
       R"(gen_ai_operation_name="chat",gen_ai_provider_name="anthropic",gen_ai_request_model="claude \"5\"")";
-  for (const std::string& line : {
+  for (const std::string& line : std::vector<std::string>{
            "# TYPE gen_ai_client_token_usage histogram",
            "gen_ai_client_token_usage_sum{" + who + ",gen_ai_token_type=\"input\"} 100",
            "gen_ai_client_token_usage_bucket{" + who + ",gen_ai_token_type=\"output\",le=\"16\"} 0",
