@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "chat/chat_variables.h"
 #include "chat/tool_lesson.h"
 
@@ -42,6 +44,25 @@ Result<> add_extra(Object& variables, const RawJson& extra) {
   return {};
 }
 
+// What the template wrote is trusted, what came out of a message is not.
+std::vector<TextPiece> pieces_of(const jinja::Rendered& prompt, size_t begin, size_t end) {
+  std::vector<TextPiece> pieces;
+  const std::string_view text = prompt.text;
+  size_t at = begin;
+  const auto add_up_to = [&](size_t to, bool parse_special) {
+    to = std::min(to, end);
+    if (to <= at) return;
+    pieces.push_back({text.substr(at, to - at), parse_special});
+    at = to;
+  };
+  for (const auto& range : prompt.from_variables) {
+    add_up_to(range.begin, true);
+    add_up_to(range.end, false);
+  }
+  add_up_to(end, true);
+  return pieces;
+}
+
 }  // namespace
 
 struct ChatTemplate::State {
@@ -51,6 +72,7 @@ struct ChatTemplate::State {
   chat::Abilities abilities;
   std::optional<ReasoningMarkers> reasoning;
   std::vector<std::string> notes;
+  Token closing = -1;  // stands behind an answer; -1: text does
 
   Result<jinja::Rendered> render(std::span<const Message> messages, std::span<const ToolSpec> tools,
                                  const RawJson& extra, int64_t now_unix_s) const {
@@ -75,6 +97,16 @@ struct ChatTemplate::State {
       return Error{rendered.error().code,
                    fmt::format("the model's chat template: {}", rendered.error().message)};
     return rendered;
+  }
+
+  void find_closing() {
+    const Message conversation[] = {text_message(Role::user, "x"),
+                                    text_message(Role::assistant, "y")};
+    auto prompt = render(conversation, {}, {}, 0);
+    if (!prompt || prompt->from_variables.empty()) return;
+    const auto after = pieces_of(*prompt, prompt->from_variables.back().end, prompt->text.size());
+    const std::vector<Token> tokens = tokenizer.encode(after, false);
+    if (!tokens.empty() && tokenizer.is_control(tokens.front())) closing = tokens.front();
   }
 
   // The first pair that the template writes, and whether a fresh prompt leaves it open.
@@ -124,8 +156,10 @@ Result<ChatTemplate> ChatTemplate::load(const gguf::File& file, const Tokenizer&
                                              .fixed = std::move(fixed),
                                              .abilities = abilities,
                                              .reasoning = std::nullopt,
-                                             .notes = std::move(notes)});
+                                             .notes = std::move(notes),
+                                             .closing = -1});
   state->find_reasoning(source);
+  state->find_closing();
   return ChatTemplate(std::move(state));
 }
 
@@ -135,34 +169,28 @@ Result<std::vector<Token>> ChatTemplate::render(std::span<const Message> message
                                                 int64_t now_unix_s) const {
   auto rendered = state_->render(messages, tools, variables, now_unix_s);
   if (!rendered) return rendered.error();
+  return encode(*rendered, 0, rendered->text.size());
+}
 
-  std::vector<TextPiece> pieces;
-  std::string_view text = rendered->text;
-  size_t at = 0;
-  auto add_up_to = [&](size_t end, bool parse_special) {
-    if (end > at) pieces.push_back({text.substr(at, end - at), parse_special});
-    at = end;
-  };
-  for (const auto& range : rendered->from_variables) {
-    add_up_to(range.begin, true);
-    add_up_to(range.end, false);
-  }
-  add_up_to(text.size(), true);
+Result<jinja::Rendered> ChatTemplate::render_text(std::span<const Message> messages,
+                                                  std::span<const ToolSpec> tools,
+                                                  const RawJson& variables,
+                                                  int64_t now_unix_s) const {
+  return state_->render(messages, tools, variables, now_unix_s);
+}
 
+std::vector<Token> ChatTemplate::encode(const jinja::Rendered& prompt, size_t begin,
+                                        size_t end) const {
   const Tokenizer& tokenizer = state_->tokenizer;
-  std::vector<Token> tokens = tokenizer.encode(pieces, false);
-  bool has_bos = !tokens.empty() && tokens.front() == tokenizer.bos();
-  if (tokenizer.adds_bos() && tokenizer.bos() >= 0 && !has_bos)
+  std::vector<Token> tokens = tokenizer.encode(pieces_of(prompt, begin, end), false);
+  const bool has_bos = !tokens.empty() && tokens.front() == tokenizer.bos();
+  if (begin == 0 && tokenizer.adds_bos() && tokenizer.bos() >= 0 && !has_bos)
     tokens.insert(tokens.begin(), tokenizer.bos());
   return tokens;
 }
 
-Result<std::string> ChatTemplate::render_text(std::span<const Message> messages,
-                                              std::span<const ToolSpec> tools,
-                                              const RawJson& variables, int64_t now_unix_s) const {
-  auto rendered = state_->render(messages, tools, variables, now_unix_s);
-  if (!rendered) return rendered.error();
-  return std::move(rendered->text);
+bool ChatTemplate::closes_answer(Token token) const {
+  return token == state_->closing || state_->tokenizer.is_end(token);
 }
 
 const std::optional<ChatTemplate::ReasoningMarkers>& ChatTemplate::reasoning() const {

@@ -34,10 +34,17 @@ class ChatTemplate {
                                     std::span<const ToolSpec> tools, const RawJson& variables,
                                     int64_t now_unix_s) const;
 
-  // The rendered text of the same, for inspection.
-  Result<std::string> render_text(std::span<const Message> messages,
-                                  std::span<const ToolSpec> tools, const RawJson& variables,
-                                  int64_t now_unix_s) const;
+  // The same in two steps: the text, and the tokens of its bytes from `begin` on, up to `end`. A
+  // part that is encoded alone has the tokens that it has in the whole where a control token stands
+  // at its border.
+  Result<jinja::Rendered> render_text(std::span<const Message> messages,
+                                      std::span<const ToolSpec> tools, const RawJson& variables,
+                                      int64_t now_unix_s) const;
+  std::vector<Token> encode(const jinja::Rendered& prompt, size_t begin, size_t end) const;
+
+  // A token that ends generation, or that the template puts behind an answer (learned by rendering
+  // one).
+  bool closes_answer(Token token) const;
 
   // The marker pair around a model's thinking ("<think>", "</think>"), when the template has one,
   // and whether the generation prompt already opened it (learned by rendering a probe).

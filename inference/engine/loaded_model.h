@@ -1,8 +1,8 @@
 // Everything that one loaded model needs to answer: file, tokenizer, template, weights, KV pool.
 //
 // On the heap (parts borrow from each other); owned by the Engine. Made on the loader's thread;
-// then tokenizer and template belong to every thread, the grammars to the preparer's, the rest to
-// the engine thread.
+// then tokenizer, template and recent answers belong to every thread, the grammars to the
+// preparer's, the rest to the engine thread.
 #pragma once
 
 #include <memory>
@@ -16,6 +16,7 @@
 #include "chat/chat_template.h"
 #include "dialects/dialect.h"
 #include "engine/grammars.h"
+#include "engine/recent_answers.h"
 #include "gguf/reader.h"
 #include "graph/model.h"
 #include "inference/engine_messages.h"
@@ -55,6 +56,7 @@ struct LoadedModel {
   Model model;
   KvCache cache;
   PrefixTree prefixes{cache};
+  RecentAnswers answers{};
 
   ModelFacts facts;
   Sampling sampling_defaults;

@@ -33,7 +33,7 @@ Result<Answered> answer(const Query& query, const LoadedModel& model, int64_t un
       auto text = model.chat_template.render_text(query.body.messages, query.body.tools,
                                                   query.body.template_variables, unix_time_s);
       if (!text) return text.error();
-      out.text = std::move(*text);
+      out.text = std::move(text->text);
       return out;
     }
     case Query::Kind::facts:

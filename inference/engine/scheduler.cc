@@ -364,7 +364,17 @@ void Scheduler::finish(Sequence& sequence, FinishReason reason) {
   release_pages(sequence, true);
   sequence.n_computed = n_computed;
   prompts_.answered(sequence);
+  remember_answer(sequence);
   remove(sequence);
+}
+
+// What a stop string cut off was sampled, but not said: such an answer goes on as its text.
+void Scheduler::remember_answer(Sequence& sequence) {
+  if (!sequence.exchange || sequence.usage.n_completion == 0 || sequence.stream.stop_string())
+    return;
+  sequence.exchange->answer = std::move(sequence.answer);
+  sequence.exchange->tokens = std::move(sequence.tokens);
+  model_.answers.add(std::move(*sequence.exchange));
 }
 
 // Pages of a sequence whose numbers went wrong are not to be used again.

@@ -74,6 +74,7 @@ class Scheduler {
   void show(Sequence& sequence, std::vector<StreamDelta> deltas);
   void report_progress(Sequence& sequence);
   void finish(Sequence& sequence, FinishReason reason);
+  void remember_answer(Sequence& sequence);
   void fail(Sequence& sequence, const Error& error, bool keeps_pages);
   void release_pages(Sequence& sequence, bool remembers);
   void remove(Sequence& sequence);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/prompt.h"
+
 namespace hearth::engine {
 
 namespace {
@@ -12,7 +14,6 @@ namespace {
 constexpr size_t kMaxStopStrings = 64;
 constexpr size_t kMaxStopBytes = 1024;  // of one: text is held back for that long
 constexpr uint32_t kMaxLogprobs = 20;   // of other tokens at each place
-constexpr uint32_t kAnswerRoom = 256;   // tokens left for filling a gap when no limit is given
 
 Result<> check_stop_strings(const std::vector<std::string>& stop) {
   if (stop.size() > kMaxStopStrings)
@@ -23,37 +24,6 @@ Result<> check_stop_strings(const std::vector<std::string>& stop) {
       return Error{Errc::invalid, fmt::format("stop: a string of {} bytes, expected at most {}",
                                               text.size(), kMaxStopBytes)};
   return {};
-}
-
-// A bare prompt is the caller's own template: control tokens written in it are meant as such. No
-// end-of-sequence is put behind it, whatever the file says: the text is to be continued.
-std::vector<Token> tokens_of_prompt(const Tokenizer& tokenizer, std::string_view prompt) {
-  std::vector<Token> tokens = tokenizer.encode(prompt, true, false);
-  bool has_bos = !tokens.empty() && tokens.front() == tokenizer.bos();
-  if (tokenizer.adds_bos() && tokenizer.bos() >= 0 && !has_bos)
-    tokens.insert(tokens.begin(), tokenizer.bos());
-  return tokens;
-}
-
-Result<std::vector<Token>> tokens_of(const CompletionRequest& body, const LoadedModel& model,
-                                     int64_t unix_time_s) {
-  if (body.infill) {
-    if (!model.fim)
-      return Error{Errc::unsupported,
-                   fmt::format("{} was not trained to fill in the middle: its vocabulary has no "
-                               "tokens for it; take a coder model (Qwen2.5-Coder, StarCoder2, "
-                               "Codestral ...)",
-                               model.name)};
-    const uint32_t n_context = model.facts.n_context;
-    const uint32_t n_answer =
-        std::min(body.max_tokens ? body.max_tokens : kAnswerRoom, n_context / 2);
-    return fim_prompt(*body.infill, *model.fim, *model.tokenizer, n_context - n_answer);
-  }
-  if (body.prompt) return tokens_of_prompt(*model.tokenizer, *body.prompt);
-  bool offers_tools = body.tool_choice.mode != ToolChoice::Mode::none;
-  return model.chat_template.render(body.messages,
-                                    offers_tools ? body.tools : std::vector<ToolSpec>{},
-                                    body.template_variables, unix_time_s);
 }
 
 // Whether a rendered prompt ends by opening the reasoning: template variables can switch that, so
@@ -114,30 +84,31 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
                                               *body.n_logprobs, kMaxLogprobs)});
   auto settings = sampler_settings(body, model);
   if (!settings) return refuse(settings.error());
-  auto tokens = tokens_of(body, model, unix_time_s);
-  if (!tokens) return refuse(tokens.error());
-  if (tokens->empty()) return refuse({Errc::invalid, "the prompt is empty"});
+  auto prompt = prompt_of(body, model, unix_time_s);
+  if (!prompt) return refuse(prompt.error());
+  std::vector<Token>& tokens = prompt->tokens;
+  if (tokens.empty()) return refuse({Errc::invalid, "the prompt is empty"});
 
   const uint32_t n_context = model.facts.n_context;
-  if (tokens->size() >= n_context) {
-    refusal.n_prompt = static_cast<uint32_t>(tokens->size());
+  if (tokens.size() >= n_context) {
+    refusal.n_prompt = static_cast<uint32_t>(tokens.size());
     refusal.n_context = n_context;
     return refuse(
         {Errc::context_exceeded,
          fmt::format("the prompt has {} tokens, which leaves no room for an answer in the "
                      "context of {} tokens of {}",
-                     tokens->size(), n_context, model.name)});
+                     tokens.size(), n_context, model.name)});
   }
 
-  const uint32_t n_prompt = static_cast<uint32_t>(tokens->size());
+  const uint32_t n_prompt = static_cast<uint32_t>(tokens.size());
   const uint32_t n_room = n_context - n_prompt;
-  TextStream::Options reading = reading_of(body, model, *tokens);
+  TextStream::Options reading = reading_of(body, model, tokens);
   auto constraint = model.grammars->constraint_of(body, reading.dialect,
                                                   reading.markers ? &*reading.markers : nullptr);
   if (!constraint) return refuse(constraint.error());
   std::unique_ptr<Sequence> sequence(
       new Sequence{.request = request.request,
-                   .tokens = std::move(*tokens),
+                   .tokens = std::move(tokens),
                    .n_prompt = n_prompt,
                    .n_max_answer = body.max_tokens ? std::min(body.max_tokens, n_room) : n_room,
                    .sampler = Sampler(std::move(*settings)),
@@ -152,6 +123,12 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
   for (size_t i = 0; i < sequence->points.hashes.size(); ++i)
     sequence->shapes.push_back(shape_between(body, i));
   if (!body.prompt) sequence->answer = text_message(Role::assistant, "");
+  if (!body.infill) {
+    Exchange& exchange = sequence->exchange.emplace();
+    exchange.prompt = std::move(prompt->text);
+    exchange.n_messages = body.messages.size();
+    exchange.n_prompt = n_prompt;
+  }
   for (Token token : sequence->tokens) sequence->sampler.accept(token);
   return sequence;
 }

@@ -13,6 +13,7 @@
 #include "cache/kv_cache.h"
 #include "engine/clock.h"
 #include "engine/loaded_model.h"
+#include "engine/recent_answers.h"
 #include "engine/text_stream.h"
 #include "grammar/grammar.h"
 #include "inference/engine_messages.h"
@@ -42,6 +43,7 @@ struct Sequence {
   PromptPoints points{};            // of the prompt, for those who forecast
   std::vector<TextShape> shapes{};  // of what lies before each point
   std::optional<Message> answer{};  // what a conversation goes on with; null after a bare prompt
+  std::optional<Exchange> exchange{};  // to be remembered with its answer
   double prepare_ms = 0;            // rendering and tokenizing
 
   Usage usage{};

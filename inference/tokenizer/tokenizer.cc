@@ -151,11 +151,12 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 Tokenizer::~Tokenizer() = default;
 
-std::vector<Token> Tokenizer::encode(std::span<const TextPiece> pieces, bool add_bos_eos) const {
+std::vector<Token> Tokenizer::encode(std::span<const TextPiece> pieces, bool add_bos_eos,
+                                     bool continues) const {
   const SpecialTokens& special = state_->special;
   std::vector<Token> out;
   std::string run;  // text since the last special token, of any number of pieces
-  bool begins_run = true;
+  bool begins_run = !continues;
   bool eats_space = false;
 
   const auto finish_run = [&] {

@@ -37,8 +37,9 @@ class Tokenizer {
 
   // Bytes are taken as they are; invalid UTF-8 encodes as byte tokens or U+FFFD as the kind
   // demands. Adjacent pieces are joined before merging where neither side is special, as one string
-  // would be.
-  std::vector<Token> encode(std::span<const TextPiece> pieces, bool add_bos_eos) const;
+  // would be. `continues`: the pieces stand behind other text, so that no space goes in front.
+  std::vector<Token> encode(std::span<const TextPiece> pieces, bool add_bos_eos,
+                            bool continues = false) const;
   std::vector<Token> encode(std::string_view text, bool parse_special, bool add_bos_eos) const;
 
   // The bytes of one token as they appear in running text; control tokens give "" unless

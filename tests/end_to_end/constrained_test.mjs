@@ -131,6 +131,29 @@ test('x-hearth-cache: explain says where a prompt left the way of the one before
   assert.match(details.cache_divergence.prompt, /Then she sang/);
 });
 
+// Made to spell what its tokenizer has a token for: the text alone would give other tokens.
+test('an answer that comes back stands there as it was sampled', async () => {
+  const banned = [' cat', 'cat'].map((content) => post('/tokenize', { content }).then(({ body }) => body.tokens));
+  const [[spaced], [plain]] = await Promise.all(banned);
+  const question = { role: 'user', content: 'Say it.' };
+  const first = await chat({ messages: [question], guided_regex: 'cat( cat){60}', max_tokens: 400, logit_bias: { [spaced]: -100, [plain]: -100 } });
+  const text = content(first);
+  assert.ok(first.body.usage.completion_tokens > 100, text);
+  const said = first.body.usage.total_tokens;
+  const back = { messages: [question, { role: 'assistant', content: text }, { role: 'user', content: 'Again.' }], max_tokens: 1 };
+  const explained = (body) => post('/v1/chat/completions', { temperature: 0, ...body }, { 'x-hearth-cache': 'explain' });
+  const { usage } = (await explained(back)).body;
+  assert.ok(usage.prompt_tokens > said);
+  assert.ok(usage.prompt_tokens_details.cached_tokens > said - 65, JSON.stringify(usage));
+  assert.equal(usage.prompt_tokens_details.cache_divergence, undefined);
+  // The same over another wire.
+  const messages = (await post('/v1/messages', { model: 'auto', ...back })).body.usage;
+  assert.ok(messages.cache_read_input_tokens > said - 65, JSON.stringify(messages));
+  const edited = (await explained({ ...back, messages: [question, { role: 'assistant', content: text + '!' }, back.messages[2]] })).body.usage;
+  assert.ok(edited.prompt_tokens < said);
+  assert.ok(edited.prompt_tokens_details.cache_divergence.position < said);
+});
+
 test('embeddings: floats and base64 say the same, of unit length, as many numbers as asked for', async () => {
   const encoder = await Daemon.start({ model: fileURLToPath(new URL('../data/models/bert.gguf', import.meta.url)) });
   try {

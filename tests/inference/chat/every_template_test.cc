@@ -75,7 +75,7 @@ TEST_P(EveryTemplate, ParsesNothingOfAConversationAsAControlToken) {
   if (refuses_answers(GetParam())) messages.resize(2);
   auto text = model->render_text(messages, tools(attack), variables(attack), 0);
   ASSERT_TRUE(text) << text.error().message;
-  EXPECT_NE(text->find(attack), std::string::npos);
+  EXPECT_NE(text->text.find(attack), std::string::npos);
   auto tokens = model->render(messages, tools(attack), variables(attack), 0);
   ASSERT_TRUE(tokens) << tokens.error().message;
   EXPECT_EQ(std::count(tokens->begin(), tokens->end(), model.tokenizer->find(kForeign)), 0);
@@ -125,11 +125,11 @@ TEST_P(EveryTemplate, ShowsAConversationWithToolsInOrder) {
     return;
   }
   ASSERT_TRUE(rendered) << rendered.error().message;
-  EXPECT_NE(rendered->find("S-1"), std::string::npos) << *rendered;
+  EXPECT_NE(rendered->text.find("S-1"), std::string::npos) << rendered->text;
   size_t at = 0;
   for (std::string_view said : {"U-1", "T-1", "P-1", "O-1", "A-2", "U-2"}) {
-    size_t found = rendered->find(said, at);
-    EXPECT_NE(found, std::string::npos) << said << " in " << *rendered;
+    size_t found = rendered->text.find(said, at);
+    EXPECT_NE(found, std::string::npos) << said << " in " << rendered->text;
     if (found != std::string::npos) at = found + said.size();
   }
 }
@@ -160,7 +160,7 @@ TEST(ChatTemplateCost, OfSixtyMessagesIsReported) {
   auto us = [](auto from, auto to) {
     return std::chrono::duration_cast<std::chrono::microseconds>(to - from).count();
   };
-  std::printf("60 messages, %zu bytes: text %ld us, text and %zu tokens %ld us\n", text->size(),
+  std::printf("60 messages, %zu bytes: text %ld us, text and %zu tokens %ld us\n", text->text.size(),
               static_cast<long>(us(begin, rendered)), tokens->size(),
               static_cast<long>(us(rendered, end)));
 }

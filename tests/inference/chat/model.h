@@ -54,7 +54,7 @@ class ChatModel {
   std::string text(std::span<const Message> messages, std::span<const ToolSpec> tools = {},
                    std::string variables = "") const {
     auto rendered = (*chat)->render_text(messages, tools, RawJson{std::move(variables)}, 0);
-    return rendered ? *rendered : rendered.error().message;
+    return rendered ? rendered->text : rendered.error().message;
   }
 
   std::unique_ptr<Tokenizer> tokenizer;

@@ -75,6 +75,8 @@ void EngineDriver::on(const engine::FromEngine& event) {
             note("delta", e.request);
             const bool is_reasoning = delta.kind == StreamDelta::Kind::reasoning;
             (is_reasoning ? answer.reasoning : answer.text) += delta.text;
+            answer.message.role = Role::assistant;
+            append(answer.message, delta);
             answer.deltas.push_back(delta.text);
             answer.logprobs.insert(answer.logprobs.end(), delta.logprobs.begin(),
                                    delta.logprobs.end());

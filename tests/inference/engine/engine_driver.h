@@ -18,6 +18,7 @@ struct Answer {
   std::vector<StreamDelta> progress;
   std::string text, reasoning;
   std::vector<Token> tokens;
+  Message message;  // the deltas folded
   std::vector<TokenLogprob> logprobs;
   std::vector<std::string> deltas;
   std::optional<engine::Done> done;
