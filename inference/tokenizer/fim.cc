@@ -24,6 +24,7 @@ constexpr Family kFamilies[] = {
     {"▁<PRE>", "▁<SUF>", "▁<MID>", "", ""},                          // CodeLlama
     {"<PRE>", "<SUF>", "<MID>", "", ""},
     {"<|code_prefix|>", "<|code_suffix|>", "<|code_middle|>", "", ""},  // GLM
+    {"<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>", "", "", true},  // Seed-Coder
     {"[PREFIX]", "[SUFFIX]", "[MIDDLE]", "", "", true},
     {"[PREFIX]", "[SUFFIX]", "", "", "", true},  // Codestral, Devstral
 };
@@ -76,8 +77,13 @@ std::vector<Token> fim_prompt(const Infill& infill, const FimTokens& fim,
   const auto add = [](std::vector<Token>& to, const std::vector<Token>& tokens) {
     to.insert(to.end(), tokens.begin(), tokens.end());
   };
-  std::vector<Token> prefix = encode(infill.prefix), suffix = encode(infill.suffix);
-  const std::vector<Token> begun = encode(infill.begun);
+  // Behind the gap no text begins: where a vocabulary puts a space in front, it has none.
+  const auto encode_inner = [&](std::string_view text) {
+    const TextPiece piece{text, false};
+    return tokenizer.encode({&piece, 1}, false, true);
+  };
+  std::vector<Token> prefix = encode(infill.prefix), suffix = encode_inner(infill.suffix);
+  const std::vector<Token> begun = encode_inner(infill.begun);
   std::vector<Token> path;
   const bool names_files = fim.separator >= 0;
   if (names_files && !infill.path.empty()) {

@@ -79,8 +79,15 @@ TEST_F(FimTest, FamiliesAreKnownByTheirTokens) {
             "\n\n--- f ---\n\nt<｜fim▁begin｜>a<｜fim▁hole｜>b<｜fim▁end｜>");
   open({"[SUFFIX]", "[PREFIX]"});
   EXPECT_EQ(prompt(gap("a", "b")), "[SUFFIX]b[PREFIX]a");
+  open({"<[fim-suffix]>", "<[fim-prefix]>", "<[fim-middle]>"});
+  EXPECT_EQ(prompt(gap("a", "b")), "<[fim-suffix]>b<[fim-prefix]>a<[fim-middle]>");
+  open({"<|code_prefix|>", "<|code_suffix|>", "<|code_middle|>"});
+  EXPECT_EQ(prompt(gap("a", "b")), "<|code_prefix|>a<|code_suffix|>b<|code_middle|>");
+  open({"<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<reponame>", "<filename>"});
+  EXPECT_EQ(prompt(gap("a", "b", {{"f", "t"}})),
+            "<reponame>repository\n<filename>f\nt<fim_prefix>a<fim_suffix>b<fim_middle>");
   open({"▁<PRE>", "▁<SUF>", "▁<MID>"});
-  ASSERT_TRUE(fim_);
+  EXPECT_EQ(prompt(gap("a", "b")), "▁<PRE>a▁<SUF>b▁<MID>");
   open({"<other>"});
   EXPECT_FALSE(fim_);
 }
