@@ -1,13 +1,15 @@
-// ./dev bench agent [--turns N] [--system TOKENS] [MODEL.gguf]
+// ./dev bench agent [--turns N] [--system TOKENS] [--minutes N] [MODEL.gguf]
 //
 // An agent's day on one engine, over /v1/chat/completions: a long system prompt with tools, turns that each
 // append a call and its result, two sub-agents that share the beginning, and a message in the middle that is
 // edited. Answers are replayed: what the client sends back is the trace's, not what the model said. Counted
 // are the prompt tokens that were computed (again), and measured the time to the first token of each turn.
 // Without a model: random weights in the shape of Qwen2.5-Coder-0.5B in Q4_K_M, made once. LLAMA_SERVER names
-// a llama-server (a program), which then has the same day.
+// a llama-server (a program), which then has the same day with its own settings. A day that takes longer than
+// --minutes (30) ends early, for both at the same request, and the table says so.
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
+import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { hearth, publish, quantile, root } from './figures.mjs';
@@ -16,11 +18,11 @@ process.env.HEARTH_BINARY ??= hearth;
 process.env.HEARTH_CLIENTS ??= path.join(root, 'tests/clients');
 const { Daemon } = await import('../end_to_end/daemon.mjs');
 
-const options = { turns: 40, system: 15000 };
+const options = { turns: 40, system: 15000, minutes: 30 };
 let model;
 for (const words = process.argv.slice(2); words.length > 0;) {
   const word = words.shift();
-  if (word === '--turns' || word === '--system') options[word.slice(2)] = Number(words.shift());
+  if (['--turns', '--system', '--minutes'].includes(word)) options[word.slice(2)] = Number(words.shift());
   else if (!word.startsWith('-')) model = word;
   else throw new Error(`unknown option ${word}`);
 }
@@ -80,10 +82,9 @@ function day(systemWords) {
 
 async function send(post, messages, withTools = true) {
   const begin = performance.now();
-  const response = await post({ model: 'local', messages, ...(withTools ? { tools } : {}), max_tokens: 8, temperature: 0, ignore_eos: true, stream: true, stream_options: { include_usage: true } });
-  if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
+  const body = await post({ model: 'local', messages, ...(withTools ? { tools } : {}), max_tokens: 8, temperature: 0, ignore_eos: true, stream: true, stream_options: { include_usage: true } });
   let first, usage, timings, rest = '';
-  for await (const chunk of response.body) {
+  for await (const chunk of body) {
     rest += Buffer.from(chunk).toString();
     for (let end; (end = rest.indexOf('\n\n')) >= 0; rest = rest.slice(end + 2)) {
       const line = rest.slice(0, end).split('\n').find((each) => each.startsWith('data: {'));
@@ -99,6 +100,21 @@ async function send(post, messages, withTools = true) {
   return { ttft: (first ?? performance.now()) - begin, prompt: usage.prompt_tokens, computed: usage.prompt_tokens - cached };
 }
 
+// The body of an answer as it comes. No time limit: a first prompt may take minutes.
+function stream(url, headers, body) {
+  return new Promise((resolve, reject) => {
+    const request = http.request(url, { method: 'POST', headers: { ...headers, 'content-type': 'application/json' } }, async (response) => {
+      if (response.statusCode === 200) return resolve(response);
+      let text = '';
+      for await (const chunk of response) text += chunk;
+      reject(new Error(`${response.statusCode}: ${text}`));
+    });
+    request.on('error', reject);
+    request.end(JSON.stringify(body));
+  });
+}
+
+let nRequests = Infinity;  // that every engine gets
 async function live(name, post) {
   // How many words make a token here.
   state = 999;
@@ -106,16 +122,19 @@ async function live(name, post) {
   state = 12345;
   const requests = day(Math.round((options.system - 8 * 90) * 400 / probe.prompt));
   const results = [];
-  for (const { who, messages } of requests) {
+  const end = performance.now() + options.minutes * 60000;
+  for (const { who, messages } of requests.slice(0, nRequests)) {
+    if (performance.now() > end) break;
     const result = { who, ...(await send(post, messages)) };
     results.push(result);
-    console.error(`${name} ${results.length}/${requests.length} ${who}: ${result.prompt} tokens, ${result.computed} computed, ${result.ttft.toFixed(0)} ms`);
+    console.error(`${name} ${results.length}/${Math.min(requests.length, nRequests)} ${who}: ${result.prompt} tokens, ${result.computed} computed, ${result.ttft.toFixed(0)} ms`);
   }
+  nRequests = results.length;
   const warm = results.filter(({ who }, i) => i > 0 && who !== 'edited');
   const ttfts = warm.map((result) => result.ttft);
   const sum = (list, key) => list.reduce((total, each) => total + each[key], 0);
   return {
-    name,
+    name: results.length < requests.length ? `${name} (${results.length} of ${requests.length} requests)` : name,
     sent: sum(results, 'prompt'),
     computed: sum(results, 'computed'),
     edited: sum(results.filter(({ who }) => who === 'edited'), 'computed'),
@@ -130,7 +149,8 @@ async function live(name, post) {
 
 const figures = [];
 const daemon = await Daemon.start({ model, config: `[model.agent]\npath = "${model}"\ncontext = ${kContext}\n` });
-figures.push(await live('hearth', (body) => daemon.post('/v1/chat/completions', { ...body, model: 'agent' })));
+figures.push(await live('hearth', (body) =>
+  stream(`${daemon.discovery.url}/v1/chat/completions`, { authorization: `Bearer ${daemon.discovery.token}` }, { ...body, model: 'agent' })));
 await daemon.stop();
 
 if (process.env.LLAMA_SERVER) {
@@ -142,8 +162,11 @@ if (process.env.LLAMA_SERVER) {
     healthy = await fetch(`${url}/health`).then((answer) => answer.ok, () => false);
     if (!healthy) await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  figures.push(await live('llama-server', (body) => fetch(`${url}/v1/chat/completions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })));
-  server.kill();
+  try {
+    figures.push(await live('llama-server', (body) => stream(`${url}/v1/chat/completions`, {}, body)));
+  } finally {
+    server.kill();
+  }
 }
 
 const ms = (value) => `${value.toFixed(0)} ms`;
