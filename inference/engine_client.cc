@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine_client_state.h"
+#include "inference/volatile_lines.h"
 
 namespace hearth::engine {
 
@@ -53,6 +54,7 @@ Task<EngineClient::State::Outcome> EngineClient::State::attempt(ModelSpec spec, 
 
   const uint64_t id = ++last_request;
   std::optional<Estimate> forecast;
+  std::vector<std::string> moved_lines;
   ToEngine message;
   if (Query* query = std::get_if<Query>(&work)) {
     query->request = id;
@@ -60,6 +62,7 @@ Task<EngineClient::State::Outcome> EngineClient::State::attempt(ModelSpec spec, 
     message = std::move(*query);
   } else {
     CompletionRequest& request = std::get<CompletionRequest>(work);
+    moved_lines = move_volatile_lines(request, spec.volatile_lines);
     forecast = raw_estimate(spec.model, request, points_of(request));
     message = Generate{id, spec.model, std::move(request)};
   }
@@ -72,6 +75,7 @@ Task<EngineClient::State::Outcome> EngineClient::State::attempt(ModelSpec spec, 
   mine->sink = std::move(sink);
   mine->completion.message.role = Role::assistant;
   mine->completion.message.model = spec.model;
+  mine->completion.moved_lines = std::move(moved_lines);
   if (forecast) {
     mine->forecast_ms = forecast->ttft_ms.mean;
     mine->corrected_ms = model.first_token.corrected(forecast->ttft_ms).mean;
@@ -256,7 +260,14 @@ std::optional<Estimate> EngineClient::estimate(const std::string& model,
                                                const PromptPoints& points) const {
   const auto at = state_->models.find(model);
   if (at == state_->models.end()) return std::nullopt;
-  std::optional<Estimate> estimate = state_->raw_estimate(model, request, points);
+  std::optional<Estimate> estimate;
+  if (const auto& lines = at->second.spec.volatile_lines; !lines.empty()) {
+    CompletionRequest moved = request;
+    move_volatile_lines(moved, lines);
+    estimate = state_->raw_estimate(model, moved, points_of(moved));
+  } else {
+    estimate = state_->raw_estimate(model, request, points);
+  }
   if (estimate) estimate->ttft_ms = at->second.first_token.corrected(estimate->ttft_ms);
   return estimate;
 }

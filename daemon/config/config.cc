@@ -51,6 +51,7 @@ void model_keys(auto& model, Key& key) {
   key("threads", model.settings.n_threads, 0, 1024);
   key.bytes("memory", model.settings.memory_bytes);
   key.duration("keep_alive", model.keep_alive);
+  key("volatile_lines", model.volatile_lines);
 }
 
 void read_aliases(Section& root, std::vector<ModelAlias>& out) {

@@ -44,6 +44,7 @@ struct ModelConfig {  // [model.NAME]
   std::vector<std::string> aliases;      // alias = "x" or ["x", "y"]
   engine::ModelSettings settings;        // context, kv_type, threads, memory = "4GiB"
   std::chrono::seconds keep_alive{300};  // keep_alive = "5m", "0" for ever
+  std::vector<std::string> volatile_lines;  // volatile_lines = ["x-billing-header:"]: moved
 };
 
 struct ModelAlias {     // one line of [alias]: "claude-*" = "auto"

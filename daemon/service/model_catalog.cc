@@ -114,6 +114,7 @@ Result<engine::ModelSpec> ModelCatalog::spec(const std::string& model) {
     spec.path = configured->path;
     spec.settings = configured->settings;
     spec.keep_alive = configured->keep_alive;
+    spec.volatile_lines = configured->volatile_lines;
   }
   if (!spec.path.empty()) return spec;
   auto stored = std::ranges::find(stored_, spec.model, &models::StoredModel::name);

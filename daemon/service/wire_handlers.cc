@@ -102,6 +102,8 @@ Task<> WireHandlers::answer(const wire::Dialect& dialect, HttpRequest request,
   if (!lane.empty() && request.client) lane = request.client->name + "/" + lane;
   if (auto cache = request.header("x-hearth-cache"); cache && *cache == "explain")
     asked->body.explains_cache = true;
+  // What stood in the cache may be another client's text.
+  if (request.client) asked->body.explains_cache = false;
   facts.task = is_completion ? router::TaskClass::completion : router::TaskClass::chat;
   if (auto labels = request.header("x-hearth-labels")) facts.labels = split_labels(*labels);
   // As its budget is called; what is no name is none.

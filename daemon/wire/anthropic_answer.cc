@@ -8,6 +8,7 @@
 #include "wire/anthropic.h"
 #include "wire/carried.h"
 #include "wire/parts.h"
+#include "wire/prompt_notes.h"
 
 namespace hearth::wire::anthropic {
 
@@ -26,6 +27,12 @@ Object usage_object(const Usage& usage) {
                                           {"ephemeral_1h_input_tokens", usage.n_cache_write_1h}}},
                 {"output_tokens", usage.n_completion},
                 {"service_tier", "standard"}};
+}
+
+Object usage_object(const Completion& completion) {
+  Object usage = usage_object(completion.usage);
+  add_prompt_notes(completion, usage);
+  return usage;
 }
 
 // The wire has no word for an interrupted answer; what is there was cut short.
@@ -60,7 +67,7 @@ class MessagesAnswer final : public AnswerShape, private PartSink {
     message["content"] = std::move(content_);
     message["stop_reason"] = reason_of(completion);
     message["stop_sequence"] = sequence_of(completion);
-    message["usage"] = usage_object(completion.usage);
+    message["usage"] = usage_object(completion);
     return boost::json::serialize(message);
   }
 
@@ -84,7 +91,7 @@ class MessagesAnswer final : public AnswerShape, private PartSink {
     parts_.finish();
     event("message_delta", Object{{"delta", Object{{"stop_reason", reason_of(completion)},
                                                    {"stop_sequence", sequence_of(completion)}}},
-                                  {"usage", usage_object(completion.usage)}});
+                                  {"usage", usage_object(completion)}});
     event("message_stop", Object{});
   }
 

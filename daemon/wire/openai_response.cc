@@ -5,6 +5,7 @@
 
 #include "wire/carried.h"
 #include "wire/openai.h"
+#include "wire/prompt_notes.h"
 
 namespace hearth::wire::openai {
 
@@ -99,14 +100,10 @@ Value text_logprobs(std::span<const TokenLogprob> logprobs, size_t& offset) {
                 {"text_offset", std::move(offsets)}};
 }
 
-// The answer's own name for it beside OpenAI's: where a prompt left the way of what was cached.
 Object usage_object(const Completion& completion) {
   const Usage& usage = completion.usage;
   Object details{{"cached_tokens", usage.n_cached}};
-  if (const auto& divergence = completion.divergence)
-    details["cache_divergence"] = Object{{"position", divergence->position},
-                                         {"cached", json_text(divergence->cached)},
-                                         {"prompt", json_text(divergence->prompt)}};
+  add_prompt_notes(completion, details);
   return Object{{"prompt_tokens", usage.n_prompt},
                 {"completion_tokens", usage.n_completion},
                 {"total_tokens", usage.n_prompt + usage.n_completion},

@@ -6,6 +6,7 @@
 #include "wire/carried.h"
 #include "wire/openai.h"
 #include "wire/parts.h"
+#include "wire/prompt_notes.h"
 
 namespace hearth::wire::responses {
 
@@ -15,9 +16,12 @@ using json::Array;
 using json::Object;
 using json::Value;
 
-Object usage_object(const Usage& usage) {
+Object usage_object(const Completion& completion) {
+  const Usage& usage = completion.usage;
+  Object details{{"cached_tokens", usage.n_cached}};
+  add_prompt_notes(completion, details);
   return Object{{"input_tokens", usage.n_prompt},
-                {"input_tokens_details", Object{{"cached_tokens", usage.n_cached}}},
+                {"input_tokens_details", std::move(details)},
                 {"output_tokens", usage.n_completion},
                 {"output_tokens_details", Object{{"reasoning_tokens", usage.n_reasoning}}},
                 {"total_tokens", usage.n_prompt + usage.n_completion}};
@@ -110,7 +114,7 @@ class ResponsesAnswer final : public AnswerShape, private PartSink {
     Object response = response_object(head, why_not_whole ? "incomplete" : "completed");
     if (why_not_whole) response["incomplete_details"] = Object{{"reason", why_not_whole}};
     response["output"] = output_;
-    response["usage"] = usage_object(completion.usage);
+    response["usage"] = usage_object(completion);
     return response;
   }
 

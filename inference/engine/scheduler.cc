@@ -106,7 +106,7 @@ void Scheduler::admit() {
     if (!reserve_prompt(sequence)) return;
     if (!sequence.was_accepted) {
       sequence.was_accepted = true;
-      if (sequence.explains_cache) sequence.divergence = divergence_of(sequence);
+      sequence.divergence = divergence_of(sequence);
       sequence.started = sequence.last_progress = clock_();
       sequence.usage.n_cached = sequence.n_computed;
       emit_(Accepted{sequence.request, sequence.n_prompt, sequence.n_computed});
@@ -116,15 +116,17 @@ void Scheduler::admit() {
   }
 }
 
+// Less than a page is not cached, so that leaving it costs nothing. What stood there is another
+// request's text, for those alone who ask.
 std::optional<CacheDivergence> Scheduler::divergence_of(const Sequence& sequence) const {
   constexpr size_t kShown = 12;  // tokens of each side
   const auto fork = model_.prefixes.fork_of(sequence.tokens);
-  if (!fork) return std::nullopt;
+  if (!fork || (fork->position < kPageTokens && !sequence.explains_cache)) return std::nullopt;
   const auto text = [&](std::span<const Token> tokens) {
     return model_.tokenizer->decode(tokens.first(std::min(kShown, tokens.size())), true);
   };
   return CacheDivergence{.position = static_cast<uint32_t>(fork->position),
-                         .cached = text(fork->known),
+                         .cached = sequence.explains_cache ? text(fork->known) : "",
                          .prompt = text(std::span(sequence.tokens).subspan(fork->position))};
 }
 

@@ -164,7 +164,7 @@ struct CompletionRequest {
   std::optional<uint32_t> n_logprobs;
   // Of requests with the same lane only the newest is answered; it ends the one before it.
   std::string lane;
-  bool explains_cache = false;  // tell where the prompt left the way of what was cached
+  bool explains_cache = false;  // tell what stood where the prompt left the way of what was cached
   static void fields(auto& self, auto&& field) {
     field("messages", self.messages);
     field("prompt", self.prompt);
@@ -254,7 +254,7 @@ struct TokenLogprob {
 // anew.
 struct CacheDivergence {
   uint32_t position = 0;  // of the first token that differs
-  std::string cached;     // what stood there, some tokens of it
+  std::string cached;     // what stood there, some tokens of it; "" unless it was asked for
   std::string prompt;     // what stands there now
   static void fields(auto& self, auto&& field) {
     field("position", self.position);
@@ -311,6 +311,7 @@ struct Completion {
   uint64_t seed = 0;
   std::vector<TokenLogprob> logprobs;
   std::optional<CacheDivergence> divergence;
+  std::vector<std::string> moved_lines;  // of the prompt, to its end: as the settings asked for
 };
 
 // What becomes of a request.

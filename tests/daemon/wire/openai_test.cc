@@ -259,6 +259,17 @@ TEST(OpenAiChat, WritesAWholeAnswer) {
   EXPECT_EQ(body->at("usage").at("total_tokens").to_number<int>(), 13);
 }
 
+TEST(OpenAiChat, TheUsageSaysWhereThePromptWasReadAnewAndWhatWasMoved) {
+  Completion completion = sample();
+  completion.divergence = {70, "", "then"};
+  completion.moved_lines = {"Now: noon"};
+  auto body = json::parse_value(chat_response(kHead, completion));
+  ASSERT_TRUE(body);
+  const auto& details = body->at("usage").at("prompt_tokens_details");
+  EXPECT_EQ(details.at("cache_divergence"), json::Value(json::Object{{"position", 70u}, {"prompt", "then"}}));
+  EXPECT_EQ(details.at("moved_lines"), json::Value(json::Array{"Now: noon"}));
+}
+
 TEST(OpenAiChat, WritesNullContentBesideToolCalls) {
   Completion completion;
   completion.finish_reason = FinishReason::tool_calls;

@@ -158,8 +158,12 @@ TEST_F(ConstrainedTest, TheCacheSaysWhereAPromptLeftItsWay) {
   EXPECT_EQ(answer.done->divergence->position, 130u);
   EXPECT_THAT(answer.done->divergence->cached, HasSubstr("aaaa"));
   EXPECT_THAT(answer.done->divergence->prompt, HasSubstr("bbbb"));
-  body.explains_cache = false;
-  EXPECT_FALSE(driver.answer(body).done->divergence);
+  EXPECT_FALSE(driver.answer(body).done->divergence) << "this time it went all the way";
+  CompletionRequest third = greedy(shared + std::string(70, 'c'), 2);
+  const auto divergence = driver.answer(third).done->divergence;
+  ASSERT_TRUE(divergence);
+  EXPECT_EQ(divergence->position, 130u);
+  EXPECT_EQ(divergence->cached, "") << "what others wrote is told to who asks";
 }
 
 TEST_F(ConstrainedTest, AGapNeedsAModelThatWasTrainedForIt) {

@@ -117,6 +117,24 @@ TEST_F(EngineClientTest, StreamsAnAnswer) {
   EXPECT_EQ(in_process.answer(greedy("hello", 20)).text, streamed);
 }
 
+TEST_F(EngineClientTest, AVolatileLineCostsOnlyWhatFollowsTheNewestMessage) {
+  const auto asking = [](int i) {
+    CompletionRequest body = greedy("", 2);
+    body.prompt.reset();
+    body.messages = {text_message(Role::system, "Now: " + std::to_string(i) + "\n" +
+                                                    std::string(600, 'r')),
+                     text_message(Role::user, "question")};
+    return body;
+  };
+  ASSERT_TRUE(run(ask(asking(1))));
+  EXPECT_LT(run(ask(asking(2)))->usage.n_cached, 64u);
+  spec.volatile_lines = {"Now: "};
+  ASSERT_TRUE(run(ask(asking(3))));
+  const Answer answer = run(ask(asking(4)));
+  EXPECT_GT(answer->usage.n_cached, 600u);
+  EXPECT_THAT(answer->moved_lines, ::testing::ElementsAre("Now: 4"));
+}
+
 TEST_F(EngineClientTest, StartsTheChildOnlyWhenNeeded) {
   EXPECT_EQ(client->pid(), -1);
   EXPECT_EQ(client->snapshot().n_steps, 0u);

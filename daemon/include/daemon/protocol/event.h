@@ -171,11 +171,15 @@ struct TurnUsage {
   std::optional<std::string> model;
   Usage usage;
   Timings timings;
+  std::optional<CacheDivergence> divergence;  // local: where the prompt had to be read anew
+  std::vector<std::string> moved_lines;       // of the prompt, as the settings asked for
   static void fields(auto& self, auto&& field) {
     field("turn", self.turn);
     field("model", self.model);
     field("usage", self.usage);
     field("timings", self.timings);
+    field("divergence", self.divergence);
+    field.or_default("movedLines", self.moved_lines);
   }
 };
 
