@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "support/file.h"
+#include "support/hex.h"
 #include "support/json.h"
 #include "support/path.h"
 
@@ -27,9 +28,7 @@ std::string chain_of(std::string_view above, std::string_view json) {
   unsigned n = 0;
   if (EVP_Digest(text.data(), text.size(), digest.data(), &n, EVP_sha256(), nullptr) != 1)
     std::abort();  // out of memory
-  std::string hex;
-  for (size_t i = 0; i < kChainLength / 2; ++i) hex += fmt::format("{:02x}", digest[i]);
-  return hex;
+  return hex_of(std::span(digest).first(kChainLength / 2));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "support/file.h"
+#include "support/hex.h"
 #include "support/path.h"
 
 namespace hearth::models {
@@ -90,9 +91,7 @@ Result<std::string> sha256_of(const std::string& path) {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned size = 0;
   EVP_DigestFinal_ex(context.get(), digest, &size);
-  std::string hex;
-  for (unsigned i = 0; i < size; ++i) hex += fmt::format("{:02x}", digest[i]);
-  return hex;
+  return hex_of({digest, size});
 }
 
 Result<StoredModel> pull_file(const Store& store, const LocalFile& file,

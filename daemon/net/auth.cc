@@ -12,6 +12,7 @@
 #include "net/digest.h"
 #include "net/owned_file.h"
 #include "support/file.h"
+#include "support/hex.h"
 #include "support/path.h"
 
 namespace hearth::transport {
@@ -64,7 +65,7 @@ std::string Token::proof(std::string_view challenge) const {
   HMAC(EVP_sha256(), text_.data(), static_cast<int>(text_.size()),
        reinterpret_cast<const unsigned char*>(challenge.data()), challenge.size(), digest,
        &n_bytes);
-  return hex(digest, n_bytes);
+  return hex_of({digest, n_bytes});
 }
 
 }  // namespace hearth::transport

@@ -133,6 +133,7 @@ bool ClientTokens::refresh() {
 }
 
 std::shared_ptr<const ClientToken> ClientTokens::find(std::string_view presented) const {
+  if (list_.empty()) return nullptr;
   const std::string actual = sha256_hex(presented);
   std::shared_ptr<const ClientToken> found;
   for (const auto& token : list_)  // all of them, whoever it is

@@ -11,7 +11,6 @@ namespace hearth::transport {
 std::string sha256_hex(std::string_view text);
 // In constant time for texts of one size.
 bool is_equal(std::string_view a, std::string_view b);
-std::string hex(const unsigned char* bytes, size_t n_bytes);
 Result<std::string> random_hex(size_t n_bytes);
 bool is_hex(std::string_view text, size_t n_bytes);  // lower case, exactly so many
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "support/hex.h"
 #include "support/log.h"
 
 namespace hearth::session {
@@ -21,9 +22,7 @@ std::string new_session_id() {
   unsigned char bytes[12];
   // Up to 256 bytes are never cut short once the kernel's pool is ready.
   if (::getrandom(bytes, sizeof bytes, 0) != sizeof bytes) std::abort();
-  std::string id = "ses_";
-  for (unsigned char byte : bytes) id += fmt::format("{:02x}", byte);
-  return id;
+  return "ses_" + hex_of(bytes);
 }
 
 Result<SessionState> fold(const std::vector<LoggedEvent>& events, const std::string& id) {

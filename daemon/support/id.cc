@@ -1,10 +1,11 @@
 #include "support/id.h"
 
-#include <fmt/format.h>
 #include <sys/random.h>
 
 #include <array>
 #include <cstdint>
+
+#include "support/hex.h"
 
 namespace hearth {
 
@@ -14,8 +15,7 @@ std::string make_id(std::string_view prefix) {
   [[maybe_unused]] ssize_t n = ::getrandom(bytes.data(), bytes.size(), 0);
   std::string id(prefix);
   id += '-';
-  for (uint8_t byte : bytes) id += fmt::format("{:02x}", byte);
-  return id;
+  return id += hex_of(bytes);
 }
 
 }  // namespace hearth

@@ -1,12 +1,13 @@
 #include "privacy/text_key.h"
 
-#include <fmt/format.h>
 #include <openssl/evp.h>
 #include <sys/random.h>
 
 #include <array>
 #include <cstdlib>
 #include <cstring>
+
+#include "support/hex.h"
 
 namespace hearth::router {
 
@@ -56,9 +57,7 @@ std::string text_digest(std::string_view text) {
   unsigned n = 0;
   if (EVP_Digest(text.data(), text.size(), digest.data(), &n, EVP_sha256(), nullptr) != 1)
     std::abort();  // out of memory
-  std::string hex;
-  for (size_t i = 0; i < 16; ++i) hex += fmt::format("{:02x}", digest[i]);
-  return hex;
+  return hex_of(std::span(digest).first(16));
 }
 
 }  // namespace hearth::router
