@@ -1,7 +1,10 @@
 #include "classify.h"
 
 #include <algorithm>
-#include <string>
+#include <array>
+#include <bit>
+#include <iterator>
+#include <optional>
 #include <string_view>
 
 namespace hearth::router {
@@ -12,22 +15,10 @@ constexpr size_t kLookedAt = 2048;     // of a text: what is asked stands at its
 constexpr size_t kShortAnswer = 300;   // tokens
 constexpr size_t kInstruction = 4000;  // bytes; a longer system prompt is an agent's, not a task's
 
-std::string lowered(std::string_view text) {
-  std::string out(text.substr(0, kLookedAt));
-  std::ranges::transform(out, out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-  });
-  return out;
-}
-
-std::string first_text(const Message& message) {
+std::string_view first_text(const Message& message) {
   for (const Block& block : message.blocks)
-    if (auto* text = std::get_if<Text>(&block.content)) return lowered(text->text);
+    if (auto* text = std::get_if<Text>(&block.content)) return text->text;
   return "";
-}
-
-bool has_any(std::string_view text, std::initializer_list<std::string_view> words) {
-  return std::ranges::any_of(words, [&](auto word) { return text.find(word) != text.npos; });
 }
 
 bool holds_result(const Message& message) {
@@ -36,20 +27,66 @@ bool holds_result(const Message& message) {
   });
 }
 
-// What the instruction says that the answer is to be; nothing when it says nothing of the kind.
+// What an instruction says that the answer is to be; of several the first here.
+struct Phrase {
+  std::string_view words;
+  TaskClass task;
+  bool is_short = false;  // counts where a short answer is wanted
+};
+constexpr Phrase kPhrases[] = {
+    {"commit message", TaskClass::commit_message},
+    {"title for", TaskClass::title, true},
+    {"a title", TaskClass::title, true},
+    {"short title", TaskClass::title, true},
+    {"concise title", TaskClass::title, true},
+    {"name this", TaskClass::title, true},
+    {"summarize", TaskClass::summary},
+    {"summarise", TaskClass::summary},
+    {"summary of", TaskClass::summary},
+    {"compact the conversation", TaskClass::summary},
+    {"review this", TaskClass::review},
+    {"review the", TaskClass::review},
+    {"code review", TaskClass::review},
+    {"make a plan", TaskClass::plan},
+    {"write a plan", TaskClass::plan},
+    {"plan mode", TaskClass::plan},
+    {"plan the", TaskClass::plan},
+    {"search/replace", TaskClass::edit},
+    {"rewrite the following", TaskClass::edit},
+    {"apply the following edit", TaskClass::edit},
+    {"edit the", TaskClass::edit},
+};
+
+// Which phrases begin with a letter and the one behind it, as bits.
+using Phrases = uint32_t;
+static_assert(std::size(kPhrases) <= 32);
+constexpr std::array<std::array<Phrases, 256>, 2> kBegins = [] {
+  std::array<std::array<Phrases, 256>, 2> begins{};
+  for (size_t i = 0; i < std::size(kPhrases); ++i)
+    for (size_t at : {0, 1})
+      begins[at][static_cast<unsigned char>(kPhrases[i].words[at])] |= Phrases{1} << i;
+  return begins;
+}();
+
+// In one pass, whatever the letter case.
 std::optional<TaskClass> of_instruction(std::string_view text, bool is_short) {
-  if (has_any(text, {"commit message"})) return TaskClass::commit_message;
-  if (is_short &&
-      has_any(text, {"title for", "a title", "short title", "concise title", "name this"}))
-    return TaskClass::title;
-  if (has_any(text, {"summarize", "summarise", "summary of", "compact the conversation"}))
-    return TaskClass::summary;
-  if (has_any(text, {"review this", "review the", "code review"})) return TaskClass::review;
-  if (has_any(text, {"make a plan", "write a plan", "plan mode", "plan the"}))
-    return TaskClass::plan;
-  if (has_any(text,
-              {"search/replace", "rewrite the following", "apply the following edit", "edit the"}))
-    return TaskClass::edit;
+  text = text.substr(0, kLookedAt);
+  std::array<char, kLookedAt> lower;
+  std::ranges::transform(text, lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+  });
+  const std::string_view words(lower.data(), text.size());
+  Phrases found = 0;
+  for (size_t i = 0; i + 1 < words.size(); ++i) {
+    Phrases left = kBegins[0][static_cast<unsigned char>(words[i])] &
+                   kBegins[1][static_cast<unsigned char>(words[i + 1])] & ~found;
+    for (; left != 0; left &= left - 1) {
+      const auto phrase = static_cast<size_t>(std::countr_zero(left));
+      if (words.substr(i).starts_with(kPhrases[phrase].words)) found |= Phrases{1} << phrase;
+    }
+  }
+  for (size_t i = 0; i < std::size(kPhrases); ++i)
+    if (found & Phrases{1} << i && (is_short || !kPhrases[i].is_short)) return kPhrases[i].task;
   return std::nullopt;
 }
 
@@ -62,7 +99,7 @@ TaskClass classify(const CompletionRequest& request) {
   const bool is_short = request.max_tokens && request.max_tokens <= kShortAnswer;
   const Message& first = request.messages.front();
   if (first.role == Role::system && request.tools.empty()) {
-    const std::string text = first_text(first);
+    const std::string_view text = first_text(first);
     if (text.size() < kInstruction)
       if (auto task = of_instruction(text, is_short || request.messages.size() <= 3)) return *task;
   }

@@ -13,7 +13,7 @@ namespace hearth::router {
 namespace {
 
 constexpr size_t kHeadBytes = 4096, kTailBytes = 2048;
-constexpr size_t kMaxWordBytes = 24;
+constexpr size_t kMaxWordBytes = 24, kMaxDigits = 4;
 
 // A size tells less than a word does, a kind of work more.
 constexpr float kSizeWeight = 0.4f, kKindWeight = 1.0f;
@@ -31,63 +31,65 @@ struct Hash {
   uint32_t trait_slot() const { return kWordSlots + mixed() % kTraitSlots; }
 };
 
-bool is_letter(unsigned char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80;
+// Of every byte: what it is, and as what it is hashed (case does not matter, nor which digit).
+enum class Kind : uint8_t { space, mark, digit, letter };
+constexpr Kind kind_of(unsigned char c) {
+  if (c <= ' ') return Kind::space;
+  if (c >= '0' && c <= '9') return Kind::digit;
+  const unsigned char lower = c | 0x20;
+  return (lower >= 'a' && lower <= 'z') || c >= 0x80 ? Kind::letter : Kind::mark;
 }
-bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
-bool is_space(unsigned char c) { return c <= ' '; }
+struct Byte {
+  Kind kind;
+  unsigned char hashed_as;
+};
+constexpr std::array<Byte, 256> kBytes = [] {
+  std::array<Byte, 256> bytes{};
+  for (size_t i = 0; i < 256; ++i) {
+    const auto c = static_cast<unsigned char>(i);
+    const Kind kind = kind_of(c);
+    const bool is_upper = c >= 'A' && c <= 'Z';
+    bytes[i] = {kind, kind == Kind::digit ? static_cast<unsigned char>('0')
+                      : is_upper          ? static_cast<unsigned char>(c | 0x20)
+                                          : c};
+  }
+  return bytes;
+}();
 
 // Counts while the words pass by.
 struct Shape {
   double n_words = 0, n_letters = 0, n_numbers = 0, n_marks = 0, n_lines = 0, n_sentences = 0;
 };
 
-// Letters, digits, or one other character.
-std::string_view next_word(std::string_view text) {
-  auto kind = [](unsigned char c) { return is_letter(c) ? 1 : is_digit(c) ? 2 : 0; };
-  size_t n = 1;
-  const int first = kind(static_cast<unsigned char>(text[0]));
-  while (first && n < text.size() && n < kMaxWordBytes &&
-         kind(static_cast<unsigned char>(text[n])) == first)
-    ++n;
-  return text.substr(0, n);
-}
-
-// The word as it is hashed: case does not matter, of a number only how long it is.
-Hash hash_of(std::string_view word) {
-  Hash hash;
-  if (is_digit(static_cast<unsigned char>(word[0]))) {
-    hash.add(std::string_view("0000").substr(0, word.size()));
-    return hash;
-  }
-  for (unsigned char c : word) hash.add(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-  return hash;
-}
-
+// A word is of letters or of digits, of which only some are hashed, or one other character.
 void read_words(std::string_view text, std::vector<uint32_t>& slots, Shape& shape) {
+  auto byte_at = [text](size_t i) { return kBytes[static_cast<unsigned char>(text[i])]; };
   std::optional<Hash> before;
-  while (!text.empty()) {
-    const auto c = static_cast<unsigned char>(text[0]);
-    if (is_space(c)) {
-      shape.n_lines += c == '\n';
-      text.remove_prefix(1);
+  for (size_t at = 0; at < text.size();) {
+    const Kind kind = byte_at(at).kind;
+    if (kind == Kind::space) {
+      shape.n_lines += text[at] == '\n';
+      ++at;
       continue;
     }
-    const std::string_view word = next_word(text);
-    text.remove_prefix(word.size());
-    const Hash hash = hash_of(word);
+    const size_t begin = at;
+    const size_t end = kind == Kind::mark ? at + 1 : std::min(text.size(), at + kMaxWordBytes);
+    Hash hash;
+    for (; at < end && byte_at(at).kind == kind; ++at)
+      if (kind != Kind::digit || at - begin < kMaxDigits) hash.add(byte_at(at).hashed_as);
     slots.push_back(hash.word_slot());
     if (before) {
       Hash pair{(before->value ^ hash.value) * 0x9e3779b97f4a7c15};
       slots.push_back(pair.word_slot());
     }
     before = hash;
-    if (is_letter(c)) {
+    if (kind == Kind::letter) {
       ++shape.n_words;
-      shape.n_letters += static_cast<double>(word.size());
-    } else if (is_digit(c)) {
+      shape.n_letters += static_cast<double>(at - begin);
+    } else if (kind == Kind::digit) {
       ++shape.n_numbers;
     } else {
+      const char c = text[begin];
       ++shape.n_marks;
       shape.n_sentences += c == '.' || c == '?' || c == '!';
     }

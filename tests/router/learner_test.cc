@@ -25,6 +25,12 @@ TEST(Classify, ReadsTheTaskOffTheRequestsStructure) {
       conversation({{Role::system, "Generate a title for this conversation."}, {Role::user, "hi"}});
   title.max_tokens = 30;
   EXPECT_EQ(classify(title), TaskClass::title);
+  // A long system prompt is an agent's, whatever words are in it.
+  EXPECT_EQ(classify(conversation({{Role::system, "You can summarize. " + std::string(5000, '.')},
+                                   {Role::user, "hello"}})),
+            TaskClass::chat);
+  EXPECT_EQ(classify(conversation({{Role::user, "Please SUMMARIZE the file, then edit the end"}})),
+            TaskClass::summary);
   CompletionRequest turn = conversation({{Role::user, "read it"}});
   turn.messages.push_back({});
   turn.messages.back().role = Role::tool;
