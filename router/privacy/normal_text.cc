@@ -10,9 +10,26 @@ namespace {
 
 constexpr size_t kMaxPrefix = 200;  // of a line: path, line number
 
-bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
-bool is_alpha(unsigned char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_alnum(unsigned char c) { return is_digit(c) || is_alpha(c); }
+constexpr bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_upper(unsigned char c) { return c >= 'A' && c <= 'Z'; }
+constexpr bool is_alpha(unsigned char c) { return (c >= 'a' && c <= 'z') || is_upper(c); }
+
+// Every byte of every text passes these.
+constexpr auto kAlnum = [] {
+  std::array<bool, 256> table{};
+  for (int c = 0; c < 256; ++c)
+    table[static_cast<size_t>(c)] = is_digit(static_cast<unsigned char>(c)) ||
+                                    is_alpha(static_cast<unsigned char>(c));
+  return table;
+}();
+constexpr auto kLower = [] {
+  std::array<char, 256> table{};
+  for (int c = 0; c < 256; ++c)
+    table[static_cast<size_t>(c)] =
+        static_cast<char>(is_upper(static_cast<unsigned char>(c)) ? c + ('a' - 'A') : c);
+  return table;
+}();
+bool is_alnum(unsigned char c) { return kAlnum[c]; }
 
 int hex_value(unsigned char c) {
   if (is_digit(c)) return c - '0';
@@ -215,18 +232,18 @@ bool is_distinctive(std::string_view word) {
 
 NormalText normal_text(std::string_view text, LineStarts starts) {
   NormalText out;
-  out.letters.reserve(text.size());
+  out.letters.resize(text.size());  // no escape is shorter than what it stands for
+  char* const letters = out.letters.data();
+  size_t n_letters = 0;
   size_t whole = 0, part = 0;  // where the word begins, and its last part behind a '-'
-  auto emit = [&](unsigned char c) {
-    out.letters.push_back(static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c));
-  };
+  auto emit = [&](unsigned char c) { letters[n_letters++] = kLower[c]; };
   auto keep = [&](size_t begin) {
-    const std::string_view word = std::string_view(out.letters).substr(begin);
+    const std::string_view word(letters + begin, n_letters - begin);
     if (is_distinctive(word)) out.distinctive_words.emplace_back(word);
   };
   auto separate = [&](unsigned char c) {
     if (c == '_') return;
-    const size_t end = out.letters.size();
+    const size_t end = n_letters;
     if (end - part >= kMinWord) keep(part);
     if (c != '-' && whole != part && end - whole >= kMinWord) keep(whole);
     part = end;
@@ -240,6 +257,7 @@ NormalText normal_text(std::string_view text, LineStarts starts) {
   };
   read_letters(text, emit, separate, line);
   separate(' ');
+  out.letters.resize(n_letters);
   return out;
 }
 
