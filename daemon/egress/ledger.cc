@@ -81,17 +81,32 @@ Result<End> Ledger::recover(const std::string& segment) {
   return found;
 }
 
+// Another process may have written it since.
+End Ledger::read_head() const {
+  char bytes[1024];
+  const ssize_t n = ::pread(head_.get(), bytes, sizeof bytes, 0);
+  if (n <= 0) return {};
+  const std::string_view text(bytes, static_cast<size_t>(n));
+  if (text == head_text_) return head_end_;
+  auto said = json::decode<End>(text, "head");
+  return said ? *said : End{};
+}
+
+Result<> Ledger::open_segment(const std::string& path) {
+  segment_.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  struct stat info{};
+  if (!segment_ || ::fstat(segment_.get(), &info) != 0) return file::io_error("open", path, errno);
+  segment_file_ = {info.st_dev, info.st_ino};
+  return {};
+}
+
 Result<> Ledger::write(Record& record) {
   const Held held(lock_.get());
-  char text[1024];
-  const ssize_t n = ::pread(head_.get(), text, sizeof text, 0);
-  auto said = n > 0 ? json::decode<End>(std::string_view(text, static_cast<size_t>(n)), "head")
-                    : Result<End>(End{});
-  End end = said ? *said : End{};
+  End end = read_head();
   const std::vector<std::string> segments =
       end.segment.empty() ? segments_in(folder_) : std::vector{end.segment};
+  struct stat info{};
   if (!segments.empty()) {
-    struct stat info{};
     const bool is_there = ::stat(segment_path(folder_, segments.back()).c_str(), &info) == 0;
     if (is_there && (end.segment.empty() || static_cast<uint64_t>(info.st_size) != end.size)) {
       auto found = recover(segments.back());
@@ -119,18 +134,22 @@ Result<> Ledger::write(Record& record) {
   next.size += lines.size();
 
   const std::string path = segment_path(folder_, day);
-  file::Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
-  if (!file) return file::io_error("open", path, errno);
-  if (auto done = write_whole(file.get(), lines, path); !done) {
+  const bool is_open = segment_ && day == end.segment &&
+                       segment_file_ == std::pair(info.st_dev, info.st_ino);
+  if (auto open = is_open ? Result<>() : open_segment(path); !open) return open;
+  if (auto done = write_whole(segment_.get(), lines, path); !done) {
     // What half of it reached the disk must not stay below the next line.
-    if (::ftruncate(file.get(), static_cast<off_t>(next.size - lines.size())) != 0)
+    if (::ftruncate(segment_.get(), static_cast<off_t>(next.size - lines.size())) != 0)
       log::warn("the egress ledger holds a broken line", {{"file", path}});
     return done;
   }
   std::string head = json::encode(next);
   head.resize(512, ' ');
+  head_text_.clear();
   if (::pwrite(head_.get(), head.data(), head.size(), 0) != static_cast<ssize_t>(head.size()))
     return file::io_error("write", path::join(folder_, "head"), errno);
+  head_text_ = std::move(head);
+  head_end_ = std::move(next);
   return {};
 }
 

@@ -6,8 +6,11 @@
 // nothing leaves while the ledger cannot be written (may_send).
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "egress/record.h"
 #include "egress/segment.h"
@@ -35,10 +38,18 @@ class Ledger {
  private:
   explicit Ledger(std::string folder) : folder_(std::move(folder)) {}
   Result<> write(Record& record);
+  End read_head() const;
   Result<End> recover(const std::string& segment);
+  Result<> open_segment(const std::string& path);
 
   std::string folder_;
   file::Descriptor lock_, head_;
+  // The segment that was last written to; at its path may be another file by now.
+  file::Descriptor segment_;
+  std::pair<dev_t, ino_t> segment_file_;
+  // What `head` says, as it was last written here and in words.
+  std::string head_text_;
+  End head_end_;
   std::string failure_;  // of the last append; empty: none
 };
 
