@@ -1,10 +1,10 @@
 #include "router/decision_store.h"
 
-#include <fmt/format.h>
 #include <openssl/sha.h>
 
 #include <memory>
 
+#include "support/hex.h"
 #include "support/json.h"
 
 namespace hearth::router {
@@ -25,24 +25,18 @@ int64_t now_ms() {
 std::string sha256(std::string_view text) {
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
-  std::string hex;
-  for (unsigned char byte : digest) hex += fmt::format("{:02x}", byte);
-  return hex;
+  return hex_of(digest);
 }
 
-struct NewRow {
-  std::string id, request, record;
-  int64_t time_ms = 0;
-};
-
-Result<> insert(Database& database, const NewRow& row) {
+Result<> insert(Database& database, const DecisionRecord& record) {
+  const std::string text = json::encode(record);
   auto put = database.cached(
       "INSERT OR IGNORE INTO decisions(id,request,t,record,body_hash) VALUES(?1,?2,?3,?4,'')");
   if (!put) return put.error();
-  (*put)->bind(1, std::string_view(row.id));
-  (*put)->bind(2, std::string_view(row.request));
-  (*put)->bind(3, row.time_ms);
-  (*put)->bind(4, std::string_view(row.record));
+  (*put)->bind(1, std::string_view(record.decision.id));
+  (*put)->bind(2, std::string_view(record.facts.id));
+  (*put)->bind(3, record.time_ms);
+  (*put)->bind(4, std::string_view(text));
   return (*put)->run();
 }
 
@@ -92,9 +86,8 @@ void DecisionStore::write(storage::Writer::Work work) {
 }
 
 void DecisionStore::decided(const DecisionRecord& record) {
-  auto row = std::make_shared<const NewRow>(
-      NewRow{record.decision.id, record.facts.id, json::encode(record), record.time_ms});
-  write([row](Database& database) { return insert(database, *row); });
+  auto copy = std::make_shared<const DecisionRecord>(record);
+  write([copy](Database& database) { return insert(database, *copy); });
 }
 
 void DecisionStore::asked(const DecisionRecord& record, const CompletionRequest& body,
@@ -103,7 +96,6 @@ void DecisionStore::asked(const DecisionRecord& record, const CompletionRequest&
   if (rules.bodies == Bodies::none) return;
   const bool keeps_words = rules.bodies == Bodies::full && record.facts.labels.empty();
   auto copy = std::make_shared<const CompletionRequest>(body);
-  // Encoding and hashing are the writer's work.
   write([copy, id = record.decision.id, keeps_words](Database& database) -> Result<> {
     const std::string text = json::encode(*copy);
     if (auto done =
@@ -129,8 +121,9 @@ void DecisionStore::ended(const DecisionRecord& record, const Answer& answer) {
     outcome.speaker = answer.error().speaker;
     outcome.failure = answer.error().message.substr(0, 300);
   }
-  write([text = json::encode(outcome), id = record.decision.id](Database& database) {
-    return update(database, "UPDATE decisions SET outcome=?1 WHERE id=?2", text, id);
+  write([outcome = std::move(outcome), id = record.decision.id](Database& database) {
+    return update(database, "UPDATE decisions SET outcome=?1 WHERE id=?2", json::encode(outcome),
+                  id);
   });
 }
 
