@@ -15,7 +15,7 @@ namespace hearth::transport {
 
 namespace {
 
-constexpr size_t kHeadReadBytes = 4 << 10;  // held by every idle connection
+constexpr size_t kHeadReadBytes = 4 << 10;
 constexpr size_t kBodyReadBytes = 64 << 10;
 const Refusal kNobodyToAnswer{0, ""};
 
@@ -40,7 +40,10 @@ Connection::Connection(HttpServer& server, Socket socket, Peer peer, uint64_t cl
       peer_(std::move(peer)),
       client_id_(client_id),
       timer_(socket_.get_executor(), Clock::time_point::max()),
-      tasks_(socket_.get_executor()) {}
+      tasks_(socket_.get_executor()) {
+  boost::system::error_code ignored;
+  socket_.non_blocking(true, ignored);
+}
 
 Task<> Connection::run() {
   // A cancelled connection still waits for its own tasks: the socket is closed, so nothing lasts.
@@ -130,13 +133,20 @@ Task<std::optional<Refusal>> Connection::read_body(RequestParser& parser) {
 
 // False: no more bytes will come, or the deadline has passed.
 Task<bool> Connection::read_more(size_t max_bytes) {
-  size_t old_size = input_.size();
-  input_.resize(old_size + max_bytes);
-  auto room = net::buffer(input_.data() + old_size, max_bytes);
-  auto [error, n_bytes] = co_await socket_.async_read_some(room, as_result);
-  input_.resize(old_size + n_bytes);
-  if (error && error != net::error::operation_aborted) is_gone_ = true;
-  co_return !error && !is_timed_out_;
+  if (input_.empty()) input_ = std::string();  // no room is held while nothing comes
+  for (;;) {
+    auto [error] = co_await socket_.async_wait(Socket::wait_read, as_result);
+    size_t n_bytes = 0;
+    if (!error) {
+      const size_t old_size = input_.size();
+      input_.resize(old_size + max_bytes);
+      n_bytes = socket_.read_some(net::buffer(input_.data() + old_size, max_bytes), error);
+      input_.resize(old_size + n_bytes);
+    }
+    if (error == net::error::would_block) continue;
+    if (error && error != net::error::operation_aborted) is_gone_ = true;
+    co_return !error && !is_timed_out_;
+  }
 }
 
 // Who it is comes before what it wants: strangers do not learn which paths exist.

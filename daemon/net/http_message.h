@@ -51,11 +51,13 @@ class HttpResponder {
   virtual Task<Result<>> respond(int status, std::string content_type, std::string body,
                                  Headers extra = {}) = 0;
 
-  // A body of unknown length, in chunked transfer coding.
-  virtual Task<Result<>> begin_stream(int status, std::string content_type, Headers extra = {}) = 0;
-  // Returns when the kernel has taken the bytes: a slow reader slows its own handler.
+  // A body of unknown length, in chunked transfer coding. The head leaves with what is written next.
+  virtual Result<> begin_stream(int status, std::string content_type, Headers extra = {}) = 0;
+  // Returns when the kernel has taken the bytes: a slow reader slows its own handler. "" is no
+  // chunk, but sends the head.
   virtual Task<Result<>> write(std::string chunk) = 0;
-  virtual Task<Result<>> end() = 0;
+  // With a last chunk, in one piece.
+  virtual Task<Result<>> end(std::string chunk = "") = 0;
 
   virtual bool has_started() const = 0;  // the status line is on its way
   virtual bool is_client_gone() const = 0;

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+#include <utility>
+
 #include "net/http_connection.h"
 
 namespace hearth::transport {
@@ -17,30 +20,42 @@ Task<Result<>> Responder::respond(int status, std::string content_type, std::str
   co_return co_await connection_.write(std::move(bytes));
 }
 
-Task<Result<>> Responder::begin_stream(int status, std::string content_type, Headers extra) {
-  Error twice{Errc::internal, "the request has its answer already"};
-  if (state_ != State::fresh) co_return twice;
+Result<> Responder::begin_stream(int status, std::string content_type, Headers extra) {
+  if (state_ != State::fresh) return Error{Errc::internal, "the request has its answer already"};
   state_ = State::streaming;
   if (may_chunk_) extra.push_back({"Transfer-Encoding", "chunked"});
   extra.push_back({"Cache-Control", "no-cache"});
   add_connection_header(extra);
-  co_return co_await connection_.write(response_head(status, content_type, extra));
+  head_ = response_head(status, content_type, extra);
+  return {};
 }
 
 Task<Result<>> Responder::write(std::string chunk) {
   Error closed{Errc::internal, "no stream is open"};
   if (state_ != State::streaming) co_return closed;
-  if (chunk.empty()) co_return Result<>{};  // an empty chunk would be the end
-  if (may_chunk_) chunk = fmt::format("{:x}\r\n{}\r\n", chunk.size(), chunk);
-  co_return co_await connection_.write(std::move(chunk));
+  std::string bytes = framed(std::move(chunk));
+  if (bytes.empty()) co_return Result<>{};
+  co_return co_await connection_.write(std::move(bytes));
 }
 
-Task<Result<>> Responder::end() {
+Task<Result<>> Responder::end(std::string chunk) {
   Error closed{Errc::internal, "no stream is open"};
   if (state_ != State::streaming) co_return closed;
   state_ = State::complete;
-  if (!may_chunk_) co_return Result<>{};
-  co_return co_await connection_.write("0\r\n\r\n");
+  std::string bytes = framed(std::move(chunk));
+  if (may_chunk_) bytes += "0\r\n\r\n";
+  if (bytes.empty()) co_return Result<>{};
+  co_return co_await connection_.write(std::move(bytes));
+}
+
+// Behind the head, if that has not left yet. An empty chunk would be the end of the stream.
+std::string Responder::framed(std::string chunk) {
+  std::string bytes = std::exchange(head_, {});
+  if (!may_chunk_)
+    bytes += chunk;
+  else if (!chunk.empty())
+    fmt::format_to(std::back_inserter(bytes), "{:x}\r\n{}\r\n", chunk.size(), chunk);
+  return bytes;
 }
 
 bool Responder::is_client_gone() const { return connection_.is_gone_; }

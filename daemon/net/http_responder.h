@@ -14,9 +14,9 @@ class Responder final : public HttpResponder {
 
   Task<Result<>> respond(int status, std::string content_type, std::string body,
                          Headers extra = {}) override;
-  Task<Result<>> begin_stream(int status, std::string content_type, Headers extra = {}) override;
+  Result<> begin_stream(int status, std::string content_type, Headers extra = {}) override;
   Task<Result<>> write(std::string chunk) override;
-  Task<Result<>> end() override;
+  Task<Result<>> end(std::string chunk = "") override;
 
   bool has_started() const override { return state_ != State::fresh; }
   bool is_client_gone() const override;
@@ -26,11 +26,13 @@ class Responder final : public HttpResponder {
   enum class State { fresh, streaming, complete };
 
   void add_connection_header(Headers& headers) const;
+  std::string framed(std::string chunk);
 
   Connection& connection_;
   const bool keep_alive_;
   const bool may_chunk_;  // HTTP/1.0 cannot: its streams end with the connection
   State state_ = State::fresh;
+  std::string head_;  // of a stream, until something follows it
 };
 
 }  // namespace hearth::transport

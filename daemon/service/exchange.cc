@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
 #include <chrono>
 #include <utility>
 
@@ -53,30 +54,30 @@ Task<> Exchange::answer(wire::Asked asked, router::RequestFacts facts) {
   head_.created_s = now_s();
   head_.model = facts_.model;
   n_prompt_estimate_ = router::estimate_tokens(asked_.body);
-  if (asked_.is_stream)
-    co_await answer_stream();
-  else
-    co_await answer_whole();
+  return asked_.is_stream ? answer_stream() : answer_whole();
 }
 
 Task<> Exchange::refuse(Failure failure, std::string request_id) {
   facts_.id = std::move(request_id);
   outcome_ = std::move(failure);
-  co_await refuse();
+  return refuse();
 }
 
-Task<> Exchange::run() {
-  using namespace net::experimental::awaitable_operators;
+Task<Answer> Exchange::ask() {
   router::RouteRequest request{facts_, std::move(asked_.body)};
   DeltaSink sink = [](const StreamDelta&) {};
   if (asked_.is_stream) sink = [this](const StreamDelta& delta) { hear(delta); };
   auto on_decision = [this](const router::Decision& decision) {
-    decision_ = decision;
+    decision_ = {decision.id, decision.target, decision.reason};
     if (!decision.model.empty()) head_.model = decision.model;
   };
+  return router::answer_of(services_.completer, std::move(request), std::move(sink), on_decision);
+}
+
+Task<> Exchange::run() {
+  using namespace net::experimental::awaitable_operators;
   // A race goes on when one side throws: here it must be over.
-  auto answering =
-      router::answer_of(services_.completer, std::move(request), std::move(sink), on_decision);
+  auto answering = ask();
   auto overflowing = overflow_.async_wait(as_result);
   auto race = std::move(answering) || std::move(overflowing);
   auto first = co_await std::move(race);
@@ -155,18 +156,17 @@ Task<> Exchange::pump() {
     if (!timer_error) begin();
   }
   if (outcome_ && !tells_in_stream()) co_return co_await refuse();
-  Headers lines = headers();
-  lines.push_back({"cache-control", "no-cache"});
-  if (auto begun = co_await responder_.begin_stream(200, "text/event-stream", std::move(lines));
-      !begun)
+  if (auto begun = responder_.begin_stream(200, "text/event-stream", headers()); !begun)
     throw gone();
-  for (;;) {
+  while (!outcome_) {
     if (!pending_.empty()) {
+      // What the same bytes of the provider lead to goes along, its end too.
+      co_await net::post(net::use_awaitable);
+      if (outcome_) break;
       std::string chunk = std::exchange(pending_, {});
       if (auto written = co_await responder_.write(std::move(chunk)); !written) throw gone();
       continue;
     }
-    if (outcome_) break;
     changed_.expires_after(kHeartbeat);
     auto [timer_error] = co_await changed_.async_wait(as_result);
     if (!timer_error) add(dialect_.sign_of_life);
@@ -176,8 +176,7 @@ Task<> Exchange::pump() {
     asked_.shape->end(head_, **outcome_, pending_);
   else
     asked_.shape->fail(head_, outcome_->error(), pending_);
-  if (auto written = co_await responder_.write(std::move(pending_)); !written) throw gone();
-  (void)co_await responder_.end();
+  if (auto written = co_await responder_.end(std::move(pending_)); !written) throw gone();
 }
 
 Task<> Exchange::refuse() {

@@ -38,6 +38,7 @@ class Exchange {
  private:
   Task<> answer_whole();
   Task<> answer_stream();
+  Task<Answer> ask();
   Task<> run();
   Task<> pump();
   Task<> refuse();
@@ -55,7 +56,11 @@ class Exchange {
   wire::Head head_;
   router::RequestFacts facts_;
   uint64_t n_prompt_estimate_ = 0;
-  router::Decision decision_;
+  // Of the decision, once it is made.
+  struct Chosen {
+    std::string id, target, reason;
+  };
+  Chosen decision_;
   std::optional<Answer> outcome_;
 
   std::string pending_;    // of a stream: not yet written

@@ -35,7 +35,7 @@ Token known_token() {
 
 Task<> echo_request(HttpRequest request, HttpResponder& responder) {
   if (request.query == "stream") {
-    (void)co_await responder.begin_stream(200, "text/plain");
+    (void)responder.begin_stream(200, "text/plain");
     (void)co_await responder.write(std::move(request.body));
     (void)co_await responder.end();
   } else {

@@ -21,7 +21,8 @@ Task<> say_yes(HttpRequest, HttpResponder& responder) {
 }
 
 Task<> never_end(HttpRequest, HttpResponder& responder) {
-  (void)co_await responder.begin_stream(200, "text/plain");
+  (void)responder.begin_stream(200, "text/plain");
+  (void)co_await responder.write("");
   net::steady_timer never(co_await net::this_coro::executor, net::steady_timer::time_point::max());
   co_await never.async_wait(as_result);
 }

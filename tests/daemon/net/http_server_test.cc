@@ -18,9 +18,9 @@ Task<> echo(HttpRequest request, HttpResponder& responder) {
 }
 
 Task<> count_down(HttpRequest, HttpResponder& responder) {
-  (void)co_await responder.begin_stream(200, "text/event-stream");
-  for (const char* chunk : {"three ", "two ", "one"}) (void)co_await responder.write(chunk);
-  (void)co_await responder.end();
+  (void)responder.begin_stream(200, "text/event-stream");
+  for (const char* chunk : {"three ", "two "}) (void)co_await responder.write(chunk);
+  (void)co_await responder.end("one");
 }
 
 Task<> give_no_answer(HttpRequest, HttpResponder&) { co_return; }
@@ -31,7 +31,7 @@ Task<> throw_up(HttpRequest, HttpResponder&) {
 }
 
 Task<> stop_half_way(HttpRequest, HttpResponder& responder) {
-  (void)co_await responder.begin_stream(200, "text/plain");
+  (void)responder.begin_stream(200, "text/plain");
   (void)co_await responder.write("half");
 }
 

@@ -95,7 +95,7 @@ TEST(Deadlines, AnIdleConnectionIsClosedWithoutAWord) {
 }
 
 Task<> write_for_ever(HttpResponder& responder, std::promise<Errc>& outcome) {
-  (void)co_await responder.begin_stream(200, "text/plain");
+  (void)responder.begin_stream(200, "text/plain");
   for (;;) {
     auto written = co_await responder.write(std::string(64 << 10, 'x'));
     if (written) continue;
