@@ -296,16 +296,15 @@ class Dispatcher::Run {
     ++place.n_tries;
     ++n_attempts_;
     const Target& target = *place.target;
-    RouteRequest request = order_.request;
-    Spend spend = spend_of(order_.policy, request.facts, request.body, target, decision().id,
-                           n_attempts_);
-    auto payment = co_await Payment::open(services_.account, std::move(spend));
+    Spend spend = spend_of(order_.policy, order_.request.facts, order_.request.body, target,
+                           decision().id, n_attempts_);
+    Task<Result<Payment>> paying = Payment::open(services_.account, std::move(spend));
+    auto payment = co_await std::move(paying);
     if (!payment) {
       Failure failure = payment.error();
       failure.remedy = Remedy::other_target;  // a cheaper one may fit
       co_return failure;
     }
-    payment->limit(request.body);
     if (auto may = may_send(target); !may) {
       Failure failure = may.error();
       failure.remedy = Remedy::other_target;
@@ -318,10 +317,18 @@ class Dispatcher::Run {
       heard(delta);
     };
     Witness witness(*this, target, std::move(*payment), is_hedge);
-    Answer answer = co_await services_.provider(target.kind)
-                        .complete(target, std::move(request), std::move(sink), witness.attempt);
+    Task<Answer> answering = ask(target, witness, std::move(sink));
+    Answer answer = co_await std::move(answering);
     witness.tell(answer);
     co_return answer;
+  }
+
+  // With a copy of the request: another may have to be asked after it.
+  Task<Answer> ask(const Target& target, Witness& witness, DeltaSink sink) {
+    RouteRequest request = order_.request;
+    witness.payment.limit(request.body);
+    return services_.provider(target.kind)
+        .complete(target, std::move(request), std::move(sink), witness.attempt);
   }
 
   Dispatcher& dispatcher_;
@@ -405,10 +412,13 @@ void Dispatcher::note_spent(PicoUsd cost, bool is_hedge) {
   if (is_hedge) spent_on_hedges_ += cost;
 }
 
+namespace {
+Task<Answer> owned(auto run) { co_return co_await run->go(); }
+}  // namespace
+
 Task<Answer> Dispatcher::carry_out(Order order) {
   ++n_requests_;
-  Run run(*this, std::move(order));
-  co_return co_await run.go();
+  return owned(std::make_unique<Run>(*this, std::move(order)));
 }
 
 }  // namespace hearth::router

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cascade.h"
+#include "decide.h"
 #include "dispatch.h"
 #include "keep_alive.h"
 #include "money/runaway.h"
@@ -79,6 +80,23 @@ class Inheritance {
   std::string heard_;
 };
 
+// Keeps the room of a record for later ones, when all who look at it are gone.
+class KeepsRoom {
+ public:
+  KeepsRoom(std::vector<DecisionRecord>& spare, DecisionRecord& record)
+      : spare_(spare), record_(record) {}
+  ~KeepsRoom() {
+    constexpr size_t kMost = 16;
+    if (spare_.size() < kMost) spare_.push_back(std::move(record_));
+  }
+  KeepsRoom(const KeepsRoom&) = delete;
+  KeepsRoom& operator=(const KeepsRoom&) = delete;
+
+ private:
+  std::vector<DecisionRecord>& spare_;
+  DecisionRecord& record_;
+};
+
 // With the question, where the policy says to ask it.
 Failure refusal_of(const Decision& decision) {
   Failure failure = Error{*decision.refused_as, decision.reason};
@@ -127,14 +145,26 @@ void state_effort(const Policy& policy, const DecisionRecord& record, Completion
 
 }  // namespace
 
-Task<Answer> answer_of(Completer& completer, RouteRequest request, DeltaSink sink,
-                       std::function<void(const Decision&)> on_decision) {
+namespace {
+
+Task<Answer> without_throwing(Task<Answer> answering) {
   try {
-    co_return co_await completer.complete(std::move(request), std::move(sink),
-                                          std::move(on_decision));
+    co_return co_await std::move(answering);
   } catch (const std::exception& failure) {
     co_return Error{Errc::internal, fmt::format("the answer failed: {}", failure.what())};
   }
+}
+
+Task<Answer> refused(Failure failure) { co_return failure; }
+
+}  // namespace
+
+// Here and below: what only passes a request on is no coroutine, whose frame would hold it for as
+// long as the answer streams.
+Task<Answer> answer_of(Completer& completer, RouteRequest request, DeltaSink sink,
+                       std::function<void(const Decision&)> on_decision) {
+  return without_throwing(
+      completer.complete(std::move(request), std::move(sink), std::move(on_decision)));
 }
 
 uint64_t estimate_tokens(const CompletionRequest& request) {
@@ -183,7 +213,7 @@ DecisionRecord Router::decide_on(const RouteRequest& request,
     hash_ = policy_hash(*policy);
     hashed_ = policy;
   }
-  DecisionRecord record;
+  DecisionRecord record = take_spare();
   record.time_ms = now_ms();
   record.policy_hash = hash_;
   record.facts = facts;
@@ -191,22 +221,31 @@ DecisionRecord Router::decide_on(const RouteRequest& request,
   engine::PromptPoints points;
   if (std::ranges::count(policy->targets, TargetKind::engine, &Target::kind) > 0)
     points = engine::points_of(request.body);
-  for (const Target& target : policy->targets) {
+  record.states.resize(policy->targets.size());
+  for (size_t i = 0; i < record.states.size(); ++i) {
+    const Target& target = policy->targets[i];
     const Provider& provider = services_.provider(target.kind);
-    TargetState& state = record.states.emplace_back(provider.state(target));
+    TargetState& state = record.states[i] = provider.state(target);
     provider.foresee(target, request.body, points, state);
     dispatcher_->look(*policy, target, facts, state);
     if (services_.account) state.means = services_.account->means(*policy, facts, target);
   }
   if (services_.learner) services_.learner->foresee(*policy, facts, record.states);
-  record.decision = decide(facts, *policy, record.states);
+  decide(facts, *policy, record.states, record.decision);
   record.decision.id = make_id("dec");
   return record;
 }
 
+DecisionRecord Router::take_spare() {
+  if (spare_.empty()) return {};
+  DecisionRecord record = std::move(spare_.back());
+  spare_.pop_back();
+  return record;
+}
+
 // Looks again until a target is there, or nothing is left that time may lift, or the deadline.
-Task<DecisionRecord> Router::wait_for_target(const RouteRequest& request, DecisionRecord record,
-                                             std::shared_ptr<const Policy> policy) {
+Task<> Router::wait_for_target(const RouteRequest& request, DecisionRecord& record,
+                               std::shared_ptr<const Policy> policy) {
   using namespace std::chrono;
   constexpr milliseconds kLook{100}, kLongest{600'000};
   auto rule = policy->tasks.find(record.facts.task);
@@ -220,7 +259,6 @@ Task<DecisionRecord> Router::wait_for_target(const RouteRequest& request, Decisi
     if (cancelled) break;
     record = decide_on(request, policy);
   }
-  co_return record;
 }
 
 Router::Router(Services services) : services_(std::move(services)) {
@@ -236,14 +274,13 @@ Router::~Router() = default;
 
 Task<Answer> Router::carry_out(const DecisionRecord& record, std::shared_ptr<const Policy> policy,
                                RouteRequest request, DeltaSink sink) {
-  const Decision& decision = record.decision;
-  if (decision.refused_as) co_return refusal_of(decision);
+  if (record.decision.refused_as) return refused(refusal_of(record.decision));
   auto on_attempt = [this, &record](const AttemptRecord& attempt) {
     services_.log.attempted(record, attempt);
   };
   Dispatcher::Order order{std::move(policy), record, std::move(request), std::move(sink),
                           std::move(on_attempt)};
-  co_return co_await dispatcher_->carry_out(std::move(order));
+  return dispatcher_->carry_out(std::move(order));
 }
 
 void Router::judged(const std::string& decision_id, double quality) {
@@ -296,10 +333,11 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   if (services_.account) services_.account->recall(request.facts);
   if (services_.learner) services_.learner->prepare(*policy, request, now_ms());
   DecisionRecord record = decide_on(request, policy);
+  KeepsRoom room(spare_, record);
   std::vector<std::string> steps = start_cascade(*policy, record);
   if (services_.learner) services_.learner->decided(*policy, record);
   if (record.decision.may_pass && policy->on_no_target == OnNoTarget::wait) {
-    record = co_await wait_for_target(request, std::move(record), policy);
+    co_await wait_for_target(request, record, policy);
     steps = start_cascade(*policy, record);
   }
   Ending ending(services_.log, record);
@@ -312,13 +350,11 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   std::optional<RouteRequest> kept;
   if (steps.empty()) kept = keep_alive_->copy_of(*policy, record, request);
   bool is_escalated = false;  // another target answered than the one that was learned of
-  // Not as one expression: g++ 12 destroys the answer of an awaited conditional twice.
-  Answer answer = Error{};
-  if (steps.empty())
-    answer = co_await carry_out(record, policy, std::move(request), std::move(sink));
-  else
-    answer = co_await climb(record, steps, policy, std::move(request), std::move(sink),
-                            is_escalated);
+  // On its own line: what is named within an await is held in this frame until it is over.
+  Task<Answer> answering =
+      steps.empty() ? carry_out(record, policy, std::move(request), std::move(sink))
+                    : climb(record, steps, policy, std::move(request), std::move(sink), is_escalated);
+  Answer answer = co_await std::move(answering);
   if (kept && answer && answer->message.model == record.decision.model) {
     net::any_io_executor executor = co_await net::this_coro::executor;
     keep_alive_->answered(*policy, record, std::move(*kept), answer->usage, executor);

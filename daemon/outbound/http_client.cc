@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <cctype>
@@ -24,6 +25,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kMaxHeadBytes = 256 << 10;  // of all responses that one transfer gets
 constexpr std::chrono::milliseconds kLinger{200};
+constexpr long kReadBytes = 4 << 10;  // held by every transfer; streams come in small pieces
 
 struct Transfer {
   Transfer(net::any_io_executor executor) : done(executor, Clock::time_point::max()) {}
@@ -218,11 +220,17 @@ struct HttpClient::State : std::enable_shared_from_this<HttpClient::State> {
       state.timer.cancel();
       return 0;
     }
-    state.timer.expires_after(std::chrono::milliseconds(timeout_ms));
-    state.timer.async_wait([weak = state.weak_from_this()](boost::system::error_code failed) {
+    auto act = [weak = state.weak_from_this()](boost::system::error_code failed) {
       auto alive = weak.lock();
       if (!failed && alive) alive->act(CURL_SOCKET_TIMEOUT, 0);
-    });
+    };
+    if (timeout_ms == 0) {  // at once, but not within its own call
+      state.timer.cancel();
+      net::post(state.executor, [act = std::move(act)] { act({}); });
+      return 0;
+    }
+    state.timer.expires_after(std::chrono::milliseconds(timeout_ms));
+    state.timer.async_wait(std::move(act));
     return 0;
   }
 
@@ -308,6 +316,7 @@ void set_up(Transfer& transfer, const std::string& ca_file) {
   if (!ca_file.empty()) authorities = ca_file.c_str();
   if (authorities && *authorities) set(CURLOPT_CAINFO, authorities);
   set(CURLOPT_USERAGENT, "hearth");
+  set(CURLOPT_BUFFERSIZE, kReadBytes);
   set(CURLOPT_ERRORBUFFER, transfer.error_text);
   set(CURLOPT_PRIVATE, &transfer);
   set(CURLOPT_VERBOSE, 1L);  // tells count_bytes() and nobody else

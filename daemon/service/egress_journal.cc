@@ -24,7 +24,8 @@ Result<> EgressJournal::sending(const router::DecisionRecord& record, const rout
   const std::string& request = record.facts.id;
   auto [place, is_new] = requests_.try_emplace(request);
   if (is_new) order_.push_back(request);
-  egress::Record& known = place->second;
+  ++place->second.n_under_way;
+  egress::Record& known = place->second.record;
   known.decision = record.decision.id;
   known.target = target.name;
   known.trust = enum_name(target.trust);
@@ -45,7 +46,11 @@ void EgressJournal::write(const Egress& egress) {
                        {"received", egress.n_received},
                        {"status", egress.status}});
   auto request = requests_.find(egress.cause);
-  egress::Record record = request == requests_.end() ? egress::Record{} : request->second;
+  egress::Record record;
+  if (request != requests_.end()) {
+    record = request->second.record;
+    if (--request->second.n_under_way == 0) requests_.erase(request);
+  }
   record.time_ms = now_ms();
   record.hosts = egress.hosts;
   record.method = egress.method;

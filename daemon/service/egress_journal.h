@@ -33,9 +33,14 @@ class EgressJournal : public router::EgressWatch {
   egress::Ledger ledger_;
   std::function<uint32_t()> keep_days_;
   std::string pruned_on_;  // a day
-  // By request: what its transfers carry. The oldest are forgotten beyond kMaxRequests.
+  // By request: what its transfers carry, until they have ended. The oldest are forgotten beyond
+  // kMaxRequests, for not everything that may be sent is.
+  struct Carried {
+    egress::Record record;
+    uint32_t n_under_way = 0;
+  };
   static constexpr size_t kMaxRequests = 4096;
-  std::map<std::string, egress::Record, std::less<>> requests_;
+  std::map<std::string, Carried, std::less<>> requests_;
   std::deque<std::string> order_;
 };
 

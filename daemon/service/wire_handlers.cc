@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "net/client_tokens.h"
 #include "service/token_count.h"
@@ -83,15 +84,16 @@ void WireHandlers::bind(transport::HttpServer& server) {
 Task<> WireHandlers::answer(const wire::Dialect& dialect, HttpRequest request,
                             HttpResponder& responder) {
   Exchange exchange(co_await net::this_coro::executor, dialect, services_, responder);
+  Task<> answering = begin(exchange, dialect, std::exchange(request, {}));
+  co_await std::move(answering);
+}
+
+// No coroutine: what was parsed is gone when the answer streams.
+Task<> WireHandlers::begin(Exchange& exchange, const wire::Dialect& dialect, HttpRequest request) {
   router::RequestFacts facts;
   facts.id = make_id("req");
   auto asked = dialect.parse(request.body);
-  request.body = {};
-  if (!asked) {
-    Failure failure = asked.error();
-    co_await exchange.refuse(std::move(failure), facts.id);
-    co_return;
-  }
+  if (!asked) return exchange.refuse(asked.error(), facts.id);
   facts.model = catalog_.resolve(asked->model);
   facts.session = session_of(request, *asked);
   const bool is_completion = asked->body.prompt || asked->body.infill;
@@ -114,7 +116,7 @@ Task<> WireHandlers::answer(const wire::Dialect& dialect, HttpRequest request,
     facts.token = request.client->name;
     for (const std::string& label : request.client->labels) facts.labels.push_back(label);
   }
-  co_await exchange.answer(std::move(*asked), std::move(facts));
+  return exchange.answer(std::move(*asked), std::move(facts));
 }
 
 // The engine that a request for this model goes to, where it can go nowhere else.

@@ -22,6 +22,7 @@ class WireHandlers {
  private:
   Task<> answer(const wire::Dialect& dialect, transport::HttpRequest request,
                 transport::HttpResponder& responder);
+  Task<> begin(Exchange& exchange, const wire::Dialect& dialect, transport::HttpRequest request);
   Task<> count_tokens(transport::HttpRequest request, transport::HttpResponder& responder);
   Task<> list_models(transport::HttpRequest request, transport::HttpResponder& responder);
   Task<> show_model(transport::HttpRequest request, transport::HttpResponder& responder);

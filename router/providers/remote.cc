@@ -203,13 +203,15 @@ class RemoteProvider : public Provider {
       sink(delta);
     };
     auto reader = wire.reader(target, std::move(noting), max_answer_bytes(request.body));
+    request.body = {};  // it streams for minutes, and what is sent is in `outbound`
     Hearing hearing(target, *reader, clock_, attempt);
     outbound.has_all = [&reader] { return reader->is_done(); };
     Transport::BodySink on_body = [&hearing](const OutboundResponse& head, std::string_view piece) {
       return hearing.hear(head, piece);
     };
-    Result<OutboundResponse> response =
-        co_await transport_->fetch(std::move(outbound), std::move(on_body));
+    Task<Result<OutboundResponse>> fetching =
+        transport_->fetch(std::move(outbound), std::move(on_body));
+    Result<OutboundResponse> response = co_await std::move(fetching);
     Answer answer = hearing.finish(std::move(response), request.facts.n_prompt_estimate);
     if (answer || answer.error().code == Errc::cancelled) co_return answer;
     Failure failure = answer.error();

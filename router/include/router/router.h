@@ -83,9 +83,10 @@ class Router : public Completer {
   int64_t now_ms() const;
   DecisionRecord decide_on(const RouteRequest& request,
                            const std::shared_ptr<const Policy>& policy);
-  // Decides again until a target is left or the deadline has passed. The request outlives it.
-  Task<DecisionRecord> wait_for_target(const RouteRequest& request, DecisionRecord record,
-                                       std::shared_ptr<const Policy> policy);
+  DecisionRecord take_spare();
+  // Decides again until a target is left or the deadline has passed. Both outlive it.
+  Task<> wait_for_target(const RouteRequest& request, DecisionRecord& record,
+                         std::shared_ptr<const Policy> policy);
   // The steps of a cascade, each carried out and verified.
   Task<Answer> climb(const DecisionRecord& record, std::vector<std::string> steps,
                      std::shared_ptr<const Policy> policy, RouteRequest request, DeltaSink sink,
@@ -98,6 +99,7 @@ class Router : public Completer {
   std::unique_ptr<KeepAlive> keep_alive_;
   std::shared_ptr<const Policy> hashed_;  // the policy that hash_ is of
   std::string hash_;
+  std::vector<DecisionRecord> spare_;  // of requests that are over, for their room
 };
 
 // What the router reads off a request: labels of its blocks, needs, size. Fills request.facts, and
