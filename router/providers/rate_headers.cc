@@ -83,6 +83,11 @@ std::optional<Date> date_of(std::string_view text) {
 }
 
 RateRoom rate_room_of(const OutboundResponse& head, Date now) {
+  // Most servers say nothing, and each head is asked.
+  const bool says_any = std::ranges::any_of(head.headers, [](const auto& header) {
+    return header.first.find("limit") != std::string::npos;
+  });
+  if (!says_any) return {};
   auto bucket = [&](const std::string& left, const std::string& limit, const std::string& reset) {
     RateRoom::Bucket read;
     read.n_left = count_of(head.header(left));
