@@ -189,6 +189,17 @@ TEST_F(LedgerTest, TwoProcessesAppendToOneChain) {
   EXPECT_EQ(checked.n_records, 101u);
 }
 
+TEST_F(LedgerTest, ASegmentThatIsRemovedBetweenTwoLinesIsBegunAnew) {
+  Ledger ledger = open();
+  ASSERT_TRUE(ledger.append(record(kMonday)));
+  std::filesystem::remove(segment_path(path, day_of(kMonday)));
+  ASSERT_TRUE(ledger.append(record(kMonday + 1, "second.example.com")));
+  auto records = read_records(path, {});
+  ASSERT_TRUE(records) << records.error().message;
+  ASSERT_THAT(*records, SizeIs(1));
+  EXPECT_EQ(records->front().hosts.front(), "second.example.com");
+}
+
 TEST_F(LedgerTest, NothingMayBeSentWhileItCannotBeWritten) {
   Ledger ledger = open();
   EXPECT_TRUE(ledger.may_send());

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "daemon/session/loop.h"
+#include "egress/reader.h"
 #include "router/ledger_reader.h"
+#include "service/egress_journal.h"
 #include "support/temporary_folder.h"
 
 namespace hearth {
@@ -12,6 +14,27 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+
+// Two legs of one request, then a transfer that nobody announced.
+TEST(EgressJournal, KnowsWhatATransferCarriesUntilAllOfItsRequestHaveEnded) {
+  test::TemporaryFolder folder;
+  auto ledger = egress::Ledger::open(folder / "egress");
+  ASSERT_TRUE(ledger);
+  EgressJournal journal(std::move(*ledger), [] { return 90u; });
+  router::DecisionRecord record;
+  record.facts.id = "req-1";
+  record.decision.id = "dec-1";
+  router::Target target;
+  ASSERT_TRUE(journal.sending(record, target, {}));
+  ASSERT_TRUE(journal.sending(record, target, {}));
+  const Egress transfer{"req-1", "POST", {"api.example.com:443"}};
+  for (int i = 0; i < 3; ++i) journal.sink()(transfer);
+  auto records = egress::read_records(folder / "egress", {});
+  ASSERT_TRUE(records) << records.error().message;
+  std::vector<std::string> decisions;
+  for (const egress::Record& each : *records) decisions.push_back(each.decision);
+  EXPECT_THAT(decisions, ::testing::ElementsAre("dec-1", "dec-1", ""));
+}
 
 class RouteJournalTest : public ::testing::Test {
  protected:
