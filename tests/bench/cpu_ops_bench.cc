@@ -139,7 +139,7 @@ void bench_small(const Machine& machine) {
 int run(int argc, char** argv) {
   ThreadPool pool(argc > 1 ? static_cast<uint32_t>(std::atoi(argv[1])) : 0);
   Path path = best_path();
-  for (Path p : {Path::scalar, Path::avx2, Path::avxvnni, Path::avx512}) {
+  for (Path p : {Path::scalar, Path::avx2, Path::avxvnni, Path::avx512, Path::amx}) {
     if (argc > 2 && name_of(p) == argv[2] && is_usable(p)) path = p;
   }
   const Machine machine{pool, path};

@@ -1,5 +1,6 @@
 #include "backend/cpu/kernels.h"
 
+#include "backend/cpu/amx/amx.h"
 #include "backend/cpu/avx2/avx2.h"
 #include "backend/cpu/avx512/avx512.h"
 #include "backend/cpu/avxvnni/avxvnni.h"
@@ -8,12 +9,15 @@
 namespace hearth::cpu {
 namespace {
 
+MultiplyTiles no_tiles(gguf::Type) { return nullptr; }
+
 // Which formats `quantized` knows: scalar/quantized.cc and simd/strip_products.h.
 constexpr Kernels kScalar = {
     .strip_rows = 1,
     .quantize_32 = scalar::quantize_32,
     .quantize_256 = scalar::quantize_256,
     .quantized = scalar::quantized,
+    .tiles = no_tiles,
     .dot_f32 = scalar::dot_f32,
     .dot_f16 = scalar::dot_f16,
     .dot_bf16 = scalar::dot_bf16,
@@ -37,6 +41,7 @@ constexpr Kernels kAvx2 = {
     .quantize_32 = avx2::quantize_32,
     .quantize_256 = avx2::quantize_256,
     .quantized = avx2::quantized,
+    .tiles = no_tiles,
     .dot_f32 = avx2::dot_f32,
     .dot_f16 = avx2::dot_f16,
     .dot_bf16 = avx2::dot_bf16,
@@ -68,6 +73,13 @@ constexpr Kernels with_avx512(Kernels kernels) {
   return kernels;
 }
 constexpr Kernels kAvx512 = with_avx512(kAvx2);
+
+constexpr Kernels with_amx(Kernels kernels) {
+  kernels.tiles = amx::tiles;
+  kernels.int8_chain = amx::int8_chain;
+  return kernels;
+}
+constexpr Kernels kAmx = with_amx(kAvx512);
 #endif
 
 }  // namespace
@@ -78,6 +90,7 @@ const Kernels& kernels_of(Path path) {
     case Path::avx2: return kAvx2;
     case Path::avxvnni: return kAvxVnni;
     case Path::avx512: return kAvx512;
+    case Path::amx: return kAmx;
 #endif
     default: return kScalar;
   }

@@ -1,7 +1,7 @@
 // The seam between the operations (matmul.cc, attention.cc, ...) and their inner loops, of which
 // each Path has one set. kernels.cc holds the table of all of them.
 //
-// The avx2/ and avx512/ files are compiled for CPUs that this one may not be. They therefore call
+// The avx2/, avx512/ and amx/ files are compiled for CPUs that this one may not be. They therefore call
 // no inline function of the standard library or of ours outside their folder: the linker could keep
 // that copy for everyone. For the same reason this header holds plain structs and pointers.
 //
@@ -32,6 +32,10 @@ struct QuantKernels {
                    size_t y_stride);
 };
 
+// The same for up to kMostTileColumns columns in tile panels, and of the strip only n_rows rows.
+using MultiplyTiles = void (*)(const uint8_t* strip, size_t n_rows, size_t k,
+                               const uint8_t* panels, size_t n_columns, float* y, size_t y_stride);
+
 // y[c * y_stride + r] = dot(w row r, x row c) in float32; w as bytes of f32, f16 or bf16, its rows
 // w_stride bytes apart, x rows x_stride floats apart. Any k.
 using FloatDot = void (*)(const uint8_t* w, size_t w_stride, size_t n_rows, size_t k,
@@ -57,11 +61,12 @@ using WeightedSum = void (*)(const float* p, size_t n_queries, const float* corr
 struct Kernels {
   size_t strip_rows;  // of the strips (strips.h) that it multiplies; 1: rows as in the file
 
-  // Fills column `column` of a panel of n_columns with k elements (panel.h).
-  void (*quantize_32)(const float* x, size_t k, size_t n_columns, size_t column, uint8_t* panel);
-  void (*quantize_256)(const float* x, size_t k, size_t n_columns, size_t column, uint8_t* panel);
+  // Fills a column of a panel with k elements (panel.h).
+  void (*quantize_32)(const float* x, size_t k, PanelColumn to);
+  void (*quantize_256)(const float* x, size_t k, PanelColumn to);
 
   const QuantKernels* (*quantized)(gguf::Type type);  // null: not a quantized format with kernels
+  MultiplyTiles (*tiles)(gguf::Type type);            // null: has none
   FloatDot dot_f32, dot_f16, dot_bf16;
 
   // The activations of operands.h; up may be null.

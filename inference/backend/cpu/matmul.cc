@@ -21,17 +21,25 @@
 namespace hearth::cpu {
 namespace {
 
-// Panels of one chunk: they stay in the second-level cache while its strips pass by.
-constexpr size_t kChunkPanelBytes = 192 << 10;
+// Panels of one chunk: they stay in the second-level cache while its strips pass by. Those with
+// tiles have a larger one.
+constexpr size_t kChunkPanelBytes = 192 << 10, kTileChunkPanelBytes = 1 << 20;
 constexpr size_t kMaxChunkTokens = 16 * kPanelColumns;
+// Fewer tokens are faster without tiles, which compute all of their columns.
+constexpr size_t kLeastTileTokens = 12;
 // Rows of a chunk are a multiple of this: the tallest strip.
 constexpr size_t kChunkRows = 16;
 constexpr size_t kFloatRows = 4;
+
+size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
 // Panels one after the other: that of columns t.. begins at t * column_bytes.
 struct Panels {
   const uint8_t* data = nullptr;
   size_t column_bytes = 0;
+  bool is_tiled = false;
+
+  size_t n_columns() const { return is_tiled ? kTileColumns : kPanelColumns; }
 };
 
 // One matrix of a call and how it is multiplied.
@@ -43,6 +51,7 @@ struct Product {
   const float* x;                           // row t lies at x_row(t)
   const uint32_t* x_rows;                   // null: in order
   const QuantKernels* quantized = nullptr;  // of strips with panels; else
+  MultiplyTiles tiles = nullptr;            // for tile panels
   Panels panels{};
   FloatDot float_dot = nullptr;  // on the file's rows; else dequantize
 
@@ -74,6 +83,12 @@ void multiply_strips(const Chunk& chunk) {
   for (size_t r = chunk.first_row; r < chunk.end_row; r += strip_rows) {
     const auto* strip = reinterpret_cast<const uint8_t*>(p.w.data) + r / strip_rows * bytes;
     const size_t n_rows = std::min(strip_rows, chunk.end_row - r);
+    if (p.panels.is_tiled) {
+      const uint8_t* panels = p.panels.data + chunk.first_token * p.panels.column_bytes;
+      p.tiles(strip, n_rows, p.w.cols, panels, chunk.end_token - chunk.first_token,
+              p.y + chunk.first_token * p.y_stride + r, p.y_stride);
+      continue;
+    }
     for (size_t t = chunk.first_token; t < chunk.end_token; t += kPanelColumns) {
       const size_t n = std::min(kPanelColumns, chunk.end_token - t);
       const uint8_t* panel = p.panels.data + t * p.panels.column_bytes;
@@ -113,32 +128,34 @@ void multiply_float(const Chunk& chunk, const Kernels& kernels) {
   }
 }
 
+// Tokens of a chunk: as many as its panels may have, or less, so that all of them have as many.
 size_t chunk_tokens(const Product& p) {
-  if (p.quantized == nullptr) return kMaxChunkTokens;
-  const size_t n = kChunkPanelBytes / p.panels.column_bytes / kPanelColumns * kPanelColumns;
-  return std::clamp(n, kPanelColumns, kMaxChunkTokens);
+  size_t step = 1, most = kMaxChunkTokens;
+  if (p.quantized != nullptr) {
+    step = p.panels.n_columns();
+    const size_t bytes = p.panels.is_tiled ? kTileChunkPanelBytes : kChunkPanelBytes;
+    most = std::clamp(bytes / p.panels.column_bytes / step * step, step,
+                      p.panels.is_tiled ? kMostTileColumns : kMaxChunkTokens);
+  }
+  const size_t n_chunks = (p.n_tokens + most - 1) / most;
+  return round_up((p.n_tokens + n_chunks - 1) / n_chunks, step);
 }
 
 // Cuts all products into chunks: several for each worker, so that none waits long for another.
 std::vector<Chunk> chunks_of(const std::vector<Product>& products, size_t n_workers) {
   constexpr size_t kChunksPerWorker = 12;
-  size_t total_rows = 0, most_tokens = 0, n_tokens = kMaxChunkTokens;
+  size_t total_rows = 0, n_spans = 0;
   for (const Product& p : products) {
-    n_tokens = std::min(n_tokens, chunk_tokens(p));
-    most_tokens = std::max(most_tokens, p.n_tokens);
+    const size_t spans = (p.n_tokens + chunk_tokens(p) - 1) / chunk_tokens(p);
+    total_rows += p.w.rows * spans;
+    n_spans = std::max(n_spans, spans);
   }
-  // Spans of one length, in whole panels.
-  const size_t n_spans = (most_tokens + n_tokens - 1) / n_tokens;
-  const size_t n_panels = (most_tokens + kPanelColumns - 1) / kPanelColumns;
-  n_tokens = (n_panels + n_spans - 1) / n_spans * kPanelColumns;
-  for (const Product& p : products)
-    total_rows += p.w.rows * ((p.n_tokens + n_tokens - 1) / n_tokens);
-  const size_t wanted = total_rows / (n_workers * kChunksPerWorker) + 1;
-  const size_t step = (wanted + kChunkRows - 1) / kChunkRows * kChunkRows;
+  const size_t step = round_up(total_rows / (n_workers * kChunksPerWorker) + 1, kChunkRows);
 
   std::vector<Chunk> chunks;
-  for (size_t t = 0; t < most_tokens; t += n_tokens) {
+  for (size_t span = 0; span < n_spans; span++) {
     for (const Product& p : products) {
+      const size_t n_tokens = chunk_tokens(p), t = span * n_tokens;
       for (size_t r = 0; t < p.n_tokens && r < p.w.rows; r += step) {
         chunks.push_back(
             {&p, r, std::min<size_t>(p.w.rows, r + step), t, std::min(p.n_tokens, t + n_tokens)});
@@ -159,34 +176,61 @@ class QuantizedX {
              std::span<const Group> groups)
       : machine_(machine), x_(x), k_(k), x_rows_(x_rows), groups_(groups) {}
 
-  // Those of row 0; the ones of a group begin at its first row.
-  Panels panels(ActivationBlock block) {
-    thread_local Scratch memory[2];  // the caller is always the engine thread
-    Panels& panels = panels_[block == ActivationBlock::of_32 ? 0 : 1];
-    if (panels.data != nullptr || groups_.empty()) return panels;
-    const size_t column_bytes =
-        block == ActivationBlock::of_32 ? k_ / 32 * kPanel32.bytes : k_ / 256 * kPanel256.bytes;
-    uint8_t* data = memory[block == ActivationBlock::of_32 ? 0 : 1].reserve<uint8_t>(
-        column_bytes * groups_.back().end);
-    quantize(block, data, column_bytes);
-    return panels = {data, column_bytes};
+  // Those of a group, for strips of a type with kernels.
+  Panels panels(gguf::Type type, size_t group) {
+    const Kernels& kernels = kernels_of(machine_.path);
+    const ActivationBlock block = kernels.quantized(type)->block;
+    std::vector<Panels>& panels = panels_[block == ActivationBlock::of_32 ? 0 : 1];
+    if (panels.empty() && !groups_.empty())
+      panels = quantize(block, kernels.tiles(type) != nullptr);
+    return panels.empty() ? Panels{} : panels[group];
   }
 
  private:
-  void quantize(ActivationBlock block, uint8_t* data, size_t column_bytes) const {
-    const Kernels& kernels = kernels_of(machine_.path);
-    const auto kernel =
-        block == ActivationBlock::of_32 ? kernels.quantize_32 : kernels.quantize_256;
-    std::vector<Group> panels;
+  std::vector<Panels> quantize(ActivationBlock block, bool has_tiles) const {
+    thread_local Scratch memory[2];  // the caller is always the engine thread
+    const bool is_of_32 = block == ActivationBlock::of_32;
+    const size_t column_bytes = is_of_32 ? k_ / 32 * kPanel32.bytes : k_ / 256 * kPanel256.bytes;
+    size_t n_columns = 0;
     for (const Group& group : groups_)
-      for (size_t t = group.first; t < group.end; t += kPanelColumns)
-        panels.push_back({t, std::min(group.end, t + kPanelColumns)});
-    machine_.pool.run(static_cast<uint32_t>(panels.size()), [&](uint32_t i) {
-      const Group& panel = panels[i];
-      for (size_t t = panel.first; t < panel.end; t++)
-        kernel(x_ + (x_rows_ != nullptr ? x_rows_[t] : t) * k_, k_, panel.end - panel.first,
-               t - panel.first, data + panel.first * column_bytes);
-    });
+      n_columns += round_up(group.end - group.first, kTileColumns);
+    uint8_t* next = memory[is_of_32 ? 0 : 1].reserve<uint8_t>(column_bytes * n_columns);
+
+    std::vector<Panels> all;
+    std::vector<Piece> pieces;
+    for (const Group& group : groups_) {
+      const Panels panels{next, column_bytes,
+                          has_tiles && group.end - group.first >= kLeastTileTokens};
+      all.push_back(panels);
+      const size_t step = panels.n_columns();
+      for (size_t t = group.first; t < group.end; t += step, next += step * column_bytes)
+        pieces.push_back({t, std::min(group.end, t + step), next, panels.is_tiled});
+    }
+    machine_.pool.run(static_cast<uint32_t>(pieces.size()),
+                      [&](uint32_t i) { fill(pieces[i], is_of_32, column_bytes); });
+    return all;
+  }
+
+  // One panel and its rows of x.
+  struct Piece {
+    size_t first, end;
+    uint8_t* panel;
+    bool is_tiled;
+  };
+  void fill(const Piece& piece, bool is_of_32, size_t column_bytes) const {
+    const Kernels& kernels = kernels_of(machine_.path);
+    const auto kernel = is_of_32 ? kernels.quantize_32 : kernels.quantize_256;
+    PanelColumn to{.panel = piece.panel,
+                   .n_columns = piece.end - piece.first,
+                   .column = 0,
+                   .run = kPanelRun};
+    if (piece.is_tiled) {
+      if (to.n_columns < kTileColumns) std::fill_n(piece.panel, kTileColumns * column_bytes, 0);
+      to.n_columns = kTileColumns;
+      to.run = is_of_32 ? kTileRun32 : kTileRun256;
+    }
+    for (size_t t = piece.first; t < piece.end; t++, to.column++)
+      kernel(x_ + (x_rows_ != nullptr ? x_rows_[t] : t) * k_, k_, to);
   }
 
   const Machine& machine_;
@@ -194,7 +238,7 @@ class QuantizedX {
   const size_t k_;
   const uint32_t* x_rows_;
   const std::span<const Group> groups_;
-  Panels panels_[2];
+  std::vector<Panels> panels_[2];
 };
 
 void run(const Machine& machine, const std::vector<Product>& products) {
@@ -233,8 +277,9 @@ void matmul_many(const Machine& machine, std::span<const MatmulOut> outs, const 
               .x = x,
               .x_rows = nullptr,
               .quantized = kernels_for(kernels, *out.w),
+              .tiles = kernels.tiles(out.w->type),
               .float_dot = float_dot_of(kernels, out.w->type)};
-    if (p.quantized != nullptr) p.panels = quantized_x.panels(p.quantized->block);
+    if (p.quantized != nullptr) p.panels = quantized_x.panels(out.w->type, 0);
     products.push_back(p);
   }
   run(machine, products);
@@ -255,9 +300,9 @@ void matmul_grouped(const Machine& machine, std::span<const StackOut> outs,
   for (const StackOut& out : outs) {
     const Matrix& first = *out.first;
     const QuantKernels* quantized = kernels_for(kernels, first);
-    const Panels panels = quantized ? quantized_x.panels(quantized->block) : Panels{};
     const size_t matrix_bytes = bytes_of(first);
-    for (const RowGroup& group : groups) {
+    for (size_t i = 0; i < groups.size(); i++) {
+      const RowGroup& group = groups[i];
       Product p{.w = first,
                 .n_tokens = group.end - group.first,
                 .y = out.y + group.first * first.rows,
@@ -265,10 +310,10 @@ void matmul_grouped(const Machine& machine, std::span<const StackOut> outs,
                 .x = x,
                 .x_rows = x_rows.data() + group.first,
                 .quantized = quantized,
-                .panels = panels,
+                .tiles = kernels.tiles(first.type),
                 .float_dot = float_dot_of(kernels, first.type)};
       p.w.data += group.matrix * matrix_bytes;
-      if (n_x != 1) p.panels.data += group.first * panels.column_bytes;
+      if (quantized != nullptr) p.panels = quantized_x.panels(first.type, n_x != 1 ? i : 0);
       products.push_back(p);
     }
   }

@@ -20,10 +20,10 @@
 
 namespace hearth::cpu {
 
-enum class Path : uint8_t { scalar, avx2, avxvnni, avx512 };
+enum class Path : uint8_t { scalar, avx2, avxvnni, avx512, amx };
 
-// The widest path that this CPU and OS support; HEARTH_CPU_PATH=scalar|avx2|avxvnni|avx512 lowers
-// it.
+// The widest path that this CPU and OS support; HEARTH_CPU_PATH=scalar|avx2|avxvnni|avx512|amx
+// lowers it.
 Path best_path();
 bool is_usable(Path path);
 std::string_view name_of(Path path);

@@ -88,7 +88,7 @@ TEST_P(Matmul, FloatAndExactProductsMatchTheDoubleReference) {
 }
 
 TEST_P(Matmul, QuantizedProductsHaveTheBitsOfTheScalarPath) {
-  constexpr size_t kCols = 768, kRows = 37, kTokens = 11;
+  constexpr size_t kCols = 768, kRows = 37, kTokens = 35;  // two tiles and a part of one
   const std::vector<float> x = random_floats(kTokens * kCols, 7);
   for (Type type : kQuantized) {
     const Weights w = random_weights(type, kCols, kRows, 8);
@@ -101,7 +101,7 @@ TEST_P(Matmul, QuantizedProductsHaveTheBitsOfTheScalarPath) {
 
 // The largest quants times the largest activations: where an int16 sum would overflow first.
 TEST_P(Matmul, ExtremeQuantsDoNotSaturate) {
-  constexpr size_t kCols = 512, kRows = 16, kTokens = 5;
+  constexpr size_t kCols = 512, kRows = 16, kTokens = 17;
   std::vector<float> x(kTokens * kCols, 1);
   std::fill(x.begin() + kCols, x.begin() + 2 * kCols, -1.0f);
   for (Type type : kQuantized) {
@@ -109,7 +109,7 @@ TEST_P(Matmul, ExtremeQuantsDoNotSaturate) {
       SCOPED_TRACE(testing::Message() << gguf::name_of(type) << " filled with " << fill);
       const Weights w = filled_weights(type, kCols, kRows, static_cast<uint8_t>(fill));
       const std::vector<double> expected = reference_product(w, x, kTokens);
-      for (size_t n : {size_t{1}, kTokens}) {
+      for (size_t n : {size_t{1}, size_t{5}, kTokens}) {
         const std::vector<float> y = product(w, x, n);
         for (size_t i = 0; i < y.size(); i++) {
           EXPECT_NEAR(y[i], expected[i], 1e-5 * std::abs(expected[i]) + 1e-3) << i;

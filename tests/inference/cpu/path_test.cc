@@ -24,7 +24,9 @@ class PathChoice : public testing::Test {
 
 TEST_F(PathChoice, TheEnvironmentLowersIt) { EXPECT_EQ(with_wish("scalar"), Path::scalar); }
 
-TEST_F(PathChoice, TheEnvironmentNeverRaisesIt) { EXPECT_EQ(with_wish("avx512"), detected_); }
+TEST_F(PathChoice, TheEnvironmentNeverRaisesIt) {
+  EXPECT_LE(with_wish("amx"), detected_);
+}
 
 TEST_F(PathChoice, AnUnknownNameIsIgnored) {
   EXPECT_EQ(with_wish("avx9000"), detected_);
@@ -38,7 +40,7 @@ TEST_F(PathChoice, AgreesWithTheCompilersDetection) {
   const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512vl") &&
                           __builtin_cpu_supports("avx512vnni");
-  EXPECT_EQ(detected_ == Path::avx512, has_avx512);
+  EXPECT_EQ(detected_ >= Path::avx512, has_avx512);
 }
 #endif
 

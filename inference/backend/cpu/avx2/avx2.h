@@ -6,8 +6,8 @@
 
 namespace hearth::cpu::avx2 {
 
-void quantize_32(const float* x, size_t k, size_t n_columns, size_t column, uint8_t* panel);
-void quantize_256(const float* x, size_t k, size_t n_columns, size_t column, uint8_t* panel);
+void quantize_32(const float* x, size_t k, PanelColumn to);
+void quantize_256(const float* x, size_t k, PanelColumn to);
 
 const QuantKernels* quantized(gguf::Type type);
 

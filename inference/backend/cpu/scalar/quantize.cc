@@ -42,11 +42,13 @@ void put(uint8_t* to, T value) {
 
 }  // namespace
 
-void quantize_32(const float* x, size_t k, size_t n_columns, size_t column, uint8_t* panel) {
+void quantize_32(const float* x, size_t k, PanelColumn to) {
+  const auto [start, n_columns, column, run] = to;
+  uint8_t* panel = start;
   for (size_t b = 0; b < k / 32; b++, x += 32, panel += n_columns * kPanel32.bytes) {
     int32_t sums[2];
     const float scale = quantize_block<32>(x, sums, [&](size_t i) -> int8_t& {
-      return reinterpret_cast<int8_t&>(panel[(i / 4 * n_columns + column) * 4 + i % 4]);
+      return reinterpret_cast<int8_t&>(panel[(i / run * n_columns + column) * run + i % run]);
     });
     const int32_t sum = sums[0] + sums[1];
     put(panel + n_columns * kPanel32.scale + 4 * column, scale);
@@ -55,11 +57,13 @@ void quantize_32(const float* x, size_t k, size_t n_columns, size_t column, uint
   }
 }
 
-void quantize_256(const float* x, size_t k, size_t n_columns, size_t column, uint8_t* panel) {
+void quantize_256(const float* x, size_t k, PanelColumn to) {
+  const auto [start, n_columns, column, run] = to;
+  uint8_t* panel = start;
   for (size_t b = 0; b < k / 256; b++, x += 256, panel += n_columns * kPanel256.bytes) {
     int32_t sums[16];
     const float scale = quantize_block<256>(x, sums, [&](size_t i) -> int8_t& {
-      return reinterpret_cast<int8_t&>(panel[(i / 4 * n_columns + column) * 4 + i % 4]);
+      return reinterpret_cast<int8_t&>(panel[(i / run * n_columns + column) * run + i % run]);
     });
     put(panel + n_columns * kPanel256.scale + 4 * column, scale);
     uint8_t* sum_32 = panel + n_columns * kPanel256.sum_32;
