@@ -33,7 +33,7 @@ Check check_processor() {
   bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
                     __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                     __builtin_cpu_supports("avx512vnni");
-  if (has_avx512) return {"processor", Verdict::good, "AVX-512: the widest path is used"};
+  if (has_avx512) return {"processor", Verdict::good, "AVX-512: the fast paths are used"};
   if (has_avx2) return {"processor", Verdict::good, "AVX2: the AVX2 path is used"};
   return {"processor", Verdict::note, "no AVX2: local models run on the scalar path, slowly"};
 }

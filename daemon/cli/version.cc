@@ -11,8 +11,8 @@ namespace hearth::cli {
 // With a word about the daemon when it is of another version.
 std::string version_text(const Common& common) {
   std::string text = fmt::format(
-      "hearth {}\ncommit: {}\nbackends: cpu (scalar, avx2, avxvnni, avx512, chosen at run "
-      "time)\nbuild: {}",
+      "hearth {}\ncommit: {}\nbackends: cpu (scalar, avx2, avxvnni, avx512, amx, chosen at "
+      "run time)\nbuild: {}",
       HEARTH_VERSION, HEARTH_COMMIT, HEARTH_BUILD);
   auto daemon = find_daemon(common.folders);
   std::string note = daemon ? version_note(*daemon) : "";

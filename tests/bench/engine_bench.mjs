@@ -42,6 +42,16 @@ function ours(model) {
   return collect(JSON.parse(text).map((row) => ({ test: row.test, depth: row.depth, speed: row.tok_s })));
 }
 
+// What of the machine's measured peaks our speeds are, in words: {"pp512": {0: "..."}, ...}.
+function shares(model) {
+  const sizes = ['-p', options.p, '-n', options.n, '-d', options.d, '-t', String(options.t)];
+  const text = execFileSync(hearth, ['bench', 'engine', model, ...sizes, '-r', '1'], { encoding: 'utf8' });
+  const words = {};
+  for (const [, test, depth, share] of text.matchAll(/^((?:pp|tg)\d+) +(\d+) +[\d.]+ +[\d.]+ - [\d.]+ +(.+)$/gm))
+    (words[test] ??= {})[depth] = share;
+  return words;
+}
+
 // llama-bench runs each prompt size and each generation at each depth; older ones know no depth.
 function theirs(command, model) {
   const sizes = ['-p', options.p, '-n', options.n, ...(options.d === '0' ? [] : ['-d', options.d])];
@@ -64,12 +74,14 @@ for (const model of models) {
     for (const peer of peers) runs[peer.name].push(theirs(peer.command, model));
     console.error(`${path.basename(model)}: turn ${pair + 1} of ${pairs}`);
   }
+  const share = shares(model);
   for (const [test, depths] of Object.entries(runs.hearth[0])) {
     for (const depth of Object.keys(depths)) {
       const speeds = (name) => runs[name].map((run) => run[test]?.[depth]).filter((speed) => speed > 0);
       const row = [path.basename(model), depth === '0' ? test : `${test} at ${depth}`];
       const own = speeds('hearth');
       row.push(`${median(own).toFixed(1)} (${Math.min(...own).toFixed(1)} - ${Math.max(...own).toFixed(1)})`);
+      row.push(share[test]?.[depth] ?? '-');
       for (const peer of peers) {
         const other = speeds(peer.name);
         if (other.length === 0) {
@@ -85,5 +97,5 @@ for (const model of models) {
     }
   }
 }
-const header = ['model', 'test', 'hearth, tok/s', ...peers.flatMap((peer) => [`${peer.name}, tok/s`, 'ratio'])];
+const header = ['model', 'test', 'hearth, tok/s', 'of the machine', ...peers.flatMap((peer) => [`${peer.name}, tok/s`, 'ratio'])];
 publish(`Engine, ${options.t} threads, medians of ${pairs} turns (and range).`, header, table);

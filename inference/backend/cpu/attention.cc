@@ -191,8 +191,9 @@ void attend(const Call& call, const RowBlock& block, size_t kv_head) {
 
   for (size_t i = 0; i < n_rows; i++) {
     float* to = call.out + (block.first + i) * call.out_stride + first_head * v_dim;
-    for (size_t j = 0; j < group * v_dim; j++) {
-      to[j] = sums[i * group * v_dim + j] / states[i * group + j / v_dim].sum;
+    for (size_t j = i * group; j < (i + 1) * group; j++, to += v_dim) {
+      const float total = states[j].sum;
+      for (size_t d = 0; d < v_dim; d++) to[d] = sums[j * v_dim + d] / total;
     }
   }
 }

@@ -69,6 +69,10 @@ constexpr Kernels kAvxVnni = with_avxvnni(kAvx2);
 constexpr Kernels with_avx512(Kernels kernels) {
   kernels.strip_rows = 16;
   kernels.quantized = avx512::quantized;
+  kernels.score_f32 = avx512::score_f32;
+  kernels.score_f16 = avx512::score_f16;
+  kernels.weighted_sum_f32 = avx512::weighted_sum_f32;
+  kernels.weighted_sum_f16 = avx512::weighted_sum_f16;
   kernels.int8_chain = avx512::int8_chain;
   return kernels;
 }

@@ -27,19 +27,31 @@ using Floats = V::Floats;
 constexpr size_t kRows = V::kRows, kColumns = kTileColumns;
 constexpr size_t kLine = 64;  // of a tile
 
-// Sums of all columns: [n_columns rounded up][kRows].
-using Sums = float[kMostTileColumns][kRows];
+// Sums of all columns. Only of as many panels as there are, and then written to y.
+struct Sums {
+  alignas(64) float of[kMostTileColumns][kRows];
+
+  explicit Sums(size_t n_columns) {
+    for (size_t c = 0; c < n_columns; c += kColumns)
+      __builtin_memset(of[c], 0, kColumns * sizeof of[c]);
+  }
+};
 
 void store_bytes(uint8_t* to, Ints v) { _mm512_storeu_si512(to, v); }
 Ints load_ints(const int32_t* from) { return _mm512_loadu_si512(from); }
 Floats load_floats(const float* from) { return _mm512_loadu_ps(from); }
 
+// Asks for the lines of y that a panel's sums will be written to.
+void fetch(const float* y, size_t y_stride) {
+  for (size_t c = 0; c < kColumns; c++) __builtin_prefetch(y + c * y_stride, 1);
+}
+
 void write(const Sums& sums, size_t n_rows, size_t n_columns, float* y, size_t y_stride) {
   for (size_t c = 0; c < n_columns; c++, y += y_stride) {
     if (n_rows == kRows) {
-      V::store(y, load_floats(sums[c]));
+      V::store(y, load_floats(sums.of[c]));
     } else {
-      for (size_t r = 0; r < n_rows; r++) y[r] = sums[c][r];
+      for (size_t r = 0; r < n_rows; r++) y[r] = sums.of[c][r];
     }
   }
 }
@@ -110,7 +122,7 @@ template <class Format>
 void multiply_32(const uint8_t* strip, size_t n_rows, size_t k, const uint8_t* panels,
                  size_t n_columns, float* y, size_t y_stride) {
   const TileRegisters registers(32);
-  alignas(64) Sums sums = {};
+  Sums sums(n_columns);
   alignas(64) int32_t isums[kUnit][256];
   Unit unit;
   const size_t n_blocks = k / 32, panel_bytes = n_blocks * kColumns * kPanel32.bytes;
@@ -119,8 +131,9 @@ void multiply_32(const uint8_t* strip, size_t n_rows, size_t k, const uint8_t* p
     unpack<Format>(strip + b * kRows * Format::kBytes, n, unit);
     const uint8_t* x = panels + b * kColumns * kPanel32.bytes;
     for (size_t c = 0; c < n_columns; c += kColumns, x += panel_bytes) {
+      if (b + n == n_blocks) fetch(y + c * y_stride, y_stride);
       multiply_unit(unit, n, x, isums);
-      scale_unit<Format>(unit, n, x, isums, sums + c);
+      scale_unit<Format>(unit, n, x, isums, sums.of + c);
     }
   }
   write(sums, n_rows, n_columns, y, y_stride);
@@ -216,7 +229,7 @@ template <class Format>
 void multiply_256(const uint8_t* strip, size_t n_rows, size_t k, const uint8_t* panels,
                   size_t n_columns, float* y, size_t y_stride) {
   const TileRegisters registers(64);
-  alignas(64) Sums sums = {};
+  Sums sums(n_columns);
   alignas(64) int32_t isums[4][256];
   Block block;
   const size_t n_blocks = k / 256, panel_bytes = n_blocks * kColumns * kPanel256.bytes;
@@ -225,10 +238,14 @@ void multiply_256(const uint8_t* strip, size_t n_rows, size_t k, const uint8_t* 
     const uint8_t* x = panels + b * kColumns * kPanel256.bytes;
     for (size_t c = 0; c < n_columns; c += 2 * kColumns, x += 2 * panel_bytes) {
       const bool is_pair = c + kColumns < n_columns;
+      if (b + 1 == n_blocks) {
+        fetch(y + c * y_stride, y_stride);
+        if (is_pair) fetch(y + (c + kColumns) * y_stride, y_stride);
+      }
       (is_pair ? multiply_block<2> : multiply_block<1>)(block, x, panel_bytes, isums);
-      scale_block<Format>(block, x, isums[0], isums[1], sums + c);
+      scale_block<Format>(block, x, isums[0], isums[1], sums.of + c);
       if (is_pair)
-        scale_block<Format>(block, x + panel_bytes, isums[2], isums[3], sums + c + kColumns);
+        scale_block<Format>(block, x + panel_bytes, isums[2], isums[3], sums.of + c + kColumns);
     }
   }
   write(sums, n_rows, n_columns, y, y_stride);

@@ -1,5 +1,5 @@
-// The AVX-512 path (F, BW, VL and VNNI): products of packed strips of 16 rows with dpbusd. All else
-// is the AVX2 code; 512-bit float work would change its bits for little gain on most CPUs.
+// The AVX-512 path (F, BW, VL and VNNI): products of packed strips of 16 rows with dpbusd, and
+// attention's products, whose bits do not depend on the width. All else is the AVX2 code.
 #pragma once
 
 #include "backend/cpu/kernels.h"
@@ -7,6 +7,15 @@
 namespace hearth::cpu::avx512 {
 
 const QuantKernels* quantized(gguf::Type type);
+
+void score_f32(const uint8_t* keys, size_t first, size_t end, size_t k_dim, const float* queries,
+               size_t n_queries, float* scores);
+void score_f16(const uint8_t* keys, size_t first, size_t end, size_t k_dim, const float* queries,
+               size_t n_queries, float* scores);
+void weighted_sum_f32(const float* p, size_t n_queries, const float* correction, const uint8_t* v,
+                      size_t n, size_t head_dim, float* acc);
+void weighted_sum_f16(const float* p, size_t n_queries, const float* correction, const uint8_t* v,
+                      size_t n, size_t head_dim, float* acc);
 
 uint64_t int8_chain(uint64_t n_rounds);
 
