@@ -25,13 +25,14 @@ namespace {
 // tiles have a larger one.
 constexpr size_t kChunkPanelBytes = 192 << 10, kTileChunkPanelBytes = 1 << 20;
 constexpr size_t kMaxChunkTokens = 16 * kPanelColumns;
-// Fewer tokens are faster without tiles, which compute all of their columns.
-constexpr size_t kLeastTileTokens = 12;
 // Rows of a chunk are a multiple of this: the tallest strip.
 constexpr size_t kChunkRows = 16;
 constexpr size_t kFloatRows = 4;
 
 size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+// Tiles compute all of their columns, vectors only those that are there.
+bool fills_tiles(size_t n_tokens) { return 4 * n_tokens >= 3 * round_up(n_tokens, kTileColumns); }
 
 // Panels one after the other: that of columns t.. begins at t * column_bytes.
 struct Panels {
@@ -199,8 +200,7 @@ class QuantizedX {
     std::vector<Panels> all;
     std::vector<Piece> pieces;
     for (const Group& group : groups_) {
-      const Panels panels{next, column_bytes,
-                          has_tiles && group.end - group.first >= kLeastTileTokens};
+      const Panels panels{next, column_bytes, has_tiles && fills_tiles(group.end - group.first)};
       all.push_back(panels);
       const size_t step = panels.n_columns();
       for (size_t t = group.first; t < group.end; t += step, next += step * column_bytes)
