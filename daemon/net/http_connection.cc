@@ -133,7 +133,8 @@ Task<std::optional<Refusal>> Connection::read_body(RequestParser& parser) {
 
 // False: no more bytes will come, or the deadline has passed.
 Task<bool> Connection::read_more(size_t max_bytes) {
-  if (input_.empty()) input_ = std::string();  // no room is held while nothing comes
+  // No room is held while nothing comes; an empty string that is assigned would leave it.
+  if (input_.empty()) std::string().swap(input_);
   for (;;) {
     auto [error] = co_await socket_.async_wait(Socket::wait_read, as_result);
     size_t n_bytes = 0;
