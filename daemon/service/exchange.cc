@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/post.hpp>
 #include <chrono>
 #include <utility>
 
@@ -160,9 +159,6 @@ Task<> Exchange::pump() {
     throw gone();
   while (!outcome_) {
     if (!pending_.empty()) {
-      // What the same bytes of the provider lead to goes along, its end too.
-      co_await net::post(net::use_awaitable);
-      if (outcome_) break;
       std::string chunk = std::exchange(pending_, {});
       if (auto written = co_await responder_.write(std::move(chunk)); !written) throw gone();
       continue;
