@@ -15,6 +15,7 @@ target_compile_options(hearth_flags INTERFACE
   # g++ 12 sees overlapping copies in std::string that are not there (GCC bug 105651).
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-restrict>)
 if(HEARTH_SANITIZE)
+  target_compile_definitions(hearth_flags INTERFACE HEARTH_SANITIZED)
   target_compile_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(hearth_flags INTERFACE -fsanitize=${HEARTH_SANITIZE})
 endif()

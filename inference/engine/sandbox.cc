@@ -46,9 +46,11 @@ constexpr uint32_t kDenied[] = {
     SYS_listen,
     SYS_accept,
     SYS_accept4,
-    SYS_execve,
     SYS_execveat,
+#if !defined(HEARTH_SANITIZED)  // which starts a symbolizer, and reads the process for leaks
+    SYS_execve,
     SYS_ptrace,
+#endif
     SYS_process_vm_readv,
     SYS_process_vm_writev,
     SYS_pidfd_getfd,
@@ -90,7 +92,7 @@ Result<> close_other_descriptors(int a, int b) {
 // the socketpair is the parent that we expect.
 Result<> die_with_parent(int socket_fd) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return failed("prctl(PR_SET_PDEATHSIG)");
-#if !defined(__SANITIZE_ADDRESS__)  // whose leak check reads the process
+#if !defined(HEARTH_SANITIZED)  // whose leak check reads the process
   prctl(PR_SET_DUMPABLE, 0);  // prompts are in its memory: not for other programs of the user
 #endif
   ucred peer{};
