@@ -106,8 +106,9 @@ Result<> Ledger::write(Record& record) {
   const std::vector<std::string> segments =
       end.segment.empty() ? segments_in(folder_) : std::vector{end.segment};
   struct stat info{};
+  bool is_there = false;
   if (!segments.empty()) {
-    const bool is_there = ::stat(segment_path(folder_, segments.back()).c_str(), &info) == 0;
+    is_there = ::stat(segment_path(folder_, segments.back()).c_str(), &info) == 0;
     if (is_there && (end.segment.empty() || static_cast<uint64_t>(info.st_size) != end.size)) {
       auto found = recover(segments.back());
       if (!found) return found.error();
@@ -120,7 +121,7 @@ Result<> Ledger::write(Record& record) {
   if (day < end.segment) day = end.segment;  // a clock that was set back
   std::string lines;
   End next = end;
-  if (day != end.segment) {
+  if (day != end.segment || !is_there) {
     Head head{day, std::nullopt};
     if (!end.segment.empty()) head.after = end;
     Chained first = chained("", json::encode(head));

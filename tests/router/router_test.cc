@@ -353,7 +353,7 @@ TEST(EstimateTokens, CountsEveryPartThatIsSent) {
   request.messages[0].blocks.emplace_back().content = ToolResult{"c", std::string(400, 'a'), false};
   request.messages[0].blocks.emplace_back().content = Reasoning{std::string(400, 'a'), {}};
   request.tools = {{"run", std::string(200, 'a'), {std::string(197, 'a')}, ""}};
-  EXPECT_EQ(estimate_tokens(request), text + 400);
+  EXPECT_EQ(estimate_tokens(request), text + 401);
 }
 
 }  // namespace
