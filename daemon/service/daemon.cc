@@ -400,9 +400,7 @@ namespace {
 // Keys and prompts are in this process's memory and environment: programs of the same user may not
 // read them, nor does a crash leave them in a file.
 void close_to_others() {
-#if !defined(HEARTH_SANITIZED)  // whose leak check reads the process
   ::prctl(PR_SET_DUMPABLE, 0);
-#endif
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
 }

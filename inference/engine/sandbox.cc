@@ -92,9 +92,7 @@ Result<> close_other_descriptors(int a, int b) {
 // the socketpair is the parent that we expect.
 Result<> die_with_parent(int socket_fd) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return failed("prctl(PR_SET_PDEATHSIG)");
-#if !defined(HEARTH_SANITIZED)  // whose leak check reads the process
   prctl(PR_SET_DUMPABLE, 0);  // prompts are in its memory: not for other programs of the user
-#endif
   ucred peer{};
   socklen_t size = sizeof peer;
   if (getsockopt(socket_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
