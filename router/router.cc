@@ -143,10 +143,6 @@ void state_effort(const Policy& policy, const DecisionRecord& record, Completion
     body.reasoning.effort = rule->second.effort;
 }
 
-}  // namespace
-
-namespace {
-
 Task<Answer> without_throwing(Task<Answer> answering) {
   try {
     co_return co_await std::move(answering);
