@@ -92,11 +92,11 @@ RecentAnswers::Found RecentAnswers::find(const jinja::Rendered& prompt,
 
 std::vector<RecentAnswers::Found> RecentAnswers::find(std::string_view prompt) const {
   const std::lock_guard lock(mutex_);
-  std::vector<Found> found;
+  const auto size = [](const Found& each) { return each->prompt.text.size(); };
+  std::vector<Found> found;  // the longest first, of equal ones the older
   for (const Found& each : exchanges_)
-    if (!each->answer && prompt.starts_with(each->prompt.text)) found.push_back(each);
-  std::ranges::stable_sort(found, std::ranges::greater(),
-                           [](const Found& each) { return each->prompt.text.size(); });
+    if (!each->answer && prompt.starts_with(each->prompt.text))
+      found.insert(std::ranges::upper_bound(found, size(each), std::ranges::greater(), size), each);
   return found;
 }
 
