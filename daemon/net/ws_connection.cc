@@ -224,7 +224,7 @@ void RpcConnection::send(Text text) {
   stream_.push_back(std::move(text));
   queued_.cancel();
   // A single text may have any size (the snapshot of a long session); a pile of them may not.
-  if (stream_bytes_ - largest_text_ > options_.max_stream_bytes)
+  if (stream_bytes_ > options_.max_stream_bytes + largest_text_)
     socket_.close(kCloseTryAgain, "events were not read");
 }
 

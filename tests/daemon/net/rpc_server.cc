@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 namespace hearth::transport {
@@ -60,12 +61,30 @@ Task<Result<Nothing>> throw_up(jsonrpc::Call, Nothing) {
   co_return Nothing{};
 }
 
-Task<Result<Queued>> emit(jsonrpc::Call call, Events events) {
+void send_events(EventSink& client, const Events& events) {
   for (int64_t i = 0; i < events.count; ++i)
-    call.client.send(std::make_shared<const std::string>(
+    client.send(std::make_shared<const std::string>(
         R"({"jsonrpc":"2.0","method":"event","params":{"seq":)" + std::to_string(i) + R"(,"x":")" +
         std::string(static_cast<size_t>(events.bytes), 'x') + R"("}})"));
+}
+
+Task<Result<Queued>> emit(jsonrpc::Call call, Events events) {
+  send_events(call.client, events);
   Queued queued{call.client.queued_bytes()};
+  co_return queued;
+}
+
+// A large text, the given ones, and one more when the large one has left and others still wait:
+// they are more than a socket takes at once, and less than the large one.
+Task<Result<Queued>> emit_behind_a_large_one(jsonrpc::Call call, Events events) {
+  constexpr int64_t kLarge = 16'000'000;
+  send_events(call.client, {1, kLarge});
+  send_events(call.client, events);
+  auto executor = co_await net::this_coro::executor;
+  while (call.client.queued_bytes() > size_t{kLarge})
+    co_await net::post(executor, net::use_awaitable);
+  Queued queued{call.client.queued_bytes()};
+  send_events(call.client, {1, 1});
   co_return queued;
 }
 
@@ -103,6 +122,7 @@ RpcServer::RpcServer(RpcOptions options, HttpOptions http) : options_(std::move(
   dispatcher_.bind<Failure, Nothing>("test/fail", fail);
   dispatcher_.bind<Nothing, Nothing>("test/throw", throw_up);
   dispatcher_.bind<Events, Queued>("test/emit", emit);
+  dispatcher_.bind<Events, Queued>("test/emitBehindALargeOne", emit_behind_a_large_one);
   dispatcher_.bind<Nothing, Nothing>("test/drained", tell_when_drained);
   dispatcher_.bind<Nothing, Nothing>("test/wait", [this](jsonrpc::Call, Nothing) {
     return wait_for_ever(n_waits_started_, n_waits_ended_);

@@ -361,6 +361,16 @@ TEST(RpcLimits, OneTextMayBeLargerThanTheStreamMayGrow) {
   EXPECT_EQ(client.read_text(), result("3", "{}"));
 }
 
+// What has been sent counts no longer, however large it was.
+TEST_F(RpcTest, SmallTextsBehindALargeOneAreNotAPile) {
+  client_.send_text(request("1", "test/emitBehindALargeOne", R"({"count":30,"bytes":500000})"));
+  int n_texts = 0;
+  while (n_texts < 33 && !client_.read_text().empty()) ++n_texts;
+  EXPECT_EQ(n_texts, 33);  // a large one, thirty, one more, the answer
+  client_.send_text(request("2", "ping"));
+  EXPECT_EQ(client_.read_text(), result("2", "{}"));
+}
+
 TEST(RpcLimits, WhatIsQueuedComesBeforeTheGoodbye) {
   HttpOptions http;
   http.linger = std::chrono::hours(1);
