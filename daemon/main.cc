@@ -1,5 +1,8 @@
 // hearth: one binary. `serve` is the daemon; `engine` is its child process; `dev` is for people who
 // work on models; everything else is a client of the daemon or works on files.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <span>
 #include <string>
 #include <vector>
@@ -45,9 +48,18 @@ std::vector<Command> commands() {
   };
 }
 
+// Whoever starts this may have closed 0, 1 or 2: what is opened next must not become one of them.
+void hold_standard_streams() {
+  int fd = 0;
+  do fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd > STDERR_FILENO) ::close(fd);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  hold_standard_streams();
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   if (!arguments.empty() && arguments[0] == "engine")  // the daemon's child, not for people
     return hearth::engine::engine_main(std::span(arguments).subspan(1));

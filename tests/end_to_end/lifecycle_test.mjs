@@ -102,6 +102,19 @@ test('a detached daemon holds nothing of its starter and ends when asked', async
   assert.ok(!isAlive(pid));
 });
 
+test('a starter without standard input and output can detach a daemon too', async () => {
+  const daemon = await start();
+  await daemon.kill();
+  for (const closed of ['<&- >&-', '<&- >&- 2>&-', '2>&-']) {
+    const started = spawnSync('sh', ['-c', `exec "$0" serve --detach --port 0 ${closed}`, hearth], { env: daemon.env, timeout: 20_000 });
+    assert.equal(started.status, 0, closed);
+    const { pid } = daemon.read();
+    for (const fd of [0, 1, 2])
+      assert.equal(execFileSync('readlink', [`/proc/${pid}/fd/${fd}`], { encoding: 'utf8' }).trim(), '/dev/null');
+    assert.equal(daemon.command(['stop']).code, 0);
+  }
+});
+
 test('stop interrupts answers, stop --drain lets them end', async () => {
   const daemon = await start();
   for (const [args, reason] of [[['stop'], 'interrupted'], [['stop', '--drain'], 'done']]) {
