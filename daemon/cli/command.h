@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/config_files.h"
 #include "support/path.h"
 
 namespace CLI {
@@ -30,9 +31,9 @@ namespace hearth::cli {
 
 // What every command is given.
 struct Common {
-  path::Folders folders;                  // empty for commands that work anywhere, without a home
-  std::vector<std::string> config_files;  // hearth.toml of machine and user; with --config that one
-  bool json = false;                      // --json, for commands that declare it
+  path::Folders folders;     // empty for commands that work anywhere, without a home
+  ConfigFiles config_files;  // hearth.toml of machine and user; with --config that one
+  bool json = false;         // --json, for commands that declare it
 };
 
 // Returns the exit status (terminal.h).

@@ -7,7 +7,9 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <optional>
+#include <utility>
 
 #include "cli/terminal.h"
 #include "support/file.h"
@@ -102,12 +104,16 @@ int run_command_line(const std::vector<std::string>& arguments,
   common.json = line.json;
   // Without the usual files the defaults are in force; one that was asked for has to be there.
   if (!line.config_path.empty()) {
-    if (::access(line.config_path.c_str(), F_OK) != 0)
-      return fail(file::io_error("open", line.config_path, errno));
-    common.config_files = {line.config_path};
+    // Absolute, since a detached daemon leaves this folder.
+    std::error_code failed;
+    const std::string path = std::filesystem::absolute(line.config_path, failed);
+    if (failed || ::access(path.c_str(), F_OK) != 0)
+      return fail(file::io_error("open", line.config_path, failed ? failed.value() : errno));
+    common.config_files = {{path}, true};
   } else {
-    common.config_files = path::system_config_files("hearth.toml");
-    common.config_files.push_back(path::join(common.folders.config, "hearth.toml"));
+    std::vector<std::string> usual = path::system_config_files("hearth.toml");
+    usual.push_back(path::join(common.folders.config, "hearth.toml"));
+    common.config_files = {std::move(usual)};
   }
   return chosen.run(common);
 }

@@ -16,7 +16,7 @@ int run(const Common& common) {
   if (!config) return fail(config.error());
   if (config->path.empty())
     fmt::print(stderr, "{} does not exist: the defaults are in force\n",
-               common.config_files.back());
+               common.config_files.paths.back());
   else
     fmt::print(stderr, "{} is good\n", config->path);
   fmt::print("{}", to_toml(*config));

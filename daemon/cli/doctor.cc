@@ -61,7 +61,7 @@ Check check_config(const Common& common) {
   auto config = load_config(common.config_files);
   if (!config) return {"configuration", Verdict::bad, config.error().message};
   return {"configuration", Verdict::good,
-          config->path.empty() ? "defaults (no " + common.config_files.back() + ")" : config->path};
+          config->path.empty() ? "defaults (no " + common.config_files.paths.back() + ")" : config->path};
 }
 
 Check check_models(const Common& common) {

@@ -51,7 +51,7 @@ Result<> take_policy(const Common& common, const std::string& name,
     return Error{Errc::not_found,
                  fmt::format("no policy \"{}\": neither a file nor one of auto, cheap, fast, best, "
                              "and {} has \"{}\"",
-                             name, common.config_files.back(), config->policy.name)};
+                             name, common.config_files.paths.back(), config->policy.name)};
   out.policy = config->policy;
   return {};
 }

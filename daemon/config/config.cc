@@ -209,12 +209,12 @@ Result<Config> load_file(const std::string& path) {
   return parse_config(*text, path);
 }
 
-Result<Config> load_config(const std::vector<std::string>& files) {
+Result<Config> load_config(const ConfigFiles& files) {
   toml::table whole;
   std::string names;
-  for (const std::string& file : files) {
+  for (const std::string& file : files.paths) {
     auto text = file::read(file, 1 << 20);
-    if (!text && text.error().code == Errc::not_found) continue;
+    if (!text && text.error().code == Errc::not_found && !files.must_exist) continue;
     if (!text) return text.error();
     auto table = parse(*text, file);
     if (!table) return table.error();

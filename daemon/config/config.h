@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "config/config_files.h"
 #include "inference/engine_client.h"
 #include "router/policy.h"
 #include "support/log.h"
@@ -84,9 +85,9 @@ struct Config {
   const ModelAlias* find_alias(std::string_view name) const;
 };
 
-// Reads the files, the most important last; those that are missing leave the defaults. The `text`
-// variant is for tests and fuzzing.
-Result<Config> load_config(const std::vector<std::string>& files);
+// Reads the files; of the usual ones those that are missing leave the defaults. The `text` variant
+// is for tests and fuzzing.
+Result<Config> load_config(const ConfigFiles& files);
 // One file alone, which has to be there: a hearth.toml, or a policy.
 Result<Config> load_file(const std::string& path);
 Result<Config> parse_config(std::string_view text, const std::string& file_name);

@@ -17,7 +17,7 @@ namespace hearth {
 
 struct DaemonOptions {
   path::Folders folders;
-  std::vector<std::string> config_files;  // the most important last
+  ConfigFiles config_files;
   std::optional<uint16_t> port;    // over the config's
   std::function<void()> on_ready;  // listening, discovery file written
 };

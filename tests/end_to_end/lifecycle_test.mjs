@@ -115,6 +115,26 @@ test('a starter without standard input and output can detach a daemon too', asyn
   }
 });
 
+test('a detached daemon reads the file that --config names, wherever it was started', async () => {
+  const daemon = await start();
+  await daemon.kill();
+  const at = path.join(daemon.folder, 'mine.toml');
+  writeFileSync(at, '[server]\nmax_connections = 7\n');
+  const options = { env: daemon.env, cwd: daemon.folder, encoding: 'utf8', timeout: 20_000 };
+  const started = spawnSync(hearth, ['serve', '--detach', '--port', '0', '--config', 'mine.toml'], options);
+  assert.equal(started.status, 0, started.stderr);
+  daemon.read();
+  const client = await RpcClient.connect(daemon.discovery);
+  const config = await client.call('config/get');
+  assert.equal(config.path, at);
+  assert.match(config.toml, /max_connections = 7/);
+  rmSync(at);
+  await assert.rejects(client.call('config/reload'), /mine\.toml: cannot open/);
+  assert.match((await client.call('config/get')).toml, /max_connections = 7/, 'the old one is kept');
+  await client.drop();
+  assert.equal(daemon.command(['stop']).code, 0);
+});
+
 test('stop interrupts answers, stop --drain lets them end', async () => {
   const daemon = await start();
   for (const [args, reason] of [[['stop'], 'interrupted'], [['stop', '--drain'], 'done']]) {

@@ -220,24 +220,37 @@ TEST(Config, ReadsClassesAndLabels) {
 
 TEST(LoadConfig, AMissingFileGivesTheDefaults) {
   TemporaryFolder folder;
-  auto config = load_config({folder / "hearth.toml"});
+  auto config = load_config({{folder / "hearth.toml"}});
   ASSERT_TRUE(config);
   EXPECT_EQ(config->path, "");
   EXPECT_EQ(config->server.port, 48620);
 }
 
+// Else a reload after it was removed would drop the policy in silence.
+TEST(LoadConfig, AFileThatWasAskedForByNameHasToBeThere) {
+  TemporaryFolder folder;
+  const std::string path = folder / "hearth.toml";
+  auto config = load_config({{path}, true});
+  ASSERT_FALSE(config);
+  EXPECT_THAT(config.error().message, HasSubstr(path + ": cannot open"));
+  std::ofstream(path) << "[server]\nport = 1\n";
+  config = load_config({{path}, true});
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->server.port, 1);
+}
+
 TEST(LoadConfig, AFileThatCannotBeReadIsAnErrorAndNotTheDefaults) {
   TemporaryFolder folder;
-  EXPECT_FALSE(load_config({folder.path()})) << "a folder";
+  EXPECT_FALSE(load_config({{folder.path()}})) << "a folder";
   std::ofstream(folder / "large.toml") << std::string(2 << 20, '#');
-  EXPECT_FALSE(load_config({folder / "large.toml"}));
+  EXPECT_FALSE(load_config({{folder / "large.toml"}}));
 }
 
 TEST(LoadConfig, ErrorsNameTheFile) {
   TemporaryFolder folder;
   std::string path = folder / "hearth.toml";
   std::ofstream(path) << "[server]\nport = 'x'\n";
-  auto config = load_config({path});
+  auto config = load_config({{path}});
   ASSERT_FALSE(config);
   EXPECT_THAT(config.error().message, HasSubstr(path + ":2: server.port"));
 }
@@ -248,7 +261,7 @@ TEST(LoadConfig, TheUsersFileIsLaidOverTheMachines) {
   std::ofstream(machine) << "[server]\nport = 1\nmax_connections = 7\n"
                             "[[label]]\nname = 'team'\nmatch = ['secret/**']\n";
   std::ofstream(user) << "[server]\nport = 2\n[[label]]\nname = 'mine'\nmatch = ['diary/**']\n";
-  auto config = load_config({machine, user, folder / "missing.toml"});
+  auto config = load_config({{machine, user, folder / "missing.toml"}});
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->server.port, 2);
   EXPECT_EQ(config->server.max_connections, 7u);
@@ -263,7 +276,7 @@ TEST(LoadConfig, AnErrorNamesTheFileOfItsKeyAmongSeveral) {
   const std::string machine = folder / "machine.toml", user = folder / "user.toml";
   std::ofstream(machine) << "[server]\n\nport = 'x'\n";
   std::ofstream(user) << "[server]\nmax_connections = 8\n";
-  auto config = load_config({machine, user});
+  auto config = load_config({{machine, user}});
   ASSERT_FALSE(config);
   EXPECT_THAT(config.error().message, HasSubstr(machine + ":3: server.port"));
 }
@@ -273,12 +286,12 @@ TEST(LoadConfig, AWrongFileKeepsTheOldConfiguration) {
   TemporaryFolder folder;
   std::string path = folder / "hearth.toml";
   std::ofstream(path) << "[server]\nport = 1\n";
-  Config in_force = *load_config({path});
+  Config in_force = *load_config({{path}});
   std::ofstream(path) << "[server]\nport = 2\nprot = 3\n";
-  if (auto next = load_config({path})) in_force = *next;
+  if (auto next = load_config({{path}})) in_force = *next;
   EXPECT_EQ(in_force.server.port, 1);
   std::ofstream(path) << "[server]\nport = 2\n";
-  if (auto next = load_config({path})) in_force = *next;
+  if (auto next = load_config({{path}})) in_force = *next;
   EXPECT_EQ(in_force.server.port, 2);
 }
 
