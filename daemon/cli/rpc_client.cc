@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "daemon/commit.h"
 #include "daemon/protocol/life.h"
 #include "daemon/version.h"
 
@@ -87,11 +88,14 @@ Result<transport::Discovery> find_daemon(const path::Folders& folders) {
 }
 
 std::string version_note(const transport::Discovery& daemon) {
-  if (daemon.version == HEARTH_VERSION) return {};
+  if (daemon.version == HEARTH_VERSION && daemon.commit == kCommit) return {};
+  auto commit_of = [](std::string_view commit) {
+    return commit.empty() ? "" : fmt::format(" (commit {})", commit);
+  };
   return fmt::format(
-      "this command is version {}, the daemon is {}: restart it with `hearth stop` and `hearth "
+      "this command is version {}{}, the daemon is {}{}: restart it with `hearth stop` and `hearth "
       "serve --detach`",
-      HEARTH_VERSION, daemon.version);
+      HEARTH_VERSION, commit_of(kCommit), daemon.version, commit_of(daemon.commit));
 }
 
 RpcClient::RpcClient(std::unique_ptr<State> state) : state_(std::move(state)) {}

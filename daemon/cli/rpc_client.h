@@ -18,7 +18,8 @@ namespace hearth::cli {
 // The running daemon, as daemon.json names it. Errc::not_found says how to start one.
 Result<transport::Discovery> find_daemon(const path::Folders& folders);
 
-// What to tell a user whose command and daemon are of different versions; empty: they are the same.
+// What to tell a user whose command and daemon are of different versions or commits; empty: they
+// are the same.
 std::string version_note(const transport::Discovery& daemon);
 
 class RpcClient {

@@ -8,12 +8,12 @@
 
 namespace hearth::cli {
 
-// With a word about the daemon when it is of another version.
+// With a word about the daemon when it is another one.
 std::string version_text(const Common& common) {
   std::string text = fmt::format(
       "hearth {}\ncommit: {}\nbackends: cpu (scalar, avx2, avxvnni, avx512, amx, chosen at "
       "run time)\nbuild: {}",
-      HEARTH_VERSION, HEARTH_COMMIT, HEARTH_BUILD);
+      HEARTH_VERSION, kCommit, kBuild);
   auto daemon = find_daemon(common.folders);
   std::string note = daemon ? version_note(*daemon) : "";
   return note.empty() ? text : text + "\nnote: " + note;

@@ -16,6 +16,7 @@ struct Discovery {
   int64_t pid = 0;
   std::string epoch;  // of the event log
   std::string version;
+  std::string commit;  // that it was built from
 
   static void fields(auto& self, auto&& field) {
     field("url", self.url);
@@ -24,6 +25,7 @@ struct Discovery {
     field("pid", self.pid);
     field("epoch", self.epoch);
     field("version", self.version);
+    field.or_default("commit", self.commit);
   }
 };
 

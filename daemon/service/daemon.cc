@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <deque>
 #include <exception>
+#include "daemon/commit.h"
 
 #include "daemon/version.h"
 #include "jsonrpc/dispatcher.h"
@@ -286,7 +287,7 @@ Task<> Daemon::answer_metrics(transport::HttpRequest, transport::HttpResponder& 
 
 Result<> Daemon::announce() const {
   transport::Discovery discovery{url_,       socket_path_, token_.text(),
-                                 ::getpid(), epoch_,       HEARTH_VERSION};
+                                 ::getpid(), epoch_,       HEARTH_VERSION, kCommit};
   return transport::write_discovery(transport::discovery_path(options_.folders.runtime), discovery);
 }
 

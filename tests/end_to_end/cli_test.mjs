@@ -38,15 +38,25 @@ test('--version names version, commit, backends and build', () => {
 test('a command of another version than the daemon says so and what to do', () => {
   const at = path.join(daemon.env.XDG_RUNTIME_DIR, 'hearth', 'daemon.json');
   const good = readFileSync(at, 'utf8');
-  writeFileSync(at, good.replace(/"version":"[^"]*"/, '"version":"9.9.9"'));
+  const commit = /commit: (\w+)/.exec(withDaemon('--version').out)[1];
+  assert.equal(daemon.discovery.commit, commit);
+  const { version } = daemon.discovery;
+  const restart = '.*hearth stop.*hearth serve --detach';
   try {
-    const advice = /version \d+\.\d+\.\d+, the daemon is 9\.9\.9.*hearth stop.*hearth serve --detach/;
-    assert.match(withDaemon('--version').out, advice);
-    assert.match(assertWorks(withDaemon('status')).err, advice);
-    assert.match(withDaemon('doctor').out, advice);
+    for (const [from, to, said] of [
+      [/"version":"[^"]*"/, '"version":"9.9.9"', `version ${version} \\(commit ${commit}\\), the daemon is 9\\.9\\.9`],
+      [/"commit":"[^"]*"/, '"commit":"abcabcabcabc"', `the daemon is ${version} \\(commit abcabcabcabc\\)`],
+    ]) {
+      writeFileSync(at, good.replace(from, to));
+      const advice = new RegExp(said + restart);
+      assert.match(withDaemon('--version').out, advice);
+      assert.match(assertWorks(withDaemon('status')).err, advice);
+      assert.match(withDaemon('doctor').out, advice);
+    }
   } finally {
     writeFileSync(at, good);
   }
+  assert.doesNotMatch(withDaemon('--version').out, /note:/);
 });
 
 test('a wrong command or option is refused with the choices', () => {
