@@ -1,4 +1,5 @@
-# cmake --install, and `cpack -G DEB` in the build folder.
+# cmake --install, and ./dev package. What is installed has been built: neither builds the tests for it.
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
 install(FILES README.md ARCHITECTURE.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES packaging/hearth.service DESTINATION lib/systemd/user)
 
