@@ -24,7 +24,7 @@ class Token {
   Result<> rotate();
 
   // HMAC-SHA256(token, challenge) as hex: lets a client learn that it talks to the daemon it means
-  // before it sends the token (GET /healthz with the header x-hearth-challenge).
+  // before it sends the token (GET /healthz with the header x-hearth-challenge: `proof`).
   std::string proof(std::string_view challenge) const;
 
   // 64 hex digits. For the discovery file and nothing else; never logged.

@@ -77,10 +77,15 @@ int64_t now_ms() {
 
 }  // namespace
 
+bool is_preflight(const HttpRequest& head) {
+  return head.method == "OPTIONS" && head.header("Origin") &&
+         head.header("Access-Control-Request-Method");
+}
+
 std::optional<Refusal> Gate::check(HttpRequest& head, const Peer& peer) const {
   if (auto refusal = check_host(head, peer)) return refusal;
   if (auto refusal = check_origin(head)) return refusal;
-  if (head.path == "/healthz") return std::nullopt;
+  if (head.path == "/healthz" || is_preflight(head)) return std::nullopt;
   return check_token(head);
 }
 
@@ -93,13 +98,14 @@ std::optional<Refusal> Gate::check_host(const HttpRequest& head, const Peer& pee
                                   peer.local_port)};
 }
 
+std::string Gate::page_of(const HttpRequest& head) const {
+  if (head.count("Origin") != 1) return "";
+  const std::string_view origin = *head.header("Origin");
+  return std::ranges::count(options_.allowed_origins, origin) ? std::string(origin) : "";
+}
+
 std::optional<Refusal> Gate::check_origin(const HttpRequest& head) const {
-  size_t n_origins = head.count("Origin");
-  if (n_origins == 0) return std::nullopt;
-  auto is_allowed = [&](std::string_view origin) {
-    return std::ranges::find(options_.allowed_origins, origin) != options_.allowed_origins.end();
-  };
-  if (n_origins == 1 && is_allowed(*head.header("Origin"))) return std::nullopt;
+  if (head.count("Origin") == 0 || !page_of(head).empty()) return std::nullopt;
   return Refusal{403, "requests from web pages (with an Origin header) are refused"};
 }
 

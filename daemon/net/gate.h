@@ -1,6 +1,7 @@
 // Who may talk to us, decided on the request's head before anything else is done with it:
 //   Host    must be one of our own names, always, on TCP (DNS rebinding)
-//   Origin  must be absent or listed, even with the right token (web pages)
+//   Origin  must be absent or listed, even with the right token (web pages). A listed page may ask
+//           beforehand whether it may (a preflight, to which browsers give no token)
 //   token   must be right, except for /healthz; from a header, never from the URL. It is the
 //   owner's
 //           or one with a name (client_tokens.h), which opens the routes that are for clients
@@ -28,11 +29,17 @@ struct GateOptions {
   std::chrono::milliseconds penalty{1000};
 };
 
+// A browser's question whether a page may send what it is about to.
+bool is_preflight(const HttpRequest& head);
+
 class Gate {
  public:
   // Without `clients` there are no tokens but the owner's.
   Gate(Token& token, GateOptions options, ClientTokens* clients = nullptr)
       : token_(token), clients_(clients), options_(std::move(options)) {}
+
+  // The page that a request comes from, when it is a listed one; else "".
+  std::string page_of(const HttpRequest& head) const;
 
   // Nothing: come in, and head.client says who. Host and Origin first, so that a web page learns
   // nothing about tokens.
@@ -49,7 +56,6 @@ class Gate {
   void set_allowed_origins(std::vector<std::string> origins) {
     options_.allowed_origins = std::move(origins);
   }
-  const Token& token() const { return token_; }
 
  private:
   std::optional<Refusal> check_host(const HttpRequest& head, const Peer& peer) const;

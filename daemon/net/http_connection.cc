@@ -9,6 +9,7 @@
 #include <boost/system/system_error.hpp>
 
 #include "net/http_responder.h"
+#include "support/id.h"
 #include "support/log.h"
 
 namespace hearth::transport {
@@ -76,7 +77,7 @@ Task<bool> Connection::serve_request() {
   request.client_id = client_id_;
   request.remote = peer_.description;
 
-  const HttpServer::Route* route = server_.find(request.path);
+  const HttpServer::Route* route = server_.find(request);
   if (!refusal) refusal = admit(parser, route);
   bool is_upgrade = !refusal && route->websocket && parser.is_websocket_upgrade();
   if (!refusal && !is_upgrade) refusal = co_await read_body(parser);
@@ -153,6 +154,7 @@ Task<bool> Connection::read_more(size_t max_bytes) {
 // Who it is comes before what it wants: strangers do not learn which paths exist.
 std::optional<Refusal> Connection::admit(RequestParser& parser, const HttpServer::Route* route) {
   HttpRequest& request = parser.request();
+  page_ = server_.gate_.page_of(request);
   if (auto refusal = server_.gate_.check(request, peer_)) return refusal;
   client_ = request.client;
   if (client_ && (!route || route->access == Access::owner))
@@ -178,12 +180,17 @@ Task<> Connection::refuse(Refusal refusal) {
   if (refusal.status == kNobodyToAnswer.status) co_return;
   if (refusal.status == 401 && !co_await wait_penalty())
     refusal = Refusal{429, "too many wrong tokens", {{"Retry-After", "1"}}};
-  log::info("request refused",
-            {{"remote", peer_.description}, {"status", refusal.status}, {"why", refusal.message}});
+  const std::string id = make_id("req");
+  log::info("request refused", {{"id", id},
+                                {"remote", peer_.description},
+                                {"status", refusal.status},
+                                {"why", refusal.message}});
+  Headers headers = error_headers(id);
+  headers.insert(headers.end(), refusal.headers.begin(), refusal.headers.end());
   Responder responder(*this, false, false);
   std::string body = error_body(refusal.status, refusal.message);
   (void)co_await responder.respond(refusal.status, "application/json", std::move(body),
-                                   std::move(refusal.headers));
+                                   std::move(headers));
 }
 
 // False: too many others are waiting already.
@@ -207,7 +214,8 @@ Task<bool> Connection::answer(const HttpHandler& handler, RequestParser& parser)
   co_await (std::move(handling) || std::move(watching));
   if (!responder.has_started() && !is_gone_) {
     std::string body = error_body(500, "the handler gave no answer");
-    (void)co_await responder.respond(500, "application/json", std::move(body));
+    Headers headers = error_headers(make_id("req"));
+    (void)co_await responder.respond(500, "application/json", std::move(body), std::move(headers));
   }
   log::debug("request", {{"remote", peer_.description}, {"path", path}, {"gone", is_gone_}});
   if (!responder.is_complete()) cut();  // a broken stream, not a short one

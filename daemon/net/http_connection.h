@@ -62,6 +62,7 @@ class Connection {
   const Peer peer_;
   const uint64_t client_id_;
   std::shared_ptr<const ClientToken> client_;
+  std::string page_;                // the listed page that the last request came from, or ""
   std::string input_;               // bytes read and not yet understood
   std::optional<Upgrade> upgrade_;  // the last request of this connection
   std::unique_ptr<AcceptedWebSocket> websocket_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "support/json.h"
 
@@ -72,6 +73,27 @@ std::string error_body(int status, std::string_view message) {
       {"message", message}, {"type", error_type_of(status)}, {"param", nullptr}, {"code", nullptr}};
   if (status == 401) error["code"] = "invalid_api_key";
   return boost::json::serialize(json::Object{{"type", "error"}, {"error", error}});
+}
+
+Headers error_headers(std::string_view request_id) {
+  const std::string id(request_id);
+  return {{"X-Request-Id", id}, {"Request-Id", id}, {"X-Hearth-Error-Source", "hearth"}};
+}
+
+std::string percent_decoded(std::string_view text) {
+  std::string out;
+  for (size_t at = 0; at < text.size(); ++at) {
+    uint8_t byte = 0;
+    const char* digits = text.data() + at + 1;
+    if (text[at] == '%' && at + 2 < text.size() &&
+        std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2) {
+      out += static_cast<char>(byte);
+      at += 2;
+    } else {
+      out += text[at];
+    }
+  }
+  return out;
 }
 
 std::string response_head(int status, std::string_view content_type, const Headers& extra) {

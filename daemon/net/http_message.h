@@ -76,6 +76,13 @@ struct Refusal {
 // understand and Anthropic's too, since nobody knows yet which one asks.
 std::string error_body(int status, std::string_view message);
 
+// Beside such a body: that Hearth itself speaks, and an id by the names that OpenAI's and
+// Anthropic's clients look for.
+Headers error_headers(std::string_view request_id);
+
+// "%2F" is "/"; what is no such pair stays as it is.
+std::string percent_decoded(std::string_view text);
+
 // Status line and headers, up to and including the blank line.
 std::string response_head(int status, std::string_view content_type, const Headers& extra);
 

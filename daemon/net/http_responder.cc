@@ -15,7 +15,7 @@ Task<Result<>> Responder::respond(int status, std::string content_type, std::str
   if (state_ != State::fresh) co_return twice;
   state_ = State::complete;
   extra.push_back({"Content-Length", std::to_string(body.size())});
-  add_connection_header(extra);
+  add_connection_headers(extra);
   std::string bytes = response_head(status, content_type, extra) + body;
   co_return co_await connection_.write(std::move(bytes));
 }
@@ -25,7 +25,7 @@ Result<> Responder::begin_stream(int status, std::string content_type, Headers e
   state_ = State::streaming;
   if (may_chunk_) extra.push_back({"Transfer-Encoding", "chunked"});
   extra.push_back({"Cache-Control", "no-cache"});
-  add_connection_header(extra);
+  add_connection_headers(extra);
   head_ = response_head(status, content_type, extra);
   return {};
 }
@@ -60,9 +60,13 @@ std::string Responder::framed(std::string chunk) {
 
 bool Responder::is_client_gone() const { return connection_.is_gone_; }
 
-void Responder::add_connection_header(Headers& headers) const {
+void Responder::add_connection_headers(Headers& headers) const {
   bool close = !keep_alive_ || connection_.is_ending_;
   if (close) headers.push_back({"Connection", "close"});
+  if (connection_.page_.empty()) return;
+  headers.push_back({"Access-Control-Allow-Origin", connection_.page_});
+  headers.push_back({"Access-Control-Expose-Headers", "*"});
+  headers.push_back({"Vary", "Origin"});
 }
 
 }  // namespace hearth::transport

@@ -25,7 +25,7 @@ class Responder final : public HttpResponder {
  private:
   enum class State { fresh, streaming, complete };
 
-  void add_connection_header(Headers& headers) const;
+  void add_connection_headers(Headers& headers) const;
   std::string framed(std::string chunk);
 
   Connection& connection_;

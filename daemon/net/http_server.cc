@@ -9,14 +9,12 @@
 #include <cerrno>
 
 #include "net/http_connection.h"
-#include "support/json.h"
+#include "support/id.h"
 #include "support/log.h"
 
 namespace hearth::transport {
 
 namespace {
-
-constexpr size_t kMaxChallengeBytes = 256;
 
 file::Descriptor open_reserve() {
   return file::Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -29,13 +27,12 @@ bool is_out_of_resources(const boost::system::error_code& error) {
 
 // Tells a client that we are full. Best effort and without waiting: there is no room to wait in.
 void turn_away(int fd) {
-  static const std::string answer = [] {
-    std::string body = error_body(503, "too many connections");
-    Headers headers{{"Content-Length", std::to_string(body.size())},
-                    {"Connection", "close"},
-                    {"Retry-After", "1"}};
-    return response_head(503, "application/json", headers) + body;
-  }();
+  const std::string body = error_body(503, "too many connections");
+  Headers headers = error_headers(make_id("req"));
+  headers.push_back({"Content-Length", std::to_string(body.size())});
+  headers.push_back({"Connection", "close"});
+  headers.push_back({"Retry-After", "1"});
+  const std::string answer = response_head(503, "application/json", headers) + body;
   [[maybe_unused]] ssize_t n_sent =
       ::send(fd, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   ::shutdown(fd, SHUT_WR);
@@ -44,13 +41,13 @@ void turn_away(int fd) {
   }
 }
 
-// Alive, and, to whoever knows the token, proof that it is us.
-Task<> answer_health(const Token& token, HttpRequest request, HttpResponder& responder) {
-  Headers extra;
-  auto challenge = request.header("X-Hearth-Challenge");
-  if (challenge && challenge->size() <= kMaxChallengeBytes)
-    extra.push_back({"X-Hearth-Proof", token.proof(*challenge)});
-  (void)co_await responder.respond(200, "application/json", R"({"status":"ok"})", std::move(extra));
+// Whether the page is a listed one has been seen to: only those come here.
+Task<> answer_preflight(HttpRequest, HttpResponder& responder) {
+  Headers allowed{{"Access-Control-Allow-Methods", "GET, POST"},
+                  {"Access-Control-Allow-Headers", "*, Authorization"},  // which '*' leaves out
+                  {"Access-Control-Allow-Private-Network", "true"},
+                  {"Access-Control-Max-Age", "600"}};
+  (void)co_await responder.respond(200, "", "", std::move(allowed));
 }
 
 }  // namespace
@@ -62,9 +59,7 @@ HttpServer::HttpServer(net::any_io_executor executor, Gate& gate, HttpOptions op
       reserve_(open_reserve()),
       acceptors_(executor),
       tasks_(executor) {
-  route("GET", "/healthz", [this](HttpRequest request, HttpResponder& responder) {
-    return answer_health(gate_.token(), std::move(request), responder);
-  });
+  preflight_.methods["OPTIONS"] = answer_preflight;
 }
 
 HttpServer::~HttpServer() = default;
@@ -79,10 +74,13 @@ void HttpServer::websocket(std::string path, WebSocketHandler handler) {
   routes_[std::move(path)].websocket = std::move(handler);
 }
 
-const HttpServer::Route* HttpServer::find(std::string_view path) const {
+const HttpServer::Route* HttpServer::find(const HttpRequest& request) const {
+  if (is_preflight(request)) return &preflight_;
+  const std::string_view path = request.path;
   auto found = routes_.find(path);
-  if (found == routes_.end())
-    found = routes_.find(std::string(path.substr(0, path.rfind('/') + 1)) + "*");
+  for (size_t slash = path.rfind('/'); found == routes_.end() && slash != path.npos;
+       slash = slash == 0 ? path.npos : path.rfind('/', slash - 1))
+    found = routes_.find(std::string(path.substr(0, slash + 1)) + "*");
   return found == routes_.end() ? nullptr : &found->second;
 }
 

@@ -55,8 +55,7 @@ class HttpServer {
   HttpServer(net::any_io_executor executor, Gate& gate, HttpOptions options);
   ~HttpServer();
 
-  // Routes are exact paths, set before serve(), or end in "/*": any one name. /healthz is there from
-  // the start.
+  // Routes are exact paths, set before serve(), or end in "/*": whatever is below.
   void route(std::string method, std::string path, HttpHandler handler,
              Access access = Access::clients);
   void websocket(std::string path, WebSocketHandler handler);  // the owner's
@@ -91,12 +90,13 @@ class HttpServer {
   Task<> accept_from(Listener::Acceptor& acceptor, uint16_t tcp_port);
   Task<> run(Socket socket, Peer peer);
   void turn_away_next(Listener::Acceptor& acceptor);
-  const Route* find(std::string_view path) const;
+  const Route* find(const HttpRequest& request) const;
 
   net::any_io_executor executor_;
   Gate& gate_;
   HttpOptions options_;
   std::map<std::string, Route, std::less<>> routes_;
+  Route preflight_;  // of every path
   std::optional<Listener> listener_;
   file::Descriptor reserve_;  // given up for a moment to answer 503 when descriptors run out
   std::list<Connection*> connections_;

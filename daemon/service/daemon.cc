@@ -271,7 +271,9 @@ Task<> Daemon::resume(EventSink& client, protocol::Initialize hello) {
 Task<> Daemon::answer_health(transport::HttpRequest request, transport::HttpResponder& responder) {
   json::Object body{{"status", "ok"}, {"version", HEARTH_VERSION}};
   // A client may make sure that it talks to the daemon that it means before it sends the token.
-  if (auto challenge = request.header("x-hearth-challenge"))
+  constexpr size_t kMaxChallengeBytes = 256;
+  auto challenge = request.header("x-hearth-challenge");
+  if (challenge && challenge->size() <= kMaxChallengeBytes)
     body["proof"] = token_.proof(*challenge);
   std::string text = boost::json::serialize(body);
   (void)co_await responder.respond(200, "application/json", std::move(text));

@@ -181,18 +181,22 @@ void TextHandlers::bind(transport::HttpServer& server) {
 }
 
 Task<> TextHandlers::answer(HttpRequest request, HttpResponder& responder, Handler handler) {
-  transport::Headers headers{{"x-request-id", make_id("req")}};
+  const std::string id = make_id("req");
   std::string body = std::move(request.body);
   Reply reply = co_await (this->*handler)(std::move(body));
   if (!reply) {
     Failure failure = reply.error();
     wire::ErrorReply error = wire::openai::error_reply(failure);
     (void)co_await responder.respond(error.status, "application/json", std::move(error.body),
+    transport::Headers headers = transport::error_headers(id);
+    if (error.retry_after_s)
+      headers.push_back({"Retry-After", std::to_string(*error.retry_after_s)});
                                      std::move(headers));
     co_return;
   }
   std::string text = boost::json::serialize(*reply);
   (void)co_await responder.respond(200, "application/json", std::move(text), std::move(headers));
+  transport::Headers headers{{"x-request-id", id}};
 }
 
 Result<engine::ModelSpec> TextHandlers::spec_of(std::string_view model) {

@@ -11,6 +11,7 @@
 #include "support/id.h"
 #include "support/json.h"
 #include "wire/anthropic.h"
+#include "wire/openai.h"
 
 namespace hearth {
 
@@ -45,6 +46,8 @@ constexpr std::string_view kSessionHeaders[] = {
 
 constexpr size_t kMaxLane = 200;
 
+const std::string kModels = "/v1/models";
+
 // Whether a request for this model may go there.
 bool can_mean(std::string_view model, const router::Target& target) {
   if (model == "auto" || model.starts_with("auto:")) return true;
@@ -73,10 +76,10 @@ void WireHandlers::bind(transport::HttpServer& server) {
                [this](HttpRequest request, HttpResponder& responder) {
                  return count_tokens(std::move(request), responder);
                });
-  server.route("GET", "/v1/models", [this](HttpRequest request, HttpResponder& responder) {
+  server.route("GET", kModels, [this](HttpRequest request, HttpResponder& responder) {
     return list_models(std::move(request), responder);
   });
-  server.route("GET", "/v1/models/*", [this](HttpRequest request, HttpResponder& responder) {
+  server.route("GET", kModels + "/*", [this](HttpRequest request, HttpResponder& responder) {
     return show_model(std::move(request), responder);
   });
 }
@@ -139,6 +142,7 @@ Task<> WireHandlers::count_tokens(HttpRequest request, HttpResponder& responder)
   transport::Headers headers{{"request-id", id}};
   if (!asked) {
     wire::ErrorReply reply = wire::anthropic::error_reply(asked.error(), id);
+    headers = transport::error_headers(id);
     (void)co_await responder.respond(reply.status, "application/json", std::move(reply.body),
                                      std::move(headers));
     co_return;
@@ -198,19 +202,24 @@ Task<> WireHandlers::list_models(HttpRequest request, HttpResponder& responder) 
 
 Task<> WireHandlers::show_model(HttpRequest request, HttpResponder& responder) {
   const bool is_anthropic = request.header("anthropic-version").has_value();
-  const std::string name = request.path.substr(request.path.rfind('/') + 1);
+  // Ids may have slashes ("vendor/model"); clients send them as they are, or as %2F.
+  const std::string name = transport::percent_decoded(request.path.substr(kModels.size() + 1));
   const std::vector<wire::ListedModel> known = models();
   auto found = std::ranges::find(known, name, &wire::ListedModel::id);
-  std::string text;
-  int status = 200;
   if (found == known.end()) {
-    status = 404;
-    text = transport::error_body(
-        status, fmt::format("model \"{}\" is not known here; GET /v1/models lists what is", name));
-  } else {
-    text = is_anthropic ? wire::anthropic_model(*found) : wire::openai_model(*found);
+    const std::string id = make_id("req");
+    const Failure unknown = Error{
+        Errc::not_found,
+        fmt::format("model \"{}\" is not known here; GET /v1/models lists what is", name)};
+    wire::ErrorReply reply = is_anthropic ? wire::anthropic::error_reply(unknown, id)
+                                          : wire::openai::error_reply(unknown);
+    transport::Headers headers = transport::error_headers(id);
+    (void)co_await responder.respond(reply.status, "application/json", std::move(reply.body),
+                                     std::move(headers));
+    co_return;
   }
-  (void)co_await responder.respond(status, "application/json", std::move(text));
+  std::string text = is_anthropic ? wire::anthropic_model(*found) : wire::openai_model(*found);
+  (void)co_await responder.respond(200, "application/json", std::move(text));
 }
 
 }  // namespace hearth

@@ -2,6 +2,7 @@
 // that are full or closed, tokens and strangers.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -190,6 +191,16 @@ test('a rotated token replaces the old one at once', async () => {
   await daemon.kill();
   await daemon.serve();
   assert.equal(daemon.discovery.token, token, 'also after a restart');
+});
+
+test('health proves to whoever knows the token that it is the daemon', async () => {
+  const daemon = await start();
+  const health = async (challenge) => (await fetch(daemon.discovery.url + '/healthz', { headers: challenge ? { 'x-hearth-challenge': challenge } : {} })).json();
+  const { token, version } = daemon.discovery;
+  assert.deepEqual(await health(), { status: 'ok', version });
+  const proof = createHmac('sha256', token).update('0123456789').digest('hex');
+  assert.deepEqual(await health('0123456789'), { status: 'ok', version, proof });
+  assert.deepEqual(await health('x'.repeat(257)), { status: 'ok', version }, 'only a short one is answered');
 });
 
 // The status that a raw request gets: fetch() would not let a test set Host.

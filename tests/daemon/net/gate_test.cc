@@ -37,6 +37,7 @@ Task<> hold_socket(HttpRequest, WebSocket& socket) {
 void add_routes(HttpServer& server) {
   server.route("GET", "/yes", say_yes);
   server.route("GET", "/owner", say_yes, Access::owner);
+  server.route("GET", "/healthz", say_yes);
   server.route("GET", "/endless", never_end);
   server.websocket("/socket", hold_socket);
 }
@@ -213,10 +214,55 @@ TEST_F(GateTest, HealthNeedsNoToken) {
   EXPECT_EQ(status_of("Host: evil.test\r\n", "/healthz"), 403);
 }
 
-TEST_F(GateTest, HealthProvesThatItIsTheDaemon) {
-  auto response = server_.exchange("GET /healthz HTTP/1.1\r\n" + host() +
-                                   "X-Hearth-Challenge: 0123456789\r\n\r\n");
-  EXPECT_EQ(response.headers["x-hearth-proof"], server_.token().proof("0123456789"));
+// Browsers ask first, without a token, and give the page an answer only when it names the page.
+TEST_F(GateTest, AListedPageMayAskBeforehandAndReadItsAnswers) {
+  auto ask = [&](const std::string& method, const std::string& origin, const std::string& more) {
+    return server_.exchange(method + " /yes HTTP/1.1\r\n" + host() + "Origin: " + origin + "\r\n" +
+                            more + "\r\n");
+  };
+  const std::string question =
+      "Access-Control-Request-Method: POST\r\n"
+      "Access-Control-Request-Headers: authorization\r\n";
+  const std::string page = "https://app.example";
+  RawResponse allowed = ask("OPTIONS", page, question);
+  EXPECT_EQ(allowed.status, 200);
+  EXPECT_EQ(allowed.headers["access-control-allow-origin"], page);
+  EXPECT_EQ(allowed.headers["access-control-allow-methods"], "GET, POST");
+  EXPECT_EQ(allowed.headers["access-control-allow-headers"], "*, Authorization");
+  for (const std::string& token : {server_.bearer(), std::string()}) {
+    RawResponse answer = ask("GET", page, token);
+    EXPECT_EQ(answer.status, token.empty() ? 401 : 200);
+    EXPECT_EQ(answer.headers["access-control-allow-origin"], page);
+    EXPECT_EQ(answer.headers["vary"], "Origin");
+  }
+  RawResponse refused = ask("OPTIONS", "https://evil.test", question);
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(refused.headers.count("access-control-allow-origin"), 0u);
+  EXPECT_EQ(ask("OPTIONS", page, "").status, 401) << "that is no preflight";
+  RawResponse plain = server_.exchange("GET /yes HTTP/1.1\r\n" + host() + server_.bearer() + "\r\n");
+  EXPECT_EQ(plain.headers.count("access-control-allow-origin"), 0u);
+}
+
+// As those of answers are found: by the names that OpenAI's and Anthropic's clients look for.
+TEST_F(GateTest, EveryRefusalHasAnIdAndSaysThatHearthSpeaks) {
+  const std::string large = "X-Large: " + std::string(20'000, 'x') + "\r\n";
+  struct Case {
+    int status;
+    std::string request;
+  };
+  const std::string good = host() + server_.bearer();
+  for (const Case& c : {Case{401, "GET /yes HTTP/1.1\r\n" + host()},
+                        Case{403, "GET /yes HTTP/1.1\r\nHost: evil.test\r\n"},
+                        Case{404, "GET /nowhere HTTP/1.1\r\n" + good},
+                        Case{405, "POST /yes HTTP/1.1\r\n" + good},
+                        Case{413, "GET /yes HTTP/1.1\r\nContent-Length: 99999999999\r\n" + good},
+                        Case{431, "GET /yes HTTP/1.1\r\n" + good + large}}) {
+    RawResponse response = server_.exchange(c.request + "\r\n");
+    EXPECT_EQ(response.status, c.status);
+    EXPECT_THAT(response.headers["x-request-id"], ::testing::StartsWith("req-")) << c.status;
+    EXPECT_EQ(response.headers["request-id"], response.headers["x-request-id"]);
+    EXPECT_EQ(response.headers["x-hearth-error-source"], "hearth") << c.status;
+  }
 }
 
 TEST_F(GateTest, UpgradesOnlyWithAToken) {

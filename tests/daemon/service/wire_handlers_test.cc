@@ -61,7 +61,10 @@ class WireHandlersTest : public ::testing::Test {
 
   void bind(transport::HttpServer& http) {
     engine.emplace(io.get_executor(), engine::EngineClient::Options{});
-    catalog.emplace(models::Store(folder.path("models")), std::make_shared<const Config>());
+    auto config = std::make_shared<Config>();
+    config->models.emplace_back().name = "tiny";
+    config->models[0].aliases = {"vendor/model one"};
+    catalog.emplace(models::Store(folder.path("models")), std::move(config));
     handlers.emplace(upstream, *catalog, *engine);
     handlers->bind(http);
   }
@@ -125,6 +128,29 @@ TEST_F(WireHandlersTest, TheRouterIsToldWhereARequestCameIn) {
   (void)server->exchange(post(R"(,"prompt":"x")", "/v1/completions"));
   EXPECT_EQ(upstream.facts.origin, router::Origin::completions);
   EXPECT_EQ(upstream.facts.task, router::TaskClass::completion);
+}
+
+TEST_F(WireHandlersTest, AModelIsShownByAnIdWithASlashHoweverItIsWritten) {
+  for (const char* id : {"vendor/model%20one", "vendor%2Fmodel%20one", "%76endor%2fmodel%20one"}) {
+    RawResponse response = server->exchange(server->request("GET", std::string("/v1/models/") + id));
+    EXPECT_EQ(response.status, 200) << id;
+    EXPECT_THAT(response.body, HasSubstr(R"("id":"vendor/model one")")) << id;
+  }
+}
+
+TEST_F(WireHandlersTest, AModelThatIsNotThereIsRefusedInTheWiresOwnWords) {
+  for (const char* id : {"vendor/other", "model%20one", "", "%", "%2", "vendor/model%20one/"}) {
+    RawResponse response = server->exchange(server->request("GET", std::string("/v1/models/") + id));
+    EXPECT_EQ(response.status, 404) << id;
+    EXPECT_THAT(response.body, HasSubstr("model_not_found")) << id;
+    EXPECT_EQ(response.headers["x-hearth-error-source"], "hearth");
+    EXPECT_THAT(response.headers["x-request-id"], ::testing::StartsWith("req-"));
+  }
+  RawResponse anthropic =
+      server->exchange(server->request("GET", "/v1/models/none", "anthropic-version: 2023-06-01\r\n"));
+  EXPECT_EQ(anthropic.status, 404);
+  EXPECT_THAT(anthropic.body, HasSubstr(R"("type":"not_found_error")"));
+  EXPECT_THAT(anthropic.body, HasSubstr(anthropic.headers["request-id"]));
 }
 
 TEST_F(WireHandlersTest, AnAnswerThatIsNotReadEndsItsRequest) {
