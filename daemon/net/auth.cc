@@ -21,10 +21,14 @@ namespace {
 
 constexpr size_t kTokenBytes = 32;
 
+Result<> write_token(const std::string& path, const std::string& text) {
+  return file::write_atomic(path, text + "\n", 0600);
+}
+
 Result<std::string> write_new_token(const std::string& path) {
   auto text = random_hex(kTokenBytes);
   if (!text) return text;
-  if (auto written = file::write_atomic(path, *text + "\n", 0600); !written) return written.error();
+  if (auto written = write_token(path, *text); !written) return written.error();
   return text;
 }
 
@@ -52,9 +56,15 @@ bool Token::matches(std::string_view presented) const {
   return is_equal(sha256_hex(text_), sha256_hex(presented));
 }
 
-Result<> Token::rotate() {
+Result<> Token::rotate(const std::function<Result<>(const std::string& text)>& announce) {
   auto text = write_new_token(path_);
   if (!text) return text.error();
+  if (auto told = announce(*text); !told) {
+    // If not even this can be written the new one is in force from the next start on, which
+    // announces it.
+    (void)write_token(path_, text_);
+    return told;
+  }
   text_ = std::move(*text);
   return {};
 }

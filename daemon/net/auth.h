@@ -3,6 +3,7 @@
 // Lives on the loop thread.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -19,9 +20,10 @@ class Token {
   // Constant time in `presented`, whatever its length.
   bool matches(std::string_view presented) const;
 
-  // Replaces the token, in the file first. Callers then end the connections that the old one let in
-  // (HttpServer::drop_clients) and write the discovery file anew.
-  Result<> rotate();
+  // Replaces the token, in the file first. `announce` tells clients the new one before it is in
+  // force; when it fails the old one stays. Callers then end the connections that the old one let
+  // in (HttpServer::drop_clients).
+  Result<> rotate(const std::function<Result<>(const std::string& text)>& announce);
 
   // HMAC-SHA256(token, challenge) as hex: lets a client learn that it talks to the daemon it means
   // before it sends the token (GET /healthz with the header x-hearth-challenge: `proof`).

@@ -87,7 +87,7 @@ class Daemon {
   Task<> recall_decisions();
   Result<> reload_config();
   Result<std::string> rotate_token();
-  Result<> announce() const;
+  Result<> announce(const std::string& token) const;
   void ask_to_stop(bool drain);
   Task<> end();
 
@@ -287,8 +287,8 @@ Task<> Daemon::answer_metrics(transport::HttpRequest, transport::HttpResponder& 
                                    std::move(text));
 }
 
-Result<> Daemon::announce() const {
-  transport::Discovery discovery{url_,       socket_path_, token_.text(),
+Result<> Daemon::announce(const std::string& token) const {
+  transport::Discovery discovery{url_,       socket_path_, token,
                                  ::getpid(), epoch_,       HEARTH_VERSION, kCommit};
   return transport::write_discovery(transport::discovery_path(options_.folders.runtime), discovery);
 }
@@ -314,10 +314,12 @@ Result<> Daemon::reload_config() {
 }
 
 Result<std::string> Daemon::rotate_token() {
-  if (auto done = token_.rotate(); !done) return done.error();
-  if (auto done = announce(); !done) return done.error();
+  auto tell = [this](const std::string& text) {
+    log::hide(text);
+    return announce(text);
+  };
+  if (auto done = token_.rotate(tell); !done) return done.error();
   server_.drop_clients();
-  log::hide(token_.text());
   log::info("token rotated");
   return token_.text();
 }
@@ -345,7 +347,7 @@ Task<> Daemon::run() {
   if (auto done = co_await sessions_.recover(); !done)
     log::error("sessions could not be recovered", {{"error", done.error().message}});
   server_.serve(std::move(*listener_));
-  if (auto done = announce(); !done)
+  if (auto done = announce(token_.text()); !done)
     log::error("no discovery file", {{"error", done.error().message}});
   Task<> signals = watch_signals();
   tasks_.spawn("signals", std::move(signals));

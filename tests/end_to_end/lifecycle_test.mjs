@@ -193,6 +193,26 @@ test('a rotated token replaces the old one at once', async () => {
   assert.equal(daemon.discovery.token, token, 'also after a restart');
 });
 
+test('a token that clients cannot be told of does not replace the old one', async () => {
+  const daemon = await start();
+  const { token } = daemon.discovery;
+  const client = await RpcClient.connect(daemon.discovery);
+  const inTheWay = runtime(daemon, `daemon.json.${daemon.process.pid}.part`);
+  mkdirSync(inTheWay);
+  const refused = daemon.command(['token', 'rotate']);
+  assert.equal(refused.code, 1);
+  assert.match(refused.err, /daemon\.json.*(Is a directory|cannot create)/);
+  assert.equal(daemon.read().token, token);
+  assert.equal(daemon.command(['status']).code, 0);
+  await client.call('ping');
+  await client.drop();
+  rmSync(inTheWay, { recursive: true });
+  assert.equal(daemon.command(['token', 'rotate']).code, 0);
+  assert.equal((await daemon.fetch('/v1/models')).status, 401);
+  daemon.read();
+  assert.equal((await daemon.fetch('/v1/models')).status, 200);
+});
+
 test('health proves to whoever knows the token that it is the daemon', async () => {
   const daemon = await start();
   const health = async (challenge) => (await fetch(daemon.discovery.url + '/healthz', { headers: challenge ? { 'x-hearth-challenge': challenge } : {} })).json();

@@ -101,10 +101,28 @@ TEST(Token, RotationReplacesItInMemoryAndOnDisk) {
   TestFolder folder;
   auto token = Token::open(folder.path("token"));
   ASSERT_TRUE(token);
-  std::string old = token->text();
-  ASSERT_TRUE(token->rotate());
+  std::string old = token->text(), announced;
+  auto announce = [&](const std::string& text) {
+    announced = text;
+    return Result<>();
+  };
+  ASSERT_TRUE(token->rotate(announce));
   EXPECT_FALSE(token->matches(old));
+  EXPECT_EQ(announced, token->text());
   EXPECT_EQ(Token::open(folder.path("token"))->text(), token->text());
+}
+
+TEST(Token, ARotationThatCannotBeAnnouncedLeavesTheOldOne) {
+  TestFolder folder;
+  auto token = Token::open(folder.path("token"));
+  ASSERT_TRUE(token);
+  const std::string old = token->text();
+  auto announce = [](const std::string&) { return Result<>(Error{Errc::io, "disk full"}); };
+  auto done = token->rotate(announce);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().message, "disk full");
+  EXPECT_TRUE(token->matches(old));
+  EXPECT_EQ(Token::open(folder.path("token"))->text(), old);
 }
 
 TEST(Token, ProofDependsOnTokenAndChallenge) {
@@ -115,7 +133,7 @@ TEST(Token, ProofDependsOnTokenAndChallenge) {
   EXPECT_EQ(proof.size(), 64u);
   EXPECT_EQ(proof, token->proof("nonce"));
   EXPECT_NE(proof, token->proof("other"));
-  ASSERT_TRUE(token->rotate());
+  ASSERT_TRUE(token->rotate([](const std::string&) { return Result<>(); }));
   EXPECT_NE(proof, token->proof("nonce"));
 }
 

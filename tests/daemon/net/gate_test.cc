@@ -338,7 +338,7 @@ TEST_F(GateTest, RotationEndsOldConnectionsAndLetsTheNewTokenIn) {
   EXPECT_EQ(socket.upgrade("/socket", server_.host(), old_token).status, 101);
 
   server_.loop().call([&] {
-    EXPECT_TRUE(server_.token().rotate());
+    EXPECT_TRUE(server_.token().rotate([](const std::string&) { return Result<>(); }));
     server_.server().drop_clients();
   });
 
