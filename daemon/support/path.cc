@@ -50,13 +50,12 @@ Result<Folders> folders() {
   found.config = base_folder("XDG_CONFIG_HOME", home, ".config");
   found.state = base_folder("XDG_STATE_HOME", home, ".local/state");
   found.data = base_folder("XDG_DATA_HOME", home, ".local/share");
-  found.cache = base_folder("XDG_CACHE_HOME", home, ".cache");
   found.runtime = base_folder("XDG_RUNTIME_DIR", home, "");
   if (found.runtime.empty()) found.runtime = found.state;
-  if (found.config.empty() || found.state.empty() || found.data.empty() || found.cache.empty())
+  if (found.config.empty() || found.state.empty() || found.data.empty())
     return Error{Errc::invalid,
-                 "HOME is not an absolute path: set HOME, or XDG_CONFIG_HOME, XDG_STATE_HOME, "
-                 "XDG_DATA_HOME and XDG_CACHE_HOME"};
+                 "HOME is not an absolute path: set HOME, or XDG_CONFIG_HOME, XDG_STATE_HOME and "
+                 "XDG_DATA_HOME"};
   return found;
 }
 

@@ -8,6 +8,7 @@
 
 #include "support/file.h"
 #include "support/log.h"
+#include "support/environment.h"
 #include "support/path.h"
 
 namespace hearth {
@@ -80,6 +81,16 @@ TEST_F(Files, FollowsTheXdgVariables) {
   EXPECT_EQ(folders->state, "/x/state/hearth");
   EXPECT_EQ(folders->runtime, "/x/state/hearth") << "falls back to the state folder";
   EXPECT_EQ(folders->data, "/x/home/.local/share/hearth") << "a relative value does not count";
+}
+
+TEST_F(Files, NeedNoHomeWhereTheXdgVariablesSayAll) {
+  test::Variable home("HOME", ""), config("XDG_CONFIG_HOME", "/x/config"),
+      state("XDG_STATE_HOME", "/x/state"), data("XDG_DATA_HOME", "/x/data");
+  auto folders = path::folders();
+  ASSERT_TRUE(folders) << folders.error().message;
+  EXPECT_EQ(folders->data, "/x/data/hearth");
+  test::Variable no_data("XDG_DATA_HOME", "");
+  EXPECT_FALSE(path::folders());
 }
 
 TEST_F(Files, LogLinesCannotBeForgedAndFilesRotate) {

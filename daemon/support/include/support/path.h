@@ -14,7 +14,6 @@ struct Folders {
   std::string config;   // $XDG_CONFIG_HOME/hearth   (~/.config/hearth)
   std::string state;    // $XDG_STATE_HOME/hearth    (~/.local/state/hearth)  token, logs, sessions
   std::string data;     // $XDG_DATA_HOME/hearth     (~/.local/share/hearth)  models
-  std::string cache;    // $XDG_CACHE_HOME/hearth    (~/.cache/hearth)
   std::string runtime;  // $XDG_RUNTIME_DIR/hearth; the state folder where that variable is missing
 };
 
