@@ -5,6 +5,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <fstream>
 #include <vector>
@@ -46,15 +48,33 @@ Check check_memory(uint64_t model_memory_bytes) {
 }
 
 Check check_folder(std::string_view name, const std::string& folder) {
-  if (auto made = path::make_private_dir(folder); !made)
-    return {name, Verdict::bad, made.error().message};
+  struct stat status{};
+  std::string existing = folder;
+  while (existing.size() > 1 && ::lstat(existing.c_str(), &status) != 0 && errno == ENOENT)
+    existing.resize(std::max<size_t>(existing.rfind('/'), 1));
+  const bool is_there = existing == folder;
+  auto bad = [&](std::string_view why) {
+    return Check{name, Verdict::bad, fmt::format("{}: {}", existing, why)};
+  };
+  if (is_there && !S_ISDIR(status.st_mode)) return bad("expected a folder, found something else");
+  if (is_there && status.st_uid != ::geteuid())
+    return bad(fmt::format("belongs to uid {}, expected {}", status.st_uid, ::geteuid()));
+  if (::access(existing.c_str(), W_OK | X_OK) != 0) return bad(std::strerror(errno));
   struct statvfs info{};
-  ::statvfs(folder.c_str(), &info);
+  ::statvfs(existing.c_str(), &info);
   uint64_t n_free = static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
   Verdict verdict = n_free < (64u << 20)  ? Verdict::bad
                     : n_free < (1u << 30) ? Verdict::note
                                           : Verdict::good;
-  return {name, verdict, fmt::format("{} ({} free)", folder, size_text(n_free))};
+  return {name, verdict,
+          fmt::format("{}{} ({} free)", folder, is_there ? "" : ", not there yet",
+                      size_text(n_free))};
+}
+
+Check check_runtime_folder(const std::string& folder) {
+  if (auto own = path::refuse_shared_dir(folder); !own)
+    return {"runtime", Verdict::bad, own.error().message};
+  return check_folder("runtime", folder);
 }
 
 Check check_config(const Common& common) {
@@ -97,7 +117,7 @@ int run(const Common& common) {
                             check_memory(engine::model_memory_bytes()),
                             check_folder("state", common.folders.state),
                             check_folder("data", common.folders.data),
-                            check_folder("runtime", common.folders.runtime),
+                            check_runtime_folder(common.folders.runtime),
                             check_config(common),
                             check_models(common),
                             check_daemon(common)};

@@ -25,18 +25,6 @@ using file::Descriptor;
 
 constexpr int kBacklog = 512;
 
-// A folder that others may write can hold a socket or a lock that someone planted: tightening its
-// mode now would not take that back.
-Result<> prepare_folder(const std::string& folder) {
-  struct stat info{};
-  if (::lstat(folder.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && (info.st_mode & 022) != 0)
-    return Error{Errc::denied,
-                 fmt::format("{}: mode {:04o} lets others write there, expected 0700; remove the "
-                             "folder or point XDG_RUNTIME_DIR elsewhere",
-                             folder, info.st_mode & 07777)};
-  return path::make_private_dir(folder);
-}
-
 // The lock is the descriptor: a holder that dies, however, lets go. The pid in it is for people.
 Result<Descriptor> take_lock(const std::string& path) {
   Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
@@ -135,7 +123,8 @@ Result<TcpSocket> listen_tcp(const std::string& host, uint16_t port) {
 }  // namespace
 
 Result<Listener> Listener::open(net::any_io_executor executor, ListenOptions options) {
-  if (auto ready = prepare_folder(options.runtime_folder); !ready) return ready.error();
+  if (auto own = path::refuse_shared_dir(options.runtime_folder); !own) return own.error();
+  if (auto made = path::make_private_dir(options.runtime_folder); !made) return made.error();
   auto lock = take_lock(path::join(options.runtime_folder, "daemon.lock"));
   if (!lock) return lock.error();
   std::string socket_path = path::join(options.runtime_folder, "daemon.sock");

@@ -413,11 +413,10 @@ void close_to_others() {
 }  // namespace
 
 Result<> run_daemon(DaemonOptions options) {
+  if (auto made = path::make_private_dir(folders.state); !made) return made.error();
   close_to_others();
   ::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is an error of write()
   const path::Folders& folders = options.folders;
-  for (const std::string& folder : {folders.state, folders.runtime})
-    if (auto made = path::make_private_dir(folder); !made) return made.error();
   auto loaded = load_config(options.config_files);
   if (!loaded) return loaded.error();
   auto config = std::make_shared<const Config>(std::move(*loaded));

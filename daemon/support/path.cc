@@ -59,6 +59,16 @@ Result<Folders> folders() {
   return found;
 }
 
+Result<> refuse_shared_dir(const std::string& path) {
+  struct stat info{};
+  if (::lstat(path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode) || (info.st_mode & 022) == 0)
+    return {};
+  return Error{Errc::denied,
+               fmt::format("{}: mode {:04o} lets others write there, expected 0700; remove the "
+                           "folder or point XDG_RUNTIME_DIR elsewhere",
+                           path, info.st_mode & 07777)};
+}
+
 Result<> make_private_dir(const std::string& path) {
   for (size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
     std::string part = path.substr(0, slash);

@@ -255,6 +255,22 @@ test('a wrong token, Origin or Host is refused, over HTTP and WebSocket', async 
   }
 });
 
+test('a runtime folder that others may write is refused and left as it is', () => {
+  const { env } = bare();
+  const runtime = path.join(env.XDG_RUNTIME_DIR, 'hearth');
+  mkdirSync(runtime);
+  chmodSync(runtime, 0o777);
+  for (const [args, said] of [[['serve', '--port', '0'], 'err'], [['doctor'], 'out'], [['serve', '--port', '0'], 'err']]) {
+    const run = command(args, { env });
+    assert.equal(run.code, 1, run.err);
+    assert.match(run[said], /hearth: mode 0777 lets others write there, expected 0700/);
+  }
+  assert.equal(statSync(runtime).mode & 0o777, 0o777);
+  rmSync(runtime, { recursive: true });
+  assert.match(command(['doctor'], { env }).out, /good +runtime .*not there yet/);
+  assert.ok(!existsSync(runtime), 'doctor looks and makes nothing');
+});
+
 test('a folder that cannot be written is named', () => {
   const { folder, env } = bare();
   writeFileSync(path.join(folder, 'file'), '');

@@ -28,6 +28,10 @@ Result<Folders> folders();
 // Someone else's folder, or a symlink to one, is Errc::denied.
 Result<> make_private_dir(const std::string& path);
 
+// A folder that others may write can hold what someone planted, a socket or a lock: tightening its
+// mode would not take that back. Errc::denied then; one that is not there yet is good.
+Result<> refuse_shared_dir(const std::string& path);
+
 std::string join(std::string_view folder, std::string_view name);
 
 }  // namespace hearth::path
