@@ -20,8 +20,8 @@ export function folders() {
 }
 
 // One run of the command line: {code, out, err}; standard input is `input` and then ends.
-export function command(args, { env = process.env, input = '', encoding = 'utf8' } = {}) {
-  const run = spawnSync(hearth, args, { env, input: Buffer.from(input), encoding, maxBuffer: 1 << 28, timeout: 120_000 });
+export function command(args, { env = process.env, input = '', encoding = 'utf8', cwd } = {}) {
+  const run = spawnSync(hearth, args, { env, cwd, input: Buffer.from(input), encoding, maxBuffer: 1 << 28, timeout: 120_000 });
   return { code: run.status ?? run.signal, out: run.stdout, err: String(run.stderr) };
 }
 

@@ -164,8 +164,16 @@ test('truncated and hostile model files are named, with what was expected', () =
   assertFails(inspect('version.gguf', version), 1, /version\.gguf: .*99/);
 });
 
+test('without a home the current folder is no store', () => {
+  const env = { ...process.env, HOME: folder, XDG_DATA_HOME: folder };
+  assert.equal(command(['pull', path.join(data, 'llama.gguf'), '--name', 'planted'], { env }).code, 0);
+  const run = command(['dev', 'inspect', 'planted'], { env: { PATH: process.env.PATH }, cwd: path.join(folder, 'hearth') });
+  assertFails(run, 1, /"planted" is no file/);
+});
+
 test('dev needs neither a daemon nor a home', () => {
   const env = { PATH: process.env.PATH };
   assert.equal(dev(['inspect', smollm2], { env }).code, 0);
   assert.equal(command(['--version'], { env }).code, 0);
+  assertFails(command(['dev', 'inspect', 'nope'], { env }), 1, /"nope" is no file, and without a home there are no stored models/);
 });
