@@ -43,8 +43,12 @@ bool is_abandoned(const fs::path& folder) {
   return newest + kMayStillGrow < fs::file_time_type::clock::now();
 }
 
-// Unfinished downloads, rotated logs, databases that were set aside as damaged.
-void remove_files(const Common& common, bool dry_run) {
+// Unfinished downloads, rotated logs, databases that were set aside as damaged, and their copies of
+// before an upgrade, once nobody will go back to the version that wrote them.
+void remove_files(const Common& common, const Options& options) {
+  const bool dry_run = options.dry_run;
+  const std::chrono::days age(std::min(options.older_than_days, 36'500u));
+  const auto outdated = fs::file_time_type::clock::now() - age;
   std::error_code failed;
   auto remove = [&](const fs::path& path, std::string_view what) {
     std::string size = size_text(size_below(path));
@@ -63,10 +67,15 @@ void remove_files(const Common& common, bool dry_run) {
   for (const auto& entry : fs::directory_iterator(common.folders.state, failed))
     if (entry.path().filename().string().starts_with("hearth.log."))
       remove(entry.path(), "old log");
-  for (const auto& entry :
-       fs::directory_iterator(path::join(common.folders.state, "sessions"), failed))
-    if (entry.path().filename().string().find(".damaged-") != std::string::npos)
-      remove(entry.path(), "damaged database");
+  for (const char* folder : {"sessions", "ledger"})
+    for (const auto& entry :
+         fs::directory_iterator(path::join(common.folders.state, folder), failed)) {
+      const std::string name = entry.path().filename();
+      if (name.find(".damaged-") != name.npos)
+        remove(entry.path(), "damaged database");
+      else if (name.find(".bak-v") != name.npos && entry.last_write_time(failed) <= outdated)
+        remove(entry.path(), "copy of an older database");
+    }
 }
 
 int remove_sessions(const Common& common, uint32_t older_than_days, bool dry_run) {
@@ -104,7 +113,7 @@ int remove_sessions(const Common& common, uint32_t older_than_days, bool dry_run
 }
 
 int run(const Common& common, const Options& options) {
-  remove_files(common, options.dry_run);
+  remove_files(common, options);
   return remove_sessions(common, options.older_than_days, options.dry_run);
 }
 
@@ -112,11 +121,13 @@ int run(const Common& common, const Options& options) {
 
 Command gc() {
   auto declare = [](Form& form, Options& options) {
-    form.option("--older-than", options.older_than_days, "Sessions untouched for so many days");
+    form.option("--older-than", options.older_than_days,
+                "Sessions, and databases of before an upgrade, untouched for so many days");
     form.flag("--dry-run", options.dry_run, "Say what would go, remove nothing");
   };
   return command("gc",
-                 "Free disk space: old sessions, unfinished downloads, old logs, damaged databases",
+                 "Free disk space: old sessions, unfinished downloads, old logs, damaged and "
+                 "outdated databases",
                  run, declare);
 }
 

@@ -187,9 +187,18 @@ test('gc says what it would remove, and removes it', () => {
   assert.equal(readFileSync(junk, 'utf8'), 'old');
   assert.match(assertWorks(withDaemon('gc')).out, /removed old log/);
   assert.throws(() => readFileSync(junk));
+  const state = (name) => path.join(daemon.env.XDG_STATE_HOME, 'hearth', name);
+  const damaged = ['sessions/sessions.db.damaged-1', 'ledger/ledger.db.damaged-1', 'ledger/ledger.db.damaged-1-wal'];
+  const copies = ['sessions/sessions.db.bak-v1', 'ledger/ledger.db.bak-v1'];
+  for (const name of [...damaged, ...copies]) writeFileSync(state(name), 'old');
+  assertWorks(withDaemon('gc'));
+  for (const name of damaged) assert.throws(() => readFileSync(state(name)), name);
+  for (const name of copies) assert.equal(readFileSync(state(name), 'utf8'), 'old', 'not old enough');
+  assert.match(withDaemon('gc', '--older-than', '0', '--dry-run').out, /would remove copy of an older database: .*ledger\.db\.bak-v1/);
   const { out } = assertWorks(withDaemon('gc', '--older-than', '0', '--dry-run'));
   assert.match(out, /would remove session: ses_/);
   assertWorks(withDaemon('gc', '--older-than', '0'));
+  for (const name of copies) assert.throws(() => readFileSync(state(name)), name);
   assert.doesNotMatch(withDaemon('gc', '--older-than', '0', '--dry-run').out, /session/);
 });
 
