@@ -9,7 +9,6 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
-#include <cstdlib>
 #include <deque>
 #include <exception>
 #include "daemon/commit.h"
@@ -261,7 +260,7 @@ Task<> Daemon::resume(EventSink& client, protocol::Initialize hello) {
     protocol::SessionSubscribe request;
     request.session = session;
     request.since = seq;
-    request.epoch = std::strtoull(hello.resume->epoch.c_str(), nullptr, 10);
+    request.epoch = hello.resume->epoch;
     jsonrpc::Call call{client};
     auto done = co_await session_methods_.subscribe(call, std::move(request));
     if (!done) log::info("not resumed", {{"session", session}, {"error", done.error().message}});

@@ -175,8 +175,8 @@ void Session::unsubscribe(uint64_t client_id) {
 std::optional<std::string> Session::why_snapshot(const SessionSubscribe& request) const {
   if (!request.since) return "no cursor was given";
   uint64_t since = *request.since;
-  if (request.epoch && *request.epoch != view().epoch)
-    return fmt::format("epoch {} is unknown here, this log's is {}", *request.epoch, view().epoch);
+  if (!request.epoch.text.empty() && !is_epoch(request.epoch, view().epoch))
+    return fmt::format("the cursor is of another epoch, this log's is {}", view().epoch);
   if (since > view().info.seq)
     return fmt::format("cursor {} is beyond the last event, {}", since, view().info.seq);
   for (const LostRange& lost : state_.lost)

@@ -105,7 +105,7 @@ void measure_resume(const std::string& folder) {
     for (auto* times : {&from_disk, &from_memory}) {
       WatchingClient client(1);
       client.is_slow = true;
-      protocol::SessionSubscribe request{id, 0, std::nullopt};
+      protocol::SessionSubscribe request{id, 0, {}};
       auto start = Clock::now();
       auto subscribed = loop.run(sessions.subscribe(client, request));
       times->push_back(seconds_since(start));

@@ -51,6 +51,27 @@ test('a client that drops in the middle resumes from its cursor', async () => {
   await unlucky.drop();
 });
 
+test('the epoch of initialize, of daemon.json and of an event are one, whichever a client says', async () => {
+  const client = await RpcClient.connect(daemon.discovery);
+  const { id: session } = await client.call('session/create', { title: 'epochs' });
+  const { epoch: number } = await client.call('session/subscribe', { session, since: 0 });
+  assert.equal(client.welcome.epoch, String(number));
+  assert.equal(daemon.discovery.epoch, String(number));
+  for (const epoch of [number, client.welcome.epoch]) {
+    client.events.length = 0;
+    await client.call('session/subscribe', { session, since: 1, epoch });
+    await client.wait((event) => event.kind === 'sync.live');
+    assert.ok(!client.events.some((event) => event.kind === 'sync.gap'), typeof epoch);
+    const again = await RpcClient.connect(daemon.discovery, { resume: { epoch, cursors: { [session]: 1 } } });
+    await again.wait((event) => event.kind === 'sync.live');
+    assert.ok(!again.events.some((event) => event.kind === 'sync.gap'), typeof epoch);
+    await again.drop();
+  }
+  await client.call('session/subscribe', { session, since: 1, epoch: 'another' });
+  await client.wait((event) => event.kind === 'sync.gap');
+  await client.drop();
+});
+
 test('a client gets no events of the kinds that it opted out of', async () => {
   const client = await RpcClient.connect(daemon.discovery, { optOut: ['message.delta', 'turn.progress'] });
   const { id: session } = await client.call('session/create', {});

@@ -116,7 +116,8 @@ class SessionTest : public ::testing::Test {
   Result<protocol::SessionSubscribed> subscribe(WatchingClient& client, const std::string& id,
                                                 std::optional<uint64_t> since,
                                                 std::optional<uint64_t> epoch = {}) {
-    protocol::SessionSubscribe request{id, since, epoch};
+    protocol::SessionSubscribe request{id, since, {}};
+    if (epoch) request.epoch.text = std::to_string(*epoch);
     return daemon->loop.run(daemon->sessions->subscribe(client, std::move(request)));
   }
   void expect_same_state(const WatchingClient& client, const std::string& id) {

@@ -30,7 +30,7 @@ TEST_F(Subscriptions, ResumeAtEverySeqToTheSameState) {
   // A client that has seen exactly the events up to `cut`, then resumes.
   for (uint64_t cut = 0; cut <= session(id)->view().info.seq; ++cut) {
     WatchingClient client(100 + cut);
-    protocol::SessionSubscribe request{id, cut, std::nullopt};
+    protocol::SessionSubscribe request{id, cut, {}};
     ASSERT_TRUE(daemon->loop.run(daemon->sessions->subscribe(client, request)));
     EXPECT_EQ(client.count("sync.gap"), 0u);
     EXPECT_EQ(client.cursor() == 0 ? cut : client.cursor(), session(id)->view().info.seq);
@@ -58,6 +58,26 @@ TEST_F(Subscriptions, SplitMergedDeltasAtTheCursor) {
   daemon->completer.release();
   run_until_idle(id);
   expect_same_state(client, id);
+}
+
+// initialize and daemon.json tell the epoch as a string, events as a number.
+TEST_F(Subscriptions, AnEpochMayBeSaidAsEitherOfItsForms) {
+  const std::string id = create();
+  run_turn(id, "k1");
+  const std::string number = std::to_string(session(id)->view().epoch);
+  struct Case {
+    std::string said;
+    bool is_known;
+  };
+  for (const Case& c :
+       {Case{number, true}, {'"' + number + '"', true}, {"null", true}, {"\"e1\"", false}, {"{}", false}}) {
+    auto request = json::decode<protocol::SessionSubscribe>(R"({"session":")" + id +
+                                                            R"(","since":1,"epoch":)" + c.said + "}");
+    ASSERT_TRUE(request) << request.error().message;
+    WatchingClient client(1);
+    ASSERT_TRUE(daemon->loop.run(daemon->sessions->subscribe(client, std::move(*request))));
+    EXPECT_EQ(client.kinds().front() == "sync.gap", !c.is_known) << c.said;
+  }
 }
 
 TEST_F(Subscriptions, SendASnapshotWhenTheCursorIsUseless) {
@@ -92,7 +112,7 @@ TEST_F(Subscriptions, HoldLiveEventsUntilTheReplayIsSent) {
   std::string id = create();
   run_turn(id, "k1");
   WatchingClient client(1);
-  protocol::SessionSubscribe request{id, 0, std::nullopt};
+  protocol::SessionSubscribe request{id, 0, {}};
   daemon->completer.plan({say("a"), say("b")});
   daemon->loop.start(daemon->sessions->subscribe(client, request));
   ASSERT_TRUE(start_turn(turn(id, "k2")));

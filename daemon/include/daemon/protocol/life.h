@@ -24,9 +24,16 @@ struct Program {
   }
 };
 
+// Whether a client means this epoch: initialize and daemon.json tell it as a string, events as a
+// number, and either may be said back.
+inline bool is_epoch(const RawJson& said, uint64_t epoch) {
+  const std::string number = std::to_string(epoch);
+  return said.text == number || said.text == '"' + number + '"';
+}
+
 // Where a client that comes back left off: the last seq it saw of each session.
 struct Resume {
-  std::string epoch;
+  RawJson epoch;  // that the cursors were taken in (is_epoch()); absent: the current one
   std::map<std::string, uint64_t> cursors;
   static void fields(auto& self, auto&& field) {
     field("epoch", self.epoch);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/protocol/event.h"
+#include "daemon/protocol/life.h"
 
 namespace hearth::protocol {
 
@@ -152,7 +153,7 @@ struct SessionPurged {
 struct SessionSubscribe {
   std::string session;
   std::optional<uint64_t> since;  // the client's cursor; absent: it knows nothing, send a snapshot
-  std::optional<uint64_t> epoch;  // that the cursor was taken in; absent: the current one
+  RawJson epoch;  // that the cursor was taken in (is_epoch()); absent: the current one
   static void fields(auto& self, auto&& field) {
     field("session", self.session);
     field("since", self.since);
