@@ -78,7 +78,7 @@ void write_targets(Page& page, const std::vector<router::TargetStanding>& target
     for (const Standing& each : targets)
       if (std::optional<double> number = value(each))
         fmt::format_to(std::back_inserter(page.text), "{}{{target=\"{}\",endpoint=\"{}\"}} {}\n",
-                       name, each.target, each.endpoint, *number);
+                       name, escaped(each.target), escaped(each.endpoint), *number);
   };
   using Number = std::optional<double>;
   write("hearth_target_up", "gauge", "0 while a target is left alone after failures.",
