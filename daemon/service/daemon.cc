@@ -11,8 +11,8 @@
 #include <csignal>
 #include <deque>
 #include <exception>
-#include "daemon/commit.h"
 
+#include "daemon/commit.h"
 #include "daemon/version.h"
 #include "jsonrpc/dispatcher.h"
 #include "net/auth.h"
@@ -51,18 +51,6 @@ constexpr std::chrono::seconds kStopGrace{2}, kDrainGrace{120};
 bool needs_restart(const Config& now, const Config& next) {
   return now.server.port != next.server.port || now.log.max_bytes != next.log.max_bytes ||
          now.log.keep != next.log.keep;
-}
-
-std::vector<router::Budget> budgets_of(const transport::ClientTokens::List& clients) {
-  std::vector<router::Budget> budgets;
-  for (const auto& client : clients) {
-    if (!client->budget_usd) continue;
-    router::Budget& budget = budgets.emplace_back();
-    budget.scope = "token:" + client->name;
-    budget.usd = *client->budget_usd;
-    budget.per = enum_from_name<router::Per>(client->budget_per).value_or(router::Per::month);
-  }
-  return budgets;
 }
 
 // Everything that lives as long as the daemon serves. Members stand in order of dependence.
@@ -186,7 +174,7 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       tasks_(loop.get_executor()),
       stop_(loop.get_executor(), net::steady_timer::time_point::max()) {
   clients_.on_change([this](const transport::ClientTokens::List& clients) {
-    catalog_.set_token_budgets(budgets_of(clients));
+    catalog_.set_token_budgets(clients);
   });
   clients_.refresh();
   metrics_.watch(learner_);
@@ -412,7 +400,6 @@ void close_to_others() {
 }  // namespace
 
 Result<> run_daemon(DaemonOptions options) {
-  if (auto made = path::make_private_dir(folders.state); !made) return made.error();
   close_to_others();
   ::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is an error of write()
   const path::Folders& folders = options.folders;
@@ -426,6 +413,7 @@ Result<> run_daemon(DaemonOptions options) {
   listen.port = options.port.value_or(config->server.port);
   auto listener = transport::Listener::open(loop.get_executor(), listen);
   if (!listener) return listener.error();
+  if (auto made = path::make_private_dir(folders.state); !made) return made.error();
   auto token = transport::Token::open(path::join(folders.state, "token"));
   if (!token) return token.error();
   log::hide(token->text());

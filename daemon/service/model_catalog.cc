@@ -35,8 +35,15 @@ void ModelCatalog::set_config(std::shared_ptr<const Config> config) {
   store_time_ns_ = -1;
 }
 
-void ModelCatalog::set_token_budgets(std::vector<router::Budget> budgets) {
-  token_budgets_ = std::move(budgets);
+void ModelCatalog::set_token_budgets(const transport::ClientTokens::List& clients) {
+  token_budgets_.clear();
+  for (const auto& client : clients) {
+    if (!client->budget_usd) continue;
+    router::Budget& budget = token_budgets_.emplace_back();
+    budget.scope = "token:" + client->name;
+    budget.usd = *client->budget_usd;
+    budget.per = enum_from_name<router::Per>(client->budget_per).value_or(router::Per::month);
+  }
   store_time_ns_ = -1;
 }
 

@@ -37,7 +37,7 @@ class ModelCatalog {
   const std::vector<models::StoredModel>& stored();
   void set_config(std::shared_ptr<const Config> config);
   // What named tokens may spend, beside the policy's own budgets.
-  void set_token_budgets(std::vector<router::Budget> budgets);
+  void set_token_budgets(const transport::ClientTokens::List& clients);
 
  private:
   void refresh();
