@@ -2,18 +2,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
 #include <cstdio>
 #include <iostream>
 #include <iterator>
 
 #include "cli/commands.h"
+#include "cli/daemon_http.h"
 #include "cli/rpc_client.h"
 #include "cli/terminal.h"
-#include "net/discovery.h"
-#include "outbound/http_client.h"
 #include "support/json.h"
 
 namespace hearth::cli {
@@ -38,15 +34,6 @@ std::string request_body(const Options& options, const std::string& prompt) {
   return boost::json::serialize(body);
 }
 
-Task<> fetch_into(std::optional<Result<OutboundResponse>>& response, std::string& body,
-                  HttpClient& http, OutboundRequest request) {
-  HttpClient::BodySink keep = [&body](const OutboundResponse&, std::string_view piece) {
-    body += piece;
-    return true;
-  };
-  response.emplace(co_await http.fetch(std::move(request), std::move(keep)));
-}
-
 int run(const Common& common, const Options& options) {
   std::string prompt = options.prompt;
   if (prompt.empty()) prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
@@ -59,28 +46,15 @@ int run(const Common& common, const Options& options) {
   auto daemon = find_daemon(common.folders);
   if (!daemon) return fail(daemon.error());
 
-  OutboundRequest request;
-  request.method = "POST";
-  request.url = daemon->url + "/v1/completions";
-  request.headers = {"authorization: Bearer " + daemon->token, "content-type: application/json"};
-  request.body = request_body(options, prompt);
-  request.stall_timeout = std::chrono::hours(1);
-  std::string body;
-  net::io_context loop(1);
-  // To this machine's own daemon, which keeps the books.
-  HttpClient http(loop.get_executor(), [](const Egress&) {});
-  std::optional<Result<OutboundResponse>> response;
-  net::co_spawn(loop, fetch_into(response, body, http, std::move(request)), net::detached);
-  loop.run();
-  if (!response) return fail({Errc::internal, "the request was lost"});
-  if (!*response) return fail(response->error());
-  auto document = json::Document::parse(body);
+  auto reply = post_to_daemon(*daemon, "/v1/completions", request_body(options, prompt));
+  if (!reply) return fail(reply.error());
+  auto document = json::Document::parse(reply->body);
   if (!document) return fail(document.error());
   std::string_view text;
   if (!document->root()["error"]["message"].get_string().get(text))
     return fail({Errc::upstream, std::string(text)});
   if (common.json) {
-    fmt::print("{}\n", body);
+    fmt::print("{}\n", reply->body);
     return 0;
   }
   if (document->root()["choices"].at(0)["text"].get_string().get(text))

@@ -7,20 +7,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <set>
 
 #include "cli/commands.h"
+#include "cli/daemon_http.h"
 #include "cli/policy_option.h"
 #include "cli/rpc_client.h"
 #include "cli/terminal.h"
 #include "cli/time_option.h"
-#include "outbound/http_client.h"
 #include "router/ledger_reader.h"
 #include "router/trial.h"
 #include "support/file.h"
@@ -77,55 +74,24 @@ std::string last_said(const CompletionRequest& request) {
   return text;
 }
 
-// The daemon, as any client has it.
-class Asker {
- public:
-  explicit Asker(transport::Discovery daemon)
-      : daemon_(std::move(daemon)), loop_(1), http_(loop_.get_executor(), [](const Egress&) {}) {}
-
-  Result<Said> ask(const std::string& target, const json::Array& messages, uint32_t max_tokens) {
-    json::Object body{{"model", target}, {"messages", messages}};
-    if (max_tokens) body["max_tokens"] = max_tokens;
-    OutboundRequest request;
-    request.method = "POST";
-    request.url = daemon_.url + "/v1/chat/completions";
-    request.headers = {"authorization: Bearer " + daemon_.token, "content-type: application/json"};
-    request.body = boost::json::serialize(body);
-    request.stall_timeout = std::chrono::hours(1);
-    std::string answer;
-    std::optional<Result<OutboundResponse>> response;
-    net::co_spawn(loop_, fetch(response, answer, http_, std::move(request)), net::detached);
-    loop_.restart();
-    loop_.run();
-    if (!response) return Error{Errc::internal, "the request was lost"};
-    if (!*response) return response->error();
-    auto document = json::Document::parse(answer);
-    if (!document) return document.error();
-    std::string_view text;
-    if (!document->root()["error"]["message"].get_string().get(text))
-      return Error{Errc::upstream, fmt::format("{}: {}", target, text)};
-    if (document->root()["choices"].at(0)["message"]["content"].get_string().get(text))
-      return Error{Errc::upstream, target + ": it answered without text"};
-    Said said{std::string(text), 0};
-    if (auto usd = (*response)->header("x-hearth-cost-usd"))
-      if (auto amount = router::parse_usd(*usd)) said.usd = amount->usd();
-    return said;
-  }
-
- private:
-  static Task<> fetch(std::optional<Result<OutboundResponse>>& response, std::string& body,
-                      HttpClient& http, OutboundRequest request) {
-    HttpClient::BodySink keep = [&body](const OutboundResponse&, std::string_view piece) {
-      body += piece;
-      return true;
-    };
-    response.emplace(co_await http.fetch(std::move(request), std::move(keep)));
-  }
-
-  transport::Discovery daemon_;
-  net::io_context loop_;
-  HttpClient http_;
-};
+Result<Said> ask(const transport::Discovery& daemon, const std::string& target,
+                 const json::Array& messages, uint32_t max_tokens) {
+  json::Object body{{"model", target}, {"messages", messages}};
+  if (max_tokens) body["max_tokens"] = max_tokens;
+  auto reply = post_to_daemon(daemon, "/v1/chat/completions", boost::json::serialize(body));
+  if (!reply) return reply.error();
+  auto document = json::Document::parse(reply->body);
+  if (!document) return document.error();
+  std::string_view text;
+  if (!document->root()["error"]["message"].get_string().get(text))
+    return Error{Errc::upstream, fmt::format("{}: {}", target, text)};
+  if (document->root()["choices"].at(0)["message"]["content"].get_string().get(text))
+    return Error{Errc::upstream, target + ": it answered without text"};
+  Said said{std::string(text), 0};
+  if (auto usd = reply->head.header("x-hearth-cost-usd"))
+    if (auto amount = router::parse_usd(*usd)) said.usd = amount->usd();
+  return said;
+}
 
 // The user's own command, which finds the answer on its standard input; exit status 0 is right.
 Result<bool> passes(const std::string& command, const std::string& answer) {
@@ -151,13 +117,14 @@ std::string_view shown(const std::string& answer, uint32_t max_output) {
   return std::string_view(answer).substr(0, n);
 }
 
-Result<TrialPair> run_pair(Asker& asker, const Options& options, const StoredDecision& decision,
+Result<TrialPair> run_pair(const transport::Discovery& daemon, const Options& options,
+                           const StoredDecision& decision,
                            const json::Array& messages, uint32_t max_output) {
   TrialPair pair;
   pair.decision = decision.record.decision.id;
-  auto present = asker.ask(decision.record.decision.target, messages, max_output);
+  auto present = ask(daemon, decision.record.decision.target, messages, max_output);
   if (!present) return present.error();
-  auto candidate = asker.ask(options.candidate, messages, max_output);
+  auto candidate = ask(daemon, options.candidate, messages, max_output);
   if (!candidate) return candidate.error();
   pair.present_usd = present->usd;
   pair.candidate_usd = candidate->usd;
@@ -179,7 +146,7 @@ Result<TrialPair> run_pair(Asker& asker, const Options& options, const StoredDec
         {"content", router::judge_prompt(last_said(*decision.body),
                                          candidate_first ? ours : theirs,
                                          candidate_first ? theirs : ours)}}};
-    auto said = asker.ask(options.judge, question, router::kJudgeTokens);
+    auto said = ask(daemon, options.judge, question, router::kJudgeTokens);
     if (!said) return said.error();
     pair.judge_usd += said->usd;
     judgements[order] = router::parse_judgement(said->text);
@@ -310,7 +277,6 @@ int run(const Common& common, const Options& options) {
   auto daemon = find_daemon(common.folders);
   if (!daemon) return fail(daemon.error());
   std::signal(SIGPIPE, SIG_IGN);
-  Asker asker(std::move(*daemon));
   double spent = 0;
   std::string stopped;
   for (auto decision = found->decisions.rbegin();
@@ -330,7 +296,7 @@ int run(const Common& common, const Options& options) {
           options.budget_usd, spent);
       break;
     }
-    auto pair = run_pair(asker, options, *decision, messages, max_output);
+    auto pair = run_pair(*daemon, options, *decision, messages, max_output);
     if (!pair) {
       stopped = pair.error().message;
       break;
