@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <fstream>
+#include <cstring>
 #include <vector>
 
 #include "cli/commands.h"
@@ -31,13 +31,10 @@ struct Check {
 };
 
 Check check_processor() {
-  bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f") &&
-                    __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-                    __builtin_cpu_supports("avx512vnni");
-  if (has_avx512) return {"processor", Verdict::good, "AVX-512: the fast paths are used"};
-  if (has_avx2) return {"processor", Verdict::good, "AVX2: the AVX2 path is used"};
-  return {"processor", Verdict::note, "no AVX2: local models run on the scalar path, slowly"};
+  const std::string path = engine::processor_path();
+  if (path == "scalar")
+    return {"processor", Verdict::note, "no AVX2: local models run on the scalar path, slowly"};
+  return {"processor", Verdict::good, fmt::format("local models run on the {} path", path)};
 }
 
 Check check_memory(uint64_t model_memory_bytes) {
@@ -47,6 +44,7 @@ Check check_memory(uint64_t model_memory_bytes) {
                       is_little ? ": only small ones fit" : "")};
 }
 
+// Touches nothing: a folder is made, and its mode tightened, by whoever needs it first.
 Check check_folder(std::string_view name, const std::string& folder) {
   struct stat status{};
   std::string existing = folder;
@@ -81,7 +79,8 @@ Check check_config(const Common& common) {
   auto config = load_config(common.config_files);
   if (!config) return {"configuration", Verdict::bad, config.error().message};
   return {"configuration", Verdict::good,
-          config->path.empty() ? "defaults (no " + common.config_files.paths.back() + ")" : config->path};
+          config->path.empty() ? "defaults (no " + common.config_files.paths.back() + ")"
+                               : config->path};
 }
 
 Check check_models(const Common& common) {

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "backend/cpu/ops.h"
 #include "backend/cpu/thread_pool.h"
 #include "engine/engine.h"
 #include "engine/frame_io.h"
@@ -73,6 +74,8 @@ int serve(int socket_fd, Snapshot* snapshot) {
 }
 
 }  // namespace
+
+std::string processor_path() { return std::string(cpu::name_of(cpu::best_path())); }
 
 uint64_t model_memory_bytes() { return default_memory_bytes(cpu::usable_memory_bytes()); }
 

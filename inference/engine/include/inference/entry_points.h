@@ -59,4 +59,7 @@ MachineSpeed machine_speed();
 // cgroup's limit, less a margin.
 uint64_t model_memory_bytes();
 
+// How models are computed here: "amx", "avx512", "avxvnni", "avx2", or "scalar", which is slow.
+std::string processor_path();
+
 }  // namespace hearth::engine
