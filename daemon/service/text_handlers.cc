@@ -1,8 +1,8 @@
 #include "service/text_handlers.h"
 
 #include <fmt/format.h>
+#include <openssl/evp.h>
 
-#include <boost/beast/core/detail/base64.hpp>
 #include <cmath>
 #include <cstring>
 
@@ -74,10 +74,11 @@ std::vector<float> shortened(std::vector<float> embedding, size_t n) {
 
 // Little-endian floats, as OpenAI's clients unpack them.
 std::string base64_of(const std::vector<float>& numbers) {
-  namespace base64 = boost::beast::detail::base64;
   const size_t n_bytes = numbers.size() * sizeof(float);
-  std::string out(base64::encoded_size(n_bytes), '\0');
-  out.resize(base64::encode(out.data(), numbers.data(), n_bytes));
+  std::string out((n_bytes + 2) / 3 * 4 + 1, '\0');  // with the 0 that it writes at the end
+  auto* to = reinterpret_cast<unsigned char*>(out.data());
+  auto* from = reinterpret_cast<const unsigned char*>(numbers.data());
+  out.resize(static_cast<size_t>(EVP_EncodeBlock(to, from, static_cast<int>(n_bytes))));
   return out;
 }
 
@@ -187,16 +188,16 @@ Task<> TextHandlers::answer(HttpRequest request, HttpResponder& responder, Handl
   if (!reply) {
     Failure failure = reply.error();
     wire::ErrorReply error = wire::openai::error_reply(failure);
-    (void)co_await responder.respond(error.status, "application/json", std::move(error.body),
     transport::Headers headers = transport::error_headers(id);
     if (error.retry_after_s)
       headers.push_back({"Retry-After", std::to_string(*error.retry_after_s)});
+    (void)co_await responder.respond(error.status, "application/json", std::move(error.body),
                                      std::move(headers));
     co_return;
   }
   std::string text = boost::json::serialize(*reply);
-  (void)co_await responder.respond(200, "application/json", std::move(text), std::move(headers));
   transport::Headers headers{{"x-request-id", id}};
+  (void)co_await responder.respond(200, "application/json", std::move(text), std::move(headers));
 }
 
 Result<engine::ModelSpec> TextHandlers::spec_of(std::string_view model) {
