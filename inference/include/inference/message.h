@@ -138,7 +138,7 @@ struct Message {
   }
 };
 
-// A tool offered to the model. `parameters` is the JSON Schema text as the client sent it.
+// A tool offered to the model. `parameters` is the JSON Schema that the client sent.
 struct ToolSpec {
   std::string name;
   std::string description;

@@ -157,6 +157,55 @@ TEST(Translation, AStreamThatIsServedIsReadAsTheSameAnswer) {
   }
 }
 
+// As the model wrote them, valid JSON or not, whatever its spelling: clients may compare them.
+constexpr std::string_view kArgumentTexts[] = {
+    "{}", "{ \"b\" : 1.50,\n\t\"a\":1e2 }", R"({"text":"\u00e9\/","n":12345678901234567890123})",
+    R"({"a":1,"a":2})"};
+constexpr std::string_view kNoJson[] = {R"({"cut": "he)", "look, no JSON", "[1] [2]"};
+
+std::string arguments_of(const Message& message) {
+  for (const Block& block : message.blocks)
+    if (auto* call = std::get_if<ToolCall>(&block.content)) return call->arguments;
+  return "(none)";
+}
+
+TEST(Translation, ArgumentsOfACallStayAsTheModelWroteThem) {
+  std::mt19937 random(17);
+  std::vector<std::string_view> texts(std::begin(kArgumentTexts), std::end(kArgumentTexts));
+  texts.insert(texts.end(), std::begin(kNoJson), std::end(kNoJson));
+  for (const Pair& pair : kPairs)
+    for (std::string_view text : texts) {
+      Completion said;
+      said.message.role = Role::assistant;
+      said.message.blocks.emplace_back().content = ToolCall{"call_1", "look", std::string(text)};
+      said.finish_reason = FinishReason::tool_calls;
+      auto asked = dialect(pair.served).parse(pair.minimal);
+      ASSERT_TRUE(asked);
+      const std::string stream =
+          streamed(*asked->shape, {"id-1", 1, "m", 0, 0}, in_pieces(said.message, random), said);
+      Answer heard = read_back(pair, stream);
+      ASSERT_TRUE(heard) << pair.served << ": " << heard.error().message << "\n" << stream;
+      EXPECT_EQ(arguments_of(heard->message), text) << pair.served;
+
+      // On their way back. Anthropic's wire has an object there, whose values stay.
+      CompletionRequest request;
+      for (Role role : {Role::user, Role::assistant, Role::tool}) {
+        request.messages.emplace_back().role = role;
+        request.messages.back().blocks.emplace_back().content = Text{"x"};
+      }
+      request.messages[1] = said.message;
+      request.messages[2].blocks[0].content = ToolResult{"call_1", "seen", false};
+      auto body = pair.wire->body(target_of(pair), router::row_of(pair.provider).quirks, request, {});
+      ASSERT_TRUE(body) << body.error().message;
+      auto read = dialect(pair.served).parse(*body);
+      ASSERT_TRUE(read) << read.error().message << "\n" << *body;
+      const std::string again = arguments_of(read->body.messages[1]);
+      if (pair.served != "messages") {
+        EXPECT_EQ(again, text) << pair.served;
+      }
+    }
+}
+
 CompletionRequest any_request(const Pair& pair, std::mt19937& random) {
   CompletionRequest request;
   auto add = [&](Role role) -> Message& {

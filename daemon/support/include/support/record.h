@@ -32,8 +32,8 @@
 
 namespace hearth {
 
-// JSON kept as its own text: tool schemas, tool arguments, provider parts. Never re-interpreted.
-// Empty text means absent.
+// JSON as text: tool schemas, provider parts. Values and their order stay, the spelling of numbers
+// and escapes may not; what has to, a call's arguments, is a string. Empty text means absent.
 struct RawJson {
   std::string text;
   bool operator==(const RawJson&) const = default;
