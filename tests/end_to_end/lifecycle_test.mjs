@@ -136,6 +136,23 @@ test('a detached daemon reads the file that --config names, wherever it was star
   assert.equal(daemon.command(['stop']).code, 0);
 });
 
+test('SIGHUP puts the changed configuration in force', async () => {
+  const daemon = await start({ config: '[alias]\n"old-name" = "local"\n' });
+  const ids = async () => (await (await daemon.fetch('/v1/models')).json()).data.map(({ id }) => id);
+  assert.ok((await ids()).includes('old-name'));
+  const at = path.join(daemon.env.XDG_CONFIG_HOME, 'hearth', 'hearth.toml');
+  const reload = async (toml, done) => {
+    writeFileSync(at, toml);
+    process.kill(daemon.discovery.pid, 'SIGHUP');
+    while (!done(await ids(), daemon.log()));
+  };
+  await reload('[alias]\n"new-name" = "local"\n', (names) => names.includes('new-name'));
+  assert.ok(!(await ids()).includes('old-name'));
+  await reload('[alias]\n"third" = 3\n', (names, log) => /configuration kept, the new one is wrong/.test(log));
+  assert.ok((await ids()).includes('new-name'), 'a wrong file changes nothing');
+  await reload('[alias]\n"third" = "local"\n', (names) => names.includes('third'));
+});
+
 test('stop interrupts answers, stop --drain lets them end', async () => {
   const daemon = await start();
   for (const [args, reason] of [[['stop'], 'interrupted'], [['stop', '--drain'], 'done']]) {

@@ -45,6 +45,21 @@ test('chat streams the same text, with usage when asked', async () => {
   assert.ok(chunks > 4, 'it came in pieces');
 });
 
+test('while a long prompt is read a stream says so, in comments that clients skip', async () => {
+  const long = (word) => ({ ...greedy, messages: [{ role: 'user', content: `${word} `.repeat(3000) }], max_tokens: 2, stream: true });
+  const text = await (await daemon.post('/v1/chat/completions', long('house'))).text();
+  const told = [...text.matchAll(/^: prompt (\d+)\/(\d+)$/gm)].map(([, done, total]) => [Number(done), Number(total)]);
+  assert.ok(told.length >= 3, `only ${told.length} signs of life`);
+  for (const [i, [done, total]] of told.entries()) {
+    assert.ok(total > 3000 && total === told[0][1]);
+    assert.ok(done <= total && (i === 0 || done > told[i - 1][0]), JSON.stringify(told));
+  }
+  assert.ok(text.lastIndexOf(': prompt') < text.indexOf('"content":"', text.indexOf(': prompt')), 'before the first word');
+  let answer = '';
+  for await (const chunk of await openai.chat.completions.create(long('tree'))) answer += chunk.choices[0]?.delta?.content ?? '';
+  assert.ok(answer.length > 0);
+});
+
 test('max_tokens ends with length, stop strings end with stop', async () => {
   const cut = await openai.chat.completions.create({ ...greedy, max_tokens: 3 });
   assert.equal(cut.choices[0].finish_reason, 'length');
