@@ -128,15 +128,21 @@ Result<bool> passes(const std::vector<std::string>& checks, const Completion& co
 Task<Answer> run_cascade(CascadePlan plan, RunStep run) {
   net::thread_pool worker(1);
   Answer answer = Error{Errc::internal, "a cascade without steps"};
+  std::string why;  // the first step's answer is not shown
+  auto begin_to_show = [&](size_t i) {
+    if (i > 0 && plan.on_later_step) plan.on_later_step(plan.steps[i], why);
+  };
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const bool is_last = i + 1 == plan.steps.size();
     std::vector<StreamDelta> heard;
     DeltaSink hold = [&heard](const StreamDelta& delta) { heard.push_back(delta); };
+    if (is_last) begin_to_show(i);
     CascadeStep step{plan.steps[i], is_last ? plan.sink : hold};
     answer = co_await run(std::move(step));
     if (is_last) break;
     if (!answer) {
       if (answer.error().code == Errc::cancelled) break;
+      if (i == 0) why = fmt::format("gave no answer ({})", enum_name(answer.error().code));
       continue;
     }
     auto check = [checks = plan.verify, completion = *answer, json = plan.wants_json] {
@@ -148,7 +154,9 @@ Task<Answer> run_cascade(CascadePlan plan, RunStep run) {
       break;
     }
     if (plan.on_verdict) plan.on_verdict(plan.steps[i], *passed);
+    if (i == 0) why = "gave what did not pass";
     if (!*passed) continue;
+    begin_to_show(i);
     for (const StreamDelta& delta : heard) plan.sink(delta);
     break;
   }

@@ -59,7 +59,8 @@ class Dispatcher::Run {
         clock_(dispatcher.services_.clock),
         services_(dispatcher.services_),
         health_(dispatcher.health_),
-        order_(std::move(order)) {
+        order_(std::move(order)),
+        named_(decision().target) {
     add(decision().target);
     for (const std::string& name : decision().fallbacks) add(name);
   }
@@ -70,6 +71,7 @@ class Dispatcher::Run {
       for (const Target* pool : pools_) dispatcher_.look_at_servers(*pool, executor);
     }
     std::optional<Failure> first;
+    const Target* first_by = nullptr;
     while (n_attempts_ < kMaxAttempts) {
       Place* place = next_place();
       if (!place) break;
@@ -83,15 +85,19 @@ class Dispatcher::Run {
       }
       Place* second = n_attempts_ == 0 ? second_leg(*place) : nullptr;
       Answer answer = Error{};
-      if (second)
+      if (second) {
         answer = co_await race_with(*place, *second);
-      else
+      } else {
+        name(*place->target);
         answer = co_await attempt(*place, order_.sink, false);
+      }
       if (answer || answer.error().code == Errc::cancelled) co_return answer;
+      if (!first) first_by = place->target;
       if (!first) first = answer.error();
       if (is_shown_ || answer.error().remedy == Remedy::stop_request) co_return answer;
       heed(*place, answer.error());
     }
+    if (first_by) name(*first_by);
     if (!first && !places_.empty()) first = places_.front().why;
     co_return first.value_or(Error{Errc::busy, fmt::format("{} cannot be asked", decision().target)});
   }
@@ -161,6 +167,22 @@ class Dispatcher::Run {
     return nullptr;
   }
 
+  // Says whose answer it is from here on.
+  void name(const Target& target) {
+    if (target.name == named_) return;
+    named_ = target.name;
+    if (!order_.on_stand_in) return;
+    if (named_ == decision().target) return order_.on_stand_in(std::nullopt);
+    auto decided = std::ranges::find(places_, decision().target,
+                                     [](const Place& p) { return p.target->name; });
+    std::string why = "was slow to say its first word";
+    if (decided != places_.end() && decided->why)
+      why = fmt::format("gave no answer ({}{}{})", enum_name(decided->why->code),
+                        decided->why->word.empty() ? "" : ", ", decided->why->word);
+    order_.on_stand_in(StandIn{target.name, target.model,
+                               fmt::format("{} answers: {} {}", target.name, decision().target, why)});
+  }
+
   double expected_usd(const Target& target) const {
     auto at = std::ranges::find(decision().candidates, target.name, &Candidate::target);
     return at == decision().candidates.end() ? 0 : at->cost_usd;
@@ -170,10 +192,10 @@ class Dispatcher::Run {
     double after_ms = decision().hedge->after_ms;
     if (after_ms <= 0) after_ms = health_.first_word_ms(*first.target, 0.95).value_or(3'000);
     const Clock::Time due = clock_.now() + milliseconds(static_cast<int64_t>(after_ms));
-    RaceLeg one = [this, &first](DeltaSink sink) { return attempt(first, std::move(sink), false); };
-    RaceLeg other = [this, &second](DeltaSink sink) {
-      return attempt(second, std::move(sink), true);
-    };
+    RaceLeg one{[this, &first](DeltaSink sink) { return attempt(first, std::move(sink), false); },
+                [this, &first] { name(*first.target); }};
+    RaceLeg other{[this, &second](DeltaSink sink) { return attempt(second, std::move(sink), true); },
+                  [this, &second] { name(*second.target); }};
     auto may_begin = [this, &second] {
       const bool may = dispatcher_.may_hedge(expected_usd(*second.target), decision().hedge->max_pct);
       if (may) ++dispatcher_.n_hedges_;
@@ -192,7 +214,6 @@ class Dispatcher::Run {
   // What a failure means for who is asked next.
   void heed(Place& place, const Failure& failure) {
     const Clock::Time now = clock_.now();
-    place.why = failure;
     switch (failure.remedy) {
       case Remedy::retry_same:
       case Remedy::retry_after:
@@ -303,11 +324,13 @@ class Dispatcher::Run {
     if (!payment) {
       Failure failure = payment.error();
       failure.remedy = Remedy::other_target;  // a cheaper one may fit
+      place.why = failure;
       co_return failure;
     }
     if (auto may = may_send(target); !may) {
       Failure failure = may.error();
       failure.remedy = Remedy::other_target;
+      place.why = failure;
       co_return failure;
     }
     DeltaSink sink = [this, heard = std::move(heard)](const StreamDelta& delta) {
@@ -320,6 +343,7 @@ class Dispatcher::Run {
     Task<Answer> answering = ask(target, witness, std::move(sink));
     Answer answer = co_await std::move(answering);
     witness.tell(answer);
+    if (!answer) place.why = answer.error();
     co_return answer;
   }
 
@@ -340,6 +364,7 @@ class Dispatcher::Run {
   std::deque<Target> servers_;  // of pools, as targets of their own
   std::vector<const Target*> pools_;
   std::deque<Place> places_;  // in the order of the decision; they stay where they are
+  std::string named_;         // whose answer was last said to be coming
   uint32_t n_attempts_ = 0;
   bool is_shown_ = false;  // text, a part of a call, a signature: nothing may be said again
 };

@@ -50,6 +50,7 @@ class Dispatcher {
     RouteRequest request;
     DeltaSink sink;
     std::function<void(const AttemptRecord&)> on_attempt;
+    OnStandIn on_stand_in = {};
   };
   Task<Answer> carry_out(Order order);
 

@@ -184,6 +184,7 @@ Explanation explain(const DecisionRecord& record, const Policy& policy) {
   out.minute_usd = value.minute_usd;
   out.success_usd = value.success_usd;
   out.target = decision.target;
+  out.stand_in = record.stand_in;
   out.refused_as = decision.refused_as;
   out.reason = decision.reason;
   out.is_held = decision.is_held;
@@ -248,6 +249,7 @@ std::string in_words(const Explanation& e) {
                        : e.target,
       e.reason, enum_name(e.task), e.model, e.n_prompt_tokens, dollars(e.minute_usd),
       dollars(e.success_usd));
+  if (e.stand_in) text += fmt::format("  {}\n", e.stand_in->reason);
   if (!e.decision.empty())
     text +=
         fmt::format("  decision {}, policy {} ({})\n", e.decision, e.policy_name, e.policy_hash);

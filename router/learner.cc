@@ -321,18 +321,27 @@ void Learner::ended(const DecisionRecord& record, const Answer& answer, int64_t 
   Memory& memory = *memory_;
   auto found = memory.pending.find(record.decision.id);
   if (found == memory.pending.end() || !answer) return;
-  const Memory::Pending& pending = found->second;
+  Memory::Pending& pending = found->second;
   const Completion& completion = *answer;
+  auto candidate_of = [&record](const std::string& target) {
+    return std::ranges::find(record.decision.candidates, target, &Candidate::target);
+  };
+  auto candidate = candidate_of(pending.target);
+  if (record.stand_in) {
+    // Whose answer it is, is what a verdict is about and who has read the conversation. How long it
+    // took and what it cost is of several targets, and says nothing of one.
+    pending.target = record.stand_in->target;
+    candidate = candidate_of(pending.target);
+    if (candidate != record.decision.candidates.end()) pending.quality = candidate->quality;
+  }
   const double seconds = static_cast<double>(now_ms - record.time_ms) / 1000;
   const double usd = completion.usage.cost_pico ? PicoUsd(*completion.usage.cost_pico).usd() : 0;
   Outcome outcome;
-  outcome.latency_ms = 1000 * seconds;
+  if (!record.stand_in) outcome.latency_ms = 1000 * seconds;
   outcome.n_output = completion.usage.n_completion;
   memory.estimator.learn(pending.target, pending.look, outcome);
 
-  auto candidate =
-      std::ranges::find(record.decision.candidates, pending.target, &Candidate::target);
-  if (candidate != record.decision.candidates.end()) {
+  if (!record.stand_in && candidate != record.decision.candidates.end()) {
     ForecastError& error = errors_[pending.target];
     auto relative = [](double foretold, double came) {
       const double part = (foretold - came) / std::max(came, 1e-9);
@@ -366,7 +375,8 @@ void Learner::ended(const DecisionRecord& record, const Answer& answer, int64_t 
   }
   constexpr uint64_t kLeastCached = 2048;  // most providers keep nothing shorter
   const auto i = static_cast<size_t>(candidate - record.decision.candidates.begin());
-  if (pending.n_warm >= kLeastCached && i < record.states.size() && record.facts.past)
+  if (!record.stand_in && pending.n_warm >= kLeastCached && i < record.states.size() &&
+      record.facts.past)
     memory.caches.learn(
         pending.provider, pending.idle_ms,
         static_cast<double>(completion.usage.n_cached) / static_cast<double>(pending.n_warm));
@@ -375,7 +385,7 @@ void Learner::ended(const DecisionRecord& record, const Answer& answer, int64_t 
   if (auto quality = visible_quality(completion)) {
     judged(record.decision.id, *quality);
   } else if (auto verdicts = memory.n_judged.find(pending.target);
-             verdicts != memory.n_judged.end()) {
+             verdicts != memory.n_judged.end() && !record.stand_in) {
     verdicts->second += 1;
     Outcome unremarkable;
     unremarkable.quality = pending.stated;
@@ -400,13 +410,14 @@ void Learner::judged(const std::string& decision_id, double quality) {
 }
 
 void Learner::recall(const StoredDecision& decision) {
-  const std::string& target = decision.record.decision.target;
+  const DecisionRecord& record = decision.record;
+  const std::string& target = record.stand_in ? record.stand_in->target : record.decision.target;
   if (target.empty() || !decision.outcome || decision.outcome->failed_as) return;
   Memory& memory = *memory_;
-  const Terms terms = terms_of_facts(decision.record.facts, "");
+  const Terms terms = terms_of_facts(record.facts, "");
   memory.estimator.meet(terms);
   Outcome outcome;
-  outcome.latency_ms = decision.outcome->latency_ms;
+  if (!record.stand_in) outcome.latency_ms = decision.outcome->latency_ms;
   outcome.n_output = decision.outcome->usage.n_completion;
   outcome.quality = decision.quality;
   if (decision.quality) memory.n_judged[target] += 1;

@@ -15,6 +15,7 @@ namespace {
 
 // One that runs beside the others until it ends or is stopped.
 struct Runner {
+  RaceLeg leg;
   net::cancellation_signal stop;
   std::optional<Answer> answer;
   bool is_running = false;
@@ -30,10 +31,12 @@ class Race {
 
   Task<Answer> run(RaceLeg first, RaceLeg second, Clock::Time due,
                    std::function<bool()> may_begin) {
+    legs_[0].leg = std::move(first);
+    legs_[1].leg = std::move(second);
     // Whatever happens, all that was started is waited for.
     co_await net::this_coro::throw_if_cancelled(false);
     auto withdrawal = co_await net::this_coro::cancellation_state;
-    begin(legs_[0], first);
+    begin(legs_[0]);
     begin_alarm(due);
     bool is_withdrawn = false, is_asked = false;
     while (legs_[0].is_running || legs_[1].is_running) {
@@ -43,7 +46,7 @@ class Race {
           leg.stop.emit(net::cancellation_type::terminal);
       if (is_due_ && !is_asked && !winner_ && !is_withdrawn) {
         is_asked = true;
-        if (may_begin()) begin(legs_[1], second);
+        if (may_begin()) begin(legs_[1]);
       }
       (void)co_await changed_.async_wait(as_result);
     }
@@ -55,17 +58,18 @@ class Race {
   }
 
  private:
-  void begin(Runner& leg, RaceLeg& way) {
+  void begin(Runner& leg) {
     leg.is_running = true;
     DeltaSink sink = [this, &leg](const StreamDelta& delta) {
       const bool is_word = delta.kind != StreamDelta::Kind::progress;
       if (!winner_ && is_word) {
         winner_ = &leg;
+        leg.leg.on_won();
         changed_.cancel();
       }
       if (winner_ == &leg || (!winner_ && &leg == legs_)) sink_(delta);
     };
-    Task<> task = keep(leg, way(std::move(sink)));
+    Task<> task = keep(leg, leg.leg.run(std::move(sink)));
     spawn(leg, std::move(task));
   }
   static Task<> keep(Runner& leg, Task<Answer> way) { leg.answer = co_await std::move(way); }
@@ -95,6 +99,7 @@ class Race {
     for (Runner& leg : legs_)
       if (!best && leg.answer && *leg.answer) best = &leg;
     if (!best) best = legs_;
+    if (!winner_) best->leg.on_won();
     if (!best->answer) return Error{Errc::cancelled, "the attempt was withdrawn"};
     return std::move(*best->answer);
   }

@@ -11,7 +11,10 @@
 
 namespace hearth::router {
 
-using RaceLeg = std::function<Task<Answer>(DeltaSink sink)>;
+struct RaceLeg {
+  std::function<Task<Answer>(DeltaSink sink)> run;
+  std::function<void()> on_won;  // before anything of it but progress is heard
+};
 
 // The winner's answer; where nobody spoke, an answer before a failure and the first's before the
 // second's. `may_begin` is asked once, when the second is due. Both legs have ended when this

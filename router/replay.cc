@@ -150,7 +150,8 @@ void Replay::State::hold_budgets(int64_t now_ms) {
 }
 
 void Replay::State::judge(const StoredDecision& logged) {
-  if (!logged.quality || logged.record.decision.target.empty()) return;
+  // A verdict on whoever stood in says nothing of what was decided.
+  if (!logged.quality || logged.record.decision.target.empty() || logged.record.stand_in) return;
   ReplayedQuality& quality = report.quality;
   const auto& candidates = logged.record.decision.candidates;
   auto of = [&](const std::string& name) {

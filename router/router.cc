@@ -143,6 +143,16 @@ void state_effort(const Policy& policy, const DecisionRecord& record, Completion
     body.reasoning.effort = rule->second.effort;
 }
 
+// With whoever answers in place of what was decided for.
+Decision as_answered(const DecisionRecord& record) {
+  Decision decision = record.decision;
+  if (!record.stand_in) return decision;
+  decision.target = record.stand_in->target;
+  decision.model = record.stand_in->model;
+  decision.reason = record.stand_in->reason;
+  return decision;
+}
+
 Task<Answer> without_throwing(Task<Answer> answering) {
   try {
     co_return co_await std::move(answering);
@@ -213,6 +223,7 @@ DecisionRecord Router::decide_on(const RouteRequest& request,
   record.time_ms = now_ms();
   record.policy_hash = hash_;
   record.facts = facts;
+  record.stand_in.reset();
   // Hashes the whole prompt, which the engine alone wants.
   engine::PromptPoints points;
   if (std::ranges::count(policy->targets, TargetKind::engine, &Target::kind) > 0)
@@ -263,19 +274,21 @@ Router::Router(Services services) : services_(std::move(services)) {
       services_.provider, services_.account, services_.egress, services_.clock, services_.random});
   keep_alive_ = std::make_unique<KeepAlive>(
       services_.clock, [this](const DecisionRecord& record, RouteRequest request) {
-        return carry_out(record, services_.policy(), std::move(request), [](const StreamDelta&) {});
+        return carry_out(record, services_.policy(), std::move(request),
+                         [](const StreamDelta&) {}, nullptr);
       });
 }
 Router::~Router() = default;
 
 Task<Answer> Router::carry_out(const DecisionRecord& record, std::shared_ptr<const Policy> policy,
-                               RouteRequest request, DeltaSink sink) {
+                               RouteRequest request, DeltaSink sink,
+                               OnStandIn on_stand_in) {
   if (record.decision.refused_as) return refused(refusal_of(record.decision));
   auto on_attempt = [this, &record](const AttemptRecord& attempt) {
     services_.log.attempted(record, attempt);
   };
   Dispatcher::Order order{std::move(policy), record, std::move(request), std::move(sink),
-                          std::move(on_attempt)};
+                          std::move(on_attempt), std::move(on_stand_in)};
   return dispatcher_->carry_out(std::move(order));
 }
 
@@ -285,7 +298,7 @@ void Router::judged(const std::string& decision_id, double quality) {
 
 Task<Answer> Router::climb(const DecisionRecord& record, std::vector<std::string> steps,
                            std::shared_ptr<const Policy> policy, RouteRequest request,
-                           DeltaSink sink, bool& is_escalated) {
+                           DeltaSink sink, OnStandIn on_stand_in) {
   CascadePlan plan;
   plan.steps = std::move(steps);
   plan.verify = policy->tasks.at(record.facts.task).verify;
@@ -294,13 +307,19 @@ Task<Answer> Router::climb(const DecisionRecord& record, std::vector<std::string
   plan.on_verdict = [this, &record](const std::string& target, bool passed) {
     if (target == record.decision.target) judged(record.decision.id, passed ? 1 : 0);
   };
+  plan.on_later_step = [&, on_stand_in = std::move(on_stand_in)](const std::string& target,
+                                                                 std::string why) {
+    auto found = std::ranges::find(policy->targets, target, &Target::name);
+    if (found == policy->targets.end()) return;
+    on_stand_in(StandIn{found->name, found->model,
+                        fmt::format("{} answers: {} {}", target, record.decision.target, why)});
+  };
   // The records of later steps; each outlives its attempt.
   std::list<DecisionRecord> records;
   RunStep run = [&, this](CascadeStep step) {
     DecisionRecord& own = records.emplace_back(record);
-    is_escalated = step.target != record.decision.target;
     begin_with(step.target, *policy, own.decision);
-    return carry_out(own, policy, request, std::move(step.sink));
+    return carry_out(own, policy, request, std::move(step.sink), nullptr);
   };
   Answer answer = co_await run_cascade(std::move(plan), std::move(run));
   co_return answer;
@@ -345,18 +364,21 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   keep_alive_->asked(request);
   std::optional<RouteRequest> kept;
   if (steps.empty()) kept = keep_alive_->copy_of(*policy, record, request);
-  bool is_escalated = false;  // another target answered than the one that was learned of
+  OnStandIn on_stand_in = [&record, &on_decision](std::optional<StandIn> who) {
+    record.stand_in = std::move(who);
+    if (on_decision) on_decision(as_answered(record));
+  };
   // On its own line: what is named within an await is held in this frame until it is over.
   Task<Answer> answering =
-      steps.empty() ? carry_out(record, policy, std::move(request), std::move(sink))
-                    : climb(record, steps, policy, std::move(request), std::move(sink), is_escalated);
+      steps.empty() ? carry_out(record, policy, std::move(request), std::move(sink), on_stand_in)
+                    : climb(record, steps, policy, std::move(request), std::move(sink), on_stand_in);
   Answer answer = co_await std::move(answering);
-  if (kept && answer && answer->message.model == record.decision.model) {
+  if (kept && answer && !record.stand_in) {  // the words that are kept are for who was decided for
     net::any_io_executor executor = co_await net::this_coro::executor;
     keep_alive_->answered(*policy, record, std::move(*kept), answer->usage, executor);
   }
   if (answer) heirs.put_on(*answer);
-  if (services_.learner && !is_escalated) services_.learner->ended(record, answer, now_ms());
+  if (services_.learner) services_.learner->ended(record, answer, now_ms());
   ending.tell(answer);
   co_return answer;
 }

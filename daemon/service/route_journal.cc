@@ -24,6 +24,9 @@ void RouteJournal::asked(const router::DecisionRecord& record, const CompletionR
 void RouteJournal::ended(const router::DecisionRecord& record, const Answer& answer) {
   metrics_.request_ended(record.facts.origin, answer);
   store_.ended(record, answer);
+  if (record.stand_in)
+    log::info("answered by another",
+              {{"decision", record.decision.id}, {"reason", record.stand_in->reason}});
   if (answer || answer.error().code == Errc::cancelled) return;
   const Failure& failure = answer.error();
   log::warn("not answered", {{"decision", record.decision.id},

@@ -33,6 +33,7 @@ Task<> Turn::run(router::Completer& completer, router::RouteRequest request) {
   co_await net::this_coro::throw_if_cancelled(false);
   DeltaSink sink = [this](const StreamDelta& delta) { on_delta(delta); };
   auto on_decision = [this](const router::Decision& decision) {
+    target_ = decision.target;
     model_ = decision.model;
     labels_ = decision.labels;
     session_.record(TurnRoute{id_, decision});
@@ -81,7 +82,7 @@ void Turn::end(Answer outcome) {
     idle.reason = EndReason::done;
     std::optional<std::string> model = outcome->message.model;
     record_message(std::move(outcome->message), std::string(enum_name(outcome->finish_reason)));
-    session_.record(TurnUsage{id_, model ? model : model_, outcome->usage, outcome->timings,
+    session_.record(TurnUsage{id_, target_, model ? model : model_, outcome->usage, outcome->timings,
                               std::move(outcome->divergence), std::move(outcome->moved_lines)});
   } else if (is_interrupted_ || outcome.error().code == Errc::cancelled) {
     idle.reason = EndReason::interrupted;

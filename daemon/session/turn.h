@@ -38,7 +38,7 @@ class Turn {
   std::string message_id_;  // of the answer; empty until its first piece
   Message partial_;         // the deltas folded, with their tokens
   std::set<uint32_t> begun_tools_;
-  std::string model_;
+  std::string target_, model_;
   std::vector<std::string> labels_;  // of the request: the answer inherits them
   bool is_interrupted_ = false;
   net::steady_timer interrupt_;  // expires when the turn is to stop

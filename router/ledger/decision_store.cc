@@ -111,6 +111,7 @@ void DecisionStore::ended(const DecisionRecord& record, const Answer& answer) {
   DecisionOutcome outcome;
   outcome.ended_ms = now_ms();
   outcome.latency_ms = static_cast<double>(std::max<int64_t>(0, outcome.ended_ms - record.time_ms));
+  outcome.stand_in = record.stand_in;
   if (answer) {
     outcome.finish_reason = answer->finish_reason;
     outcome.model = answer->message.model.value_or("");

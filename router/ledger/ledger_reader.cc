@@ -48,6 +48,7 @@ Result<StoredDecision> stored(const Statement& row, bool with_body) {
   found.record = std::move(*record);
   if (!row.is_null(1))
     if (auto outcome = json::decode<DecisionOutcome>(row.text(1))) found.outcome = *outcome;
+  if (found.outcome) found.record.stand_in = found.outcome->stand_in;
   if (!row.is_null(2)) found.quality = static_cast<double>(row.integer(2)) / 1e6;
   found.body_hash = row.text(3);
   found.cost = PicoUsd(row.integer(4));

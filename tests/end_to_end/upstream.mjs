@@ -5,7 +5,8 @@
 //   upstream.requests[0].body.messages
 //
 // The script sees {wire, model, tools: [names], last, results: [text]} and gives {text, reasoning, signature, calls:
-// [{id, name, args, raw: text in place of args}], usage, finish} or {status, error}. Everything is sent in small pieces.
+// [{id, name, args, raw: text in place of args}], usage, finish} or {status, error}, with `after`, a promise, not before it.
+// Everything is sent in small pieces.
 import { createServer } from 'node:http';
 
 const pieces = (text, size = 7) => text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [];
@@ -84,6 +85,7 @@ export class Upstream {
       } catch (error) {
         reply = { status: 500, error: { message: `the script failed: ${error.stack}` } };
       }
+      await reply.after;
       if (reply.status) {
         const error = wire === 'chat' ? { error: reply.error } : { type: 'error', error: reply.error };
         response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers });

@@ -88,17 +88,22 @@ struct Played {
   Names asked;
   std::string shown;
   std::vector<bool> verdicts;
+  std::vector<std::pair<std::string, std::string>> later;  // steps, why they are shown
 };
 
 Task<> keep(Task<Answer> task, Answer& into) { into = co_await std::move(task); }
 
-Played play(std::map<std::string, Answer> says) {
+Played play(std::map<std::string, Answer> says, Names steps = {"cheap", "dear"}) {
   Played played;
   net::io_context loop(1);
   CascadePlan plan;
-  plan.steps = {"cheap", "dear"};
+  plan.steps = std::move(steps);
   plan.verify = {"grep -q right"};
   plan.sink = [&](const StreamDelta& delta) { played.shown += delta.text; };
+  plan.on_later_step = [&](const std::string& target, std::string why) {
+    EXPECT_EQ(played.shown, "") << "it is said before";
+    played.later.emplace_back(target, std::move(why));
+  };
   plan.on_verdict = [&](const std::string&, bool passed) { played.verdicts.push_back(passed); };
   RunStep run = [&](CascadeStep step) -> Task<Answer> {
     played.asked.push_back(step.target);
@@ -132,6 +137,19 @@ TEST(Cascade, AFailureEscalatesToo) {
   const Played played = play({{"cheap", Error{Errc::upstream, "down"}}, {"dear", answer("x")}});
   EXPECT_EQ(played.asked, (Names{"cheap", "dear"}));
   EXPECT_TRUE(played.answer);
+}
+
+TEST(Cascade, SaysWhoseAnswerIsShownWhenItIsNotTheFirsts) {
+  using Later = std::vector<std::pair<std::string, std::string>>;
+  EXPECT_EQ(play({{"cheap", answer("right")}, {"dear", answer("x")}}).later, Later{});
+  EXPECT_EQ(play({{"cheap", answer("wrong")}, {"dear", answer("x")}}).later,
+            (Later{{"dear", "gave what did not pass"}}));
+  EXPECT_EQ(play({{"cheap", Error{Errc::busy, "words"}}, {"dear", answer("x")}}).later,
+            (Later{{"dear", "gave no answer (busy)"}}));
+  EXPECT_EQ(play({{"cheap", answer("wrong")}, {"middle", answer("right")}, {"dear", answer("x")}},
+                 {"cheap", "middle", "dear"})
+                .later,
+            (Later{{"middle", "gave what did not pass"}}));
 }
 
 TEST(Cascade, AWithdrawnRequestEnds) {

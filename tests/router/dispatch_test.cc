@@ -31,8 +31,9 @@ struct Log : DecisionLog {
   void attempted(const DecisionRecord&, const AttemptRecord& attempt) override {
     attempts.push_back(attempt);
   }
-  void ended(const DecisionRecord&, const Answer&) override {}
+  void ended(const DecisionRecord& record, const Answer&) override { stand_in = record.stand_in; }
   Decision decision;
+  std::optional<StandIn> stand_in;
   std::vector<AttemptRecord> attempts;
 };
 
@@ -113,6 +114,7 @@ class DispatchTest : public ::testing::Test {
     asked.clear();
     log.attempts.clear();
     shown.clear();
+    named.clear();
     began = clock.now();
     std::optional<Answer> got;
     Task<> asking = keep(got);
@@ -124,9 +126,19 @@ class DispatchTest : public ::testing::Test {
     return got ? std::move(*got) : Answer(Error{Errc::internal, "it hangs"});
   }
   Task<> keep(std::optional<Answer>& got) {
-    DeltaSink sink = [this](const StreamDelta& delta) { shown += delta.text; };
+    bool is_said = false;
+    DeltaSink sink = [this, &is_said](const StreamDelta& delta) {
+      shown += delta.text;
+      is_said = is_said || delta.kind == StreamDelta::Kind::text;
+    };
+    auto on_decision = [this, &is_said](const Decision& decision) {
+      EXPECT_FALSE(is_said);
+      named.push_back(decision.target);
+      last_reason = decision.reason;
+    };
     RouteRequest copy = request;
-    got = co_await router.complete(std::move(copy), std::move(sink), {});
+    Task<Answer> answering = router.complete(std::move(copy), std::move(sink), on_decision);
+    got = co_await std::move(answering);
   }
 
   SimulatedAnswer serve(const OutboundRequest& outbound) {
@@ -152,6 +164,8 @@ class DispatchTest : public ::testing::Test {
   Clock::Time began{};
   OutboundRequest last_asked;
   std::string shown;
+  std::vector<std::string> named;  // targets whose answer was said to be coming
+  std::string last_reason;
   std::shared_ptr<Policy> policy = std::make_shared<Policy>();
   std::unique_ptr<Provider> remote = make_remote_provider(
       std::make_unique<testing::SimulatedTransport>(
@@ -179,6 +193,29 @@ TEST_F(DispatchTest, WhoRefusesIsFollowedByTheNextAtOnce) {
     EXPECT_EQ(asked[1].second, asked[0].second + 10) << "no time passes in between";
     clock.jump(clock.now() + std::chrono::hours(1));
   }
+}
+
+TEST_F(DispatchTest, WhoStandsInIsNamedBeforeItSpeaks) {
+  upstreams["a"] = {says({"Hello"})};
+  ASSERT_TRUE(ask());
+  EXPECT_THAT(named, ElementsAre("a"));
+  EXPECT_FALSE(log.stand_in);
+  upstreams["a"] = {refuses(500, "server_error")};
+  upstreams["b"] = {says({"Hello"})};
+  ASSERT_TRUE(ask());
+  EXPECT_THAT(named, ElementsAre("a", "b"));
+  EXPECT_EQ(last_reason, "b answers: a gave no answer (upstream, server_error)");
+  ASSERT_TRUE(log.stand_in);
+  EXPECT_EQ(log.stand_in->target, "b");
+  EXPECT_EQ(log.decision.target, "a") << "what was decided stays as it was";
+}
+
+TEST_F(DispatchTest, WhoseFailureIsToldIsNamedLast) {
+  upstreams["a"] = {refuses(404, "model_not_found")};
+  upstreams["b"] = {refuses(404, "model_not_found")};
+  ASSERT_FALSE(ask());
+  EXPECT_THAT(named, ElementsAre("a", "b", "a"));
+  EXPECT_FALSE(log.stand_in);
 }
 
 TEST_F(DispatchTest, AWrongRequestIsAskedOnce) {
@@ -436,7 +473,13 @@ class HedgeTest : public DispatchTest {
   Task<> keep_hedged(std::optional<Answer>& got) {
     DeltaSink sink = [this](const StreamDelta& delta) { shown += delta.text; };
     auto on_attempt = [this](const AttemptRecord& attempt) { log.attempts.push_back(attempt); };
-    Dispatcher::Order order{policy, record, request, std::move(sink), std::move(on_attempt)};
+    auto on_stand_in = [this](std::optional<StandIn> who) {
+      EXPECT_EQ(shown, "") << "it is said before";
+      stand_in = std::move(who);
+    };
+    stand_in.reset();
+    Dispatcher::Order order{policy,          record, request, std::move(sink), std::move(on_attempt),
+                            std::move(on_stand_in)};
     got = co_await dispatcher.carry_out(std::move(order));
   }
 
@@ -452,6 +495,7 @@ class HedgeTest : public DispatchTest {
   }
 
   DecisionRecord record;
+  std::optional<StandIn> stand_in;
   Dispatcher dispatcher{Dispatcher::Services{
       [this](TargetKind) -> Provider& { return *remote; }, &purse, nullptr, clock,
       [] { return 0.5; }}};
@@ -464,6 +508,9 @@ TEST_F(HedgeTest, ASlowFirstWordIsOvertakenAndBothArePaidFor) {
   Answer answer = ask_hedged();
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(shown, "soon");
+  ASSERT_TRUE(stand_in);
+  EXPECT_EQ(stand_in->target, "b");
+  EXPECT_EQ(stand_in->reason, "b answers: a was slow to say its first word");
   ASSERT_THAT(asked, SizeIs(2));
   EXPECT_EQ(asked[1], std::pair(std::string("b"), 500l));
   ASSERT_THAT(log.attempts, SizeIs(2));
@@ -482,6 +529,7 @@ TEST_F(HedgeTest, AFirstWordInTimeHasNoSecondLeg) {
   make_history();
   upstreams["a"] = {says({"soon"}, milliseconds(100))};
   ASSERT_TRUE(ask_hedged());
+  EXPECT_FALSE(stand_in);
   EXPECT_THAT(names(), ElementsAre("a"));
 }
 

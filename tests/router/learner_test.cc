@@ -98,6 +98,24 @@ TEST_F(LearnerTest, KnowsWhereAConversationStandsAndWhatWasRead) {
   EXPECT_EQ(second.states[1].warm.n_tokens, 0u);
 }
 
+TEST_F(LearnerTest, WhoStoodInHasReadTheConversationAndIsJudged) {
+  const std::string start(8000, 'x');
+  DecisionRecord first = ask(conversation({{Role::user, start}}));
+  ASSERT_EQ(first.decision.target, "a");
+  first.stand_in = StandIn{"b", "b", "b answers: a gave no answer"};
+  answer(first, 900);
+  EXPECT_EQ(learner.forecast_errors().count("a"), 0u) << "its time is that of two targets";
+  learner.judged(first.decision.id, 0);
+  const DecisionRecord second =
+      ask(conversation({{Role::user, start}, {Role::assistant, "ok"}, {Role::user, "go on"}}));
+  EXPECT_EQ(second.facts.past->target, "b");
+  EXPECT_EQ(second.states[0].warm.n_tokens, 0u);
+  EXPECT_NEAR(static_cast<double>(second.states[1].warm.n_tokens), 2000, 10);
+  EXPECT_FALSE(second.states[0].belief.quality);
+  EXPECT_TRUE(second.states[1].belief.quality);
+  EXPECT_NEAR(second.states[1].belief.n_output->mean, 900, 1);
+}
+
 TEST_F(LearnerTest, ACacheIsColdLongAfterItsLife) {
   const std::string start(8000, 'x');
   answer(ask(conversation({{Role::user, start}})));

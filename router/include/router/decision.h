@@ -347,6 +347,18 @@ struct Decision {
   }
 };
 
+// Who answers in the place of the target that was decided for: it failed, what it gave did not pass,
+// or another one spoke first.
+struct StandIn {
+  std::string target, model;
+  std::string reason;  // one sentence for people; no text of a request or an answer
+  static void fields(auto& self, auto&& field) {
+    field("target", self.target);
+    field("model", self.model);
+    field("reason", self.reason);
+  }
+};
+
 // All that a decision was made from, and what came of it: replaying is decide() on these.
 struct DecisionRecord {
   int64_t time_ms = 0;      // Unix
@@ -354,12 +366,14 @@ struct DecisionRecord {
   RequestFacts facts;
   std::vector<TargetState> states;  // parallel to the policy's targets
   Decision decision;
+  std::optional<StandIn> stand_in;  // absent: whoever was decided for
   static void fields(auto& self, auto&& field) {
     field("timeMs", self.time_ms);
     field("policyHash", self.policy_hash);
     field("facts", self.facts);
     field("states", self.states);
     field("decision", self.decision);
+    field("standIn", self.stand_in);
   }
 };
 

@@ -74,6 +74,7 @@ struct Explanation {
   std::vector<LabelCause> label_causes;
   double minute_usd = 0, success_usd = 0;  // what counted
   std::string target;                      // the winner; "": refused
+  std::optional<StandIn> stand_in;         // who answered in its place
   std::optional<Errc> refused_as;
   std::string reason;
   bool is_held = false, is_exploring = false;
@@ -102,6 +103,7 @@ struct Explanation {
     field("minuteUsd", self.minute_usd);
     field("successUsd", self.success_usd);
     field("target", self.target);
+    field("standIn", self.stand_in);
     field("refusedAs", self.refused_as);
     field("reason", self.reason);
     field("held", self.is_held);

@@ -34,8 +34,10 @@ class Completer {
  public:
   virtual ~Completer() = default;
 
-  // Decides, calls on_decision once (also for a refusal), then streams deltas and returns the
-  // answer. Cancelling the awaiting task stops the provider.
+  // Decides, calls on_decision (also for a refusal), then streams deltas and returns the answer.
+  // When another target is to answer than was said last (the decided one failed, was too slow, or
+  // gave what did not pass), on_decision is called again, with that one's name, model and reason,
+  // before anything of its answer is heard. Cancelling the awaiting task stops the provider.
   virtual Task<Answer> complete(RouteRequest request, DeltaSink sink,
                                 std::function<void(const Decision&)> on_decision) = 0;
 };
@@ -43,6 +45,10 @@ class Completer {
 // completer.complete(), with an exception as an Error: for who races it or must always see an end.
 Task<Answer> answer_of(Completer& completer, RouteRequest request, DeltaSink sink,
                        std::function<void(const Decision&)> on_decision);
+
+// Told before anything of an answer is heard of another target than was told last; absent: it is of
+// the decision's own.
+using OnStandIn = std::function<void(std::optional<StandIn>)>;
 
 class Dispatcher;
 class KeepAlive;
@@ -90,9 +96,9 @@ class Router : public Completer {
   // The steps of a cascade, each carried out and verified.
   Task<Answer> climb(const DecisionRecord& record, std::vector<std::string> steps,
                      std::shared_ptr<const Policy> policy, RouteRequest request, DeltaSink sink,
-                     bool& is_escalated);
+                     OnStandIn on_stand_in);
   Task<Answer> carry_out(const DecisionRecord& record, std::shared_ptr<const Policy> policy,
-                         RouteRequest request, DeltaSink sink);
+                         RouteRequest request, DeltaSink sink, OnStandIn on_stand_in);
 
   Services services_;
   std::unique_ptr<Dispatcher> dispatcher_;

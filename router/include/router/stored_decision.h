@@ -19,6 +19,7 @@ struct DecisionOutcome {
   std::string speaker;            // whose failure
   std::optional<FinishReason> finish_reason;
   std::string model;  // that answered, as it names itself
+  std::optional<StandIn> stand_in;
   Usage usage;
   Timings timings;
   double latency_ms = 0;  // from the decision to the last byte
@@ -29,6 +30,7 @@ struct DecisionOutcome {
     field.or_default("speaker", self.speaker);
     field("finishReason", self.finish_reason);
     field.or_default("model", self.model);
+    field("standIn", self.stand_in);
     field.or_default("usage", self.usage);
     field.or_default("timings", self.timings);
     field.or_default("latencyMs", self.latency_ms);

@@ -168,6 +168,7 @@ struct TurnUsage {
   static constexpr std::string_view kType = "usage";
   static constexpr int kVersion = 1;
   std::string turn;
+  std::string target;  // that answered
   std::optional<std::string> model;
   Usage usage;
   Timings timings;
@@ -175,6 +176,7 @@ struct TurnUsage {
   std::vector<std::string> moved_lines;       // of the prompt, as the settings asked for
   static void fields(auto& self, auto&& field) {
     field("turn", self.turn);
+    field.or_default("target", self.target);
     field("model", self.model);
     field("usage", self.usage);
     field("timings", self.timings);
@@ -183,7 +185,8 @@ struct TurnUsage {
   }
 };
 
-// Which engine answers, and why.
+// Which target answers, and why. Another one for the same turn: it does in the place of the first,
+// which failed or was too slow, or whose answer did not pass.
 struct TurnRoute {
   static constexpr std::string_view kType = "route";
   static constexpr int kVersion = 1;
