@@ -36,8 +36,9 @@ size_t CacheMemory::bucket_of(int64_t idle_ms) {
   return static_cast<size_t>(std::ranges::lower_bound(kBucketMs, idle_ms) - kBucketMs);
 }
 
-double CacheMemory::chance(std::string_view provider, int64_t idle_ms) const {
-  const auto life = static_cast<double>(life_ms(provider));
+double CacheMemory::chance(std::string_view provider, int64_t idle_ms,
+                           std::optional<uint32_t> life_s) const {
+  const auto life = life_s ? 1000.0 * *life_s : static_cast<double>(life_ms(provider));
   if (static_cast<double>(idle_ms) > kNeverBeyond * life) return 0;
   const double prior = static_cast<double>(idle_ms) <= life ? kWithin : kBeyond;
   Counts counts;

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,8 +19,10 @@ namespace hearth::router {
 
 class CacheMemory {
  public:
-  // Of a prompt that was read there so long ago.
-  double chance(std::string_view provider, int64_t idle_ms) const;
+  // Of a prompt that was read there so long ago. `life_s`: of an entry, where somebody knows better
+  // than what the provider is known for.
+  double chance(std::string_view provider, int64_t idle_ms,
+                std::optional<uint32_t> life_s = std::nullopt) const;
   // What became of it: a share of the tokens that could have been found.
   void learn(std::string_view provider, int64_t idle_ms, double share_found);
 

@@ -13,13 +13,21 @@ namespace hearth::router {
 namespace {
 
 constexpr size_t kMostKept = 16, kMostSeen = 1024;
-constexpr std::chrono::seconds kMargin{20};  // before the cache dies
+// Before the cache dies; of a short life a quarter.
+constexpr std::chrono::milliseconds kMargin{20'000};
+constexpr int kLeastOfLife = 4;
 
 std::string name_of(const std::string& conversation) { return "keep alive " + conversation; }
 
 const Target* target_of(const Policy& policy, const DecisionRecord& record) {
   auto found = std::ranges::find(policy.targets, record.decision.target, &Target::name);
   return found == policy.targets.end() ? nullptr : &*found;
+}
+
+// 0: it keeps nothing that reading again would renew.
+std::chrono::seconds life_of(const Target& target) {
+  if (target.cache_life_s) return std::chrono::seconds(*target.cache_life_s);
+  return row_of(target.provider).quirks.cache_life;
 }
 
 }  // namespace
@@ -59,8 +67,7 @@ std::optional<RouteRequest> KeepAlive::copy_of(const Policy& policy, const Decis
                                                const RouteRequest& request) const {
   if (policy.keep_alive == KeepWarm::never || record.facts.asks_for_hour_cache) return std::nullopt;
   const Target* target = target_of(policy, record);
-  if (!target || !target->price || row_of(target->provider).quirks.cache_life.count() == 0)
-    return std::nullopt;
+  if (!target || !target->price || life_of(*target).count() == 0) return std::nullopt;
   // A budget for thoughts does not go with an answer of one token.
   const ReasoningControls& reasoning = request.body.reasoning;
   if (reasoning.enabled || reasoning.effort || reasoning.budget_tokens || target->effort)
@@ -76,7 +83,7 @@ void KeepAlive::answered(const Policy& policy, const DecisionRecord& record, Rou
   if (!target || !target->price) return;
   if (!tasks_) tasks_ = std::make_unique<TaskGroup>(executor);
   const std::string conversation = affinity_of(request);
-  const auto life = row_of(target->provider).quirks.cache_life;
+  const auto life = life_of(*target);
   // Who has not gone on for as long as anybody waits does not.
   for (auto seen = seen_.begin(); seen != seen_.end();) {
     const bool is_gone = clock_.now() - seen->second.last > Pauses::kMostLives * seen->second.life;
@@ -104,7 +111,8 @@ void KeepAlive::answered(const Policy& policy, const DecisionRecord& record, Rou
 Task<> KeepAlive::keep(std::shared_ptr<const Kept> kept) {
   Clock::Time read = clock_.now();
   for (size_t n_lives = 1; n_lives < Pauses::kMostLives; ++n_lives) {
-    Task<> wait = clock_.wait_until(read + kept->life - kMargin);
+    const auto margin = std::min<Clock::Time::duration>(kMargin, kept->life / kLeastOfLife);
+    Task<> wait = clock_.wait_until(read + kept->life - margin);
     co_await std::move(wait);
     const auto now_ms =
         std::chrono::duration_cast<std::chrono::milliseconds>(clock_.date().time_since_epoch());

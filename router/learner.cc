@@ -288,12 +288,13 @@ void Learner::foresee(const Policy& policy, const RequestFacts& facts,
       state.belief.quality = Spread{q, std::sqrt(q * (1 - q) / kWordOfPolicy)};
     }
     if (target.kind == TargetKind::engine || state.warm.n_tokens > 0) continue;
-    state.warm.later = memory.caches.chance(target.provider, kUsualPauseMs);
+    state.warm.later = memory.caches.chance(target.provider, kUsualPauseMs, target.cache_life_s);
     if (!at) continue;
     for (const Memory::Reader& reader : at->readers) {
       if (reader.target != target.name) continue;
       state.warm.n_tokens = common_tokens(memory.current->marks, reader.marks);
-      state.warm.chance = memory.caches.chance(target.provider, facts.time_ms - reader.time_ms);
+      state.warm.chance = memory.caches.chance(target.provider, facts.time_ms - reader.time_ms,
+                                               target.cache_life_s);
     }
   }
 }

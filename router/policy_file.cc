@@ -106,6 +106,7 @@ void target_keys(auto& target, Key& key) {
   key("images", target.has_images);
   key("ttft_ms", target.ttft_ms, 0.0, 1e9);
   key("tokens_per_s", target.tokens_per_s, 0.001, 1e9);
+  key("cache_life_s", target.cache_life_s, 1, 86'400);
   effort_key(target.effort, key);
   key.nested("timeouts", target.timeouts, [](auto& each, auto& inner) { timeout_keys(each, inner); });
   key("watts", target.watts, 0.0, 1e6);

@@ -119,7 +119,8 @@ void Replay::State::set_states(const StoredDecision& logged, const Conversation*
     state.warm.n_tokens = std::min(read.n_tokens, record.facts.n_prompt_estimate);
     state.warm.chance = target.kind == TargetKind::engine
                             ? 0.9
-                            : caches.chance(target.provider, record.time_ms - read.time_ms);
+                            : caches.chance(target.provider, record.time_ms - read.time_ms,
+                                            target.cache_life_s);
   }
 }
 
@@ -182,7 +183,7 @@ Replay::Replay(Policy policy, ReplayOptions options) : state_(new State) {
   state_->options = options;
   state_->is_met.resize(state_->policy.targets.size());
   for (const Target& target : state_->policy.targets)
-    state_->later.push_back(state_->caches.chance(target.provider, 60'000));
+    state_->later.push_back(state_->caches.chance(target.provider, 60'000, target.cache_life_s));
 }
 Replay::~Replay() = default;
 

@@ -101,6 +101,13 @@ TEST_F(KeepAliveTest, AsksBeforeTheCacheDiesUntilItPaysNoMore) {
   EXPECT_THAT(sent, ElementsAre(280, 560)) << "the third chance is one in twenty";
 }
 
+TEST_F(KeepAliveTest, ThePolicyKnowsALifeBetterThanTheProvidersRow) {
+  policy.targets[0].provider = "openai";
+  policy.targets[0].cache_life_s = 60;
+  answer(seconds(10'000));
+  EXPECT_THAT(sent, ElementsAre(45, 90)) << "a quarter of a short life before its end";
+}
+
 TEST_F(KeepAliveTest, StopsWhenTheConversationGoesOn) {
   answer(seconds(100));
   EXPECT_THAT(sent, IsEmpty());

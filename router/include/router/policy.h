@@ -53,6 +53,8 @@ struct Target {
   bool has_images = false;
   std::optional<double> ttft_ms;       // prior; the engine's own figures come from TargetState
   std::optional<double> tokens_per_s;  // prior
+  // api: how long its provider keeps a prompt that it has read; absent: as the provider documents
+  std::optional<uint32_t> cache_life_s;
   std::optional<Effort> effort;        // of reasoning, where the client says none
   Timeouts timeouts;                   // api
   double watts = 0;                    // what it draws while it works, beyond idling

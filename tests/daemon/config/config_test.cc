@@ -72,6 +72,7 @@ tools = false
 images = true
 ttft_ms = 12.5
 tokens_per_s = 30
+cache_life_s = 90
 price = {input = 0.01, output = 0.02}
 
 [target.alpha]
@@ -173,6 +174,7 @@ TEST(Config, ReadsTargetsInTheOrderOfTheFile) {
   EXPECT_TRUE(zed.has_images);
   EXPECT_EQ(zed.ttft_ms, 12.5);
   EXPECT_EQ(zed.tokens_per_s, 30);
+  EXPECT_EQ(zed.cache_life_s, 90u);
   EXPECT_EQ(zed.price->cached, 0.01) << "as dear as fresh input unless said";
   const router::Target& alpha = config.policy.targets[1];
   EXPECT_EQ(alpha.name, "alpha");
