@@ -28,11 +28,13 @@ Task<> fetch_into(std::optional<Result<DaemonReply>>& reply, HttpClient& http,
 }  // namespace
 
 Result<DaemonReply> post_to_daemon(const transport::Discovery& daemon, std::string_view path,
-                                   std::string body) {
+                                   std::string body, std::vector<std::string> headers) {
   OutboundRequest request;
   request.method = "POST";
   request.url = daemon.url + std::string(path);
-  request.headers = {"authorization: Bearer " + daemon.token, "content-type: application/json"};
+  headers.push_back("authorization: Bearer " + daemon.token);
+  headers.push_back("content-type: application/json");
+  request.headers = std::move(headers);
   request.body = std::move(body);
   request.stall_timeout = std::chrono::hours(1);
   net::io_context loop(1);

@@ -78,7 +78,8 @@ Result<Said> ask(const transport::Discovery& daemon, const std::string& target,
                  const json::Array& messages, uint32_t max_tokens) {
   json::Object body{{"model", target}, {"messages", messages}};
   if (max_tokens) body["max_tokens"] = max_tokens;
-  auto reply = post_to_daemon(daemon, "/v1/chat/completions", boost::json::serialize(body));
+  auto reply = post_to_daemon(daemon, "/v1/chat/completions", boost::json::serialize(body),
+                              {fmt::format("x-hearth-project: {}", router::kTrialProject)});
   if (!reply) return reply.error();
   auto document = json::Document::parse(reply->body);
   if (!document) return document.error();
@@ -168,7 +169,9 @@ Result<Found> find_requests(const Common& common, const Options& options, router
   Found found;
   auto visit = [&](StoredDecision decision) {
     const router::DecisionRecord& record = decision.record;
-    if (record.facts.task != task || record.decision.target.empty()) return true;
+    if (record.facts.task != task || record.decision.target.empty() ||
+        record.facts.project == router::kTrialProject)
+      return true;
     ++found.n_of_class;
     if (record.decision.target == options.candidate)
       ++found.n_own;

@@ -58,6 +58,9 @@ struct TrialReport {
   }
 };
 
+// The project that a trial's own requests are of, so that they are no traffic to the next one.
+inline constexpr std::string_view kTrialProject = "hearth-trial";
+
 // A candidate that loses up to this share more than it wins is taken for as good.
 inline constexpr double kMayLose = 0.05;
 
