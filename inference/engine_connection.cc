@@ -2,16 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <type_traits>
+#include <variant>
 
 namespace hearth::engine {
 
 namespace {
 constexpr size_t kMaxOutgoingBytes = 4 * kMaxFrameBytes;
-constexpr size_t kMaxEventBytes = 1u
-                                  << 20;  // what the engine says is short; what it may claim, too
+constexpr size_t kAnswered = std::variant_size_v<FromEngine> - 1;
+static_assert(std::is_same_v<std::variant_alternative_t<kAnswered, FromEngine>, Answered>);
 }  // namespace
 
 Result<std::shared_ptr<EngineConnection>> EngineConnection::start(net::any_io_executor executor,
@@ -85,16 +88,29 @@ Task<std::string> EngineConnection::read_until_end(OnEvent on_event) {
     auto [head_error, n_head] = co_await net::async_read(socket_, head, as_result);
     (void)n_head;
     if (head_error) co_return std::string();
-    if (size > kMaxEventBytes) co_return fmt::format("it sent a frame of {} bytes", size);
-    payload.resize(size);
-    auto body = net::buffer(payload);
-    auto [body_error, n_body] = co_await net::async_read(socket_, body, as_result);
-    (void)n_body;
-    if (body_error) co_return std::string();
+    // Only an answer may be long, and the first byte tells what it is.
+    std::string too_long = fmt::format("it sent a frame of {} bytes", size);
+    if (size > kMaxAnswerBytes) co_return too_long;
+    payload.resize(std::min<size_t>(size, kMaxEventBytes));
+    if (!co_await read_into(payload, 0)) co_return std::string();
+    if (size > kMaxEventBytes) {
+      if (payload[0] != char{kAnswered}) co_return too_long;
+      payload.resize(size);
+      if (!co_await read_into(payload, kMaxEventBytes)) co_return std::string();
+    }
     auto event = decode_from_engine(payload);
     if (!event) co_return "it sent a " + event.error().message;
     on_event(*event);
+    if (size > kMaxEventBytes) payload = std::string();
   }
+}
+
+// Fills `bytes` from there on. False at the end of the stream.
+Task<bool> EngineConnection::read_into(std::string& bytes, size_t from) {
+  auto rest = net::buffer(bytes) + from;
+  auto [error, n_read] = co_await net::async_read(socket_, rest, as_result);
+  (void)n_read;
+  co_return !error;
 }
 
 void EngineConnection::close() {

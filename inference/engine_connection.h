@@ -47,6 +47,7 @@ class EngineConnection {
 
  private:
   Task<std::string> read_until_end(OnEvent on_event);
+  Task<bool> read_into(std::string& bytes, size_t from);
 
   EngineProcess process_;
   net::local::stream_protocol::socket socket_;

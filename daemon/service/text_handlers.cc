@@ -84,11 +84,11 @@ std::string base64_of(const std::vector<float>& numbers) {
 
 // Replies are built outside of coroutines: g++ 12 mishandles braced lists in them.
 
-Object tokens_reply(const Answered& answered, bool with_pieces) {
+Object tokens_reply(const Answered& answered) {
   Array tokens;
   for (size_t i = 0; i < answered.tokens.size(); ++i) {
     const Token token = answered.tokens[i];
-    if (!with_pieces || i >= answered.pieces.size()) {
+    if (i >= answered.pieces.size()) {
       tokens.push_back(token);
       continue;
     }
@@ -104,14 +104,14 @@ Object tokens_reply(const Answered& answered, bool with_pieces) {
   return Object{{"tokens", std::move(tokens)}};
 }
 
-Result<> read_tokenize(Element body, Query& query, bool& with_pieces) {
+Result<> read_tokenize(Element body, Query& query) {
   auto content = wire::string_member(body, "content");
   if (!content) return wire::wrong("content", "a string");
   query.kind = Query::Kind::tokenize;
   query.texts.emplace_back(*content);
-  for (const auto& [name, flag] :
-       {std::pair{"add_special", &query.adds_special},
-        std::pair{"parse_special", &query.parses_special}, std::pair{"with_pieces", &with_pieces}})
+  for (const auto& [name, flag] : {std::pair{"add_special", &query.adds_special},
+                                   std::pair{"parse_special", &query.parses_special},
+                                   std::pair{"with_pieces", &query.wants_pieces}})
     if (auto done = wire::read_flag(body, name, *flag); !done) return done;
   return {};
 }
@@ -225,14 +225,12 @@ Task<TextHandlers::Reply> TextHandlers::tokenize(std::string body) {
   auto document = read_body(body);
   if (!document) co_return document.error();
   Query query;
-  bool with_pieces = false;
-  if (auto read = read_tokenize(document->root(), query, with_pieces); !read)
-    co_return read.error();
+  if (auto read = read_tokenize(document->root(), query); !read) co_return read.error();
   std::string model = wire::text_member(document->root(), "model");
   Answered answered;
   Reply asked = co_await ask(std::move(model), std::move(query), answered);
   if (!asked) co_return asked;
-  co_return tokens_reply(answered, with_pieces);
+  co_return tokens_reply(answered);
 }
 
 Task<TextHandlers::Reply> TextHandlers::detokenize(std::string body) {

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "engine/utf8.h"
+
 namespace hearth::engine {
 
 namespace {
@@ -15,6 +17,20 @@ constexpr size_t kMaxInboxBytes = 2 * kMaxFrameBytes;
 constexpr size_t kMaxOutboxBytes = 16u << 20;
 constexpr std::chrono::seconds kPatience(30);
 constexpr std::chrono::milliseconds kMoment(250);
+
+// What a request or a template says may stand in the error about it, however long.
+std::string frame_of(const FromEngine& message) {
+  std::string frame = encode_frame(message);
+  const auto* failed = std::get_if<Failed>(&message);
+  if (!failed || frame.size() <= kMaxEventBytes) return frame;
+  constexpr size_t kBeginning = 4096;
+  Failed shorter = *failed;
+  std::string begins = failed->error.message.substr(0, kBeginning);
+  shorter.error.message.clear();
+  move_whole_utf8(begins, shorter.error.message);
+  shorter.error.message += " ...";
+  return encode_frame(shorter);
+}
 
 // False at the end of the stream.
 bool read_exactly(int fd, char* data, size_t size) {
@@ -103,7 +119,7 @@ Outbox::~Outbox() {
 }
 
 bool Outbox::push(const FromEngine& message) {
-  std::string frame = encode_frame(message);
+  std::string frame = frame_of(message);
   std::unique_lock lock(mu_);
   changed_.wait_for(lock, kPatience, [&] { return n_bytes_ < kMaxOutboxBytes || is_peer_gone_; });
   if (n_bytes_ >= kMaxOutboxBytes) is_peer_gone_ = true;

@@ -11,33 +11,62 @@ namespace {
 
 constexpr size_t kMaxTexts = 2048;  // of one query
 
-Result<Answered> answer(const Query& query, const LoadedModel& model, int64_t unix_time_s) {
-  const Tokenizer& tokenizer = *model.tokenizer;
+// Of what the daemon takes. Said before the memory for it is.
+Result<> check_size(std::string_view what, size_t n_bytes) {
+  constexpr size_t kHead = 64;  // of the frame: counts, lengths, the number of the request
+  if (n_bytes + kHead <= kMaxAnswerBytes) return {};
+  return Error{Errc::invalid,
+               fmt::format("{}: the answer would have {} bytes or more, expected at most {}; ask "
+                           "in parts",
+                           what, n_bytes, kMaxAnswerBytes - kHead)};
+}
+
+Result<Answered> tokenize(const Query& query, const Tokenizer& tokenizer) {
+  if (query.texts.size() != 1) return Error{Errc::invalid, "expected one text to tokenize"};
   Answered out;
-  out.request = query.request;
+  out.tokens = tokenizer.encode(query.texts[0], query.parses_special, query.adds_special);
+  size_t n_bytes = out.tokens.size() * sizeof(Token);
+  if (query.wants_pieces) n_bytes += out.tokens.size() * sizeof(uint32_t);
+  if (auto fits = check_size("content", n_bytes); !fits) return fits.error();
+  if (!query.wants_pieces) return out;
+  for (Token token : out.tokens) {
+    out.pieces.push_back(tokenizer.piece(token, true));
+    n_bytes += out.pieces.back().size();
+  }
+  if (auto fits = check_size("content", n_bytes); !fits) return fits.error();
+  return out;
+}
+
+Result<Answered> detokenize(const Query& query, const Tokenizer& tokenizer) {
+  size_t n_bytes = 0;
+  for (Token token : query.tokens) {
+    if (token < 0 || static_cast<size_t>(token) >= tokenizer.n_vocab())
+      return Error{Errc::invalid, fmt::format("tokens: {} is not in the vocabulary of {} tokens",
+                                              token, tokenizer.n_vocab())};
+    n_bytes += tokenizer.piece(token, true).size();
+  }
+  if (auto fits = check_size("tokens", n_bytes); !fits) return fits.error();
+  Answered out;
+  out.text = tokenizer.decode(query.tokens, true);
+  return out;
+}
+
+Result<Answered> answer(const Query& query, const LoadedModel& model, int64_t unix_time_s) {
+  Answered out;
   switch (query.kind) {
-    case Query::Kind::tokenize:
-      if (query.texts.size() != 1) return Error{Errc::invalid, "expected one text to tokenize"};
-      out.tokens = tokenizer.encode(query.texts[0], query.parses_special, query.adds_special);
-      for (Token token : out.tokens) out.pieces.push_back(tokenizer.piece(token, true));
-      return out;
-    case Query::Kind::detokenize:
-      for (Token token : query.tokens)
-        if (token < 0 || static_cast<size_t>(token) >= tokenizer.n_vocab())
-          return Error{Errc::invalid,
-                       fmt::format("tokens: {} is not in the vocabulary of {} tokens", token,
-                                   tokenizer.n_vocab())};
-      out.text = tokenizer.decode(query.tokens, true);
-      return out;
+    case Query::Kind::tokenize: return tokenize(query, *model.tokenizer);
+    case Query::Kind::detokenize: return detokenize(query, *model.tokenizer);
     case Query::Kind::render: {
       auto text = model.chat_template.render_text(query.body.messages, query.body.tools,
                                                   query.body.template_variables, unix_time_s);
       if (!text) return text.error();
+      if (auto fits = check_size("messages", text->text.size()); !fits) return fits.error();
       out.text = std::move(text->text);
       return out;
     }
     case Query::Kind::facts:
       out.text = model.file.string_or("tokenizer.chat_template", "");
+      if (auto fits = check_size("the chat template", out.text.size()); !fits) return fits.error();
       return out;
     case Query::Kind::embed: break;
   }
@@ -56,6 +85,8 @@ Result<std::vector<std::vector<Token>>> texts_to_embed(const Query& query,
   if (query.texts.size() > kMaxTexts)
     return Error{Errc::invalid, fmt::format("input: {} texts, expected at most {}",
                                             query.texts.size(), kMaxTexts)};
+  const size_t n_each = model.model.plan().width * sizeof(float) + sizeof(uint32_t);
+  if (auto fits = check_size("input", query.texts.size() * n_each); !fits) return fits.error();
   std::vector<std::vector<Token>> out;
   for (const std::string& text : query.texts)
     out.push_back(model.tokenizer->encode(text, false, true));
@@ -118,6 +149,7 @@ void Engine::on(const Query& request) {
     return [this, request, take, fail, made] {
       if (!take(request.request)) return;
       if (!*made) return fail(made->error());
+      (*made)->request = request.request;
       options_.emit(**made);
     };
   });

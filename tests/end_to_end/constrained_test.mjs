@@ -101,6 +101,22 @@ test('tokenize, detokenize, apply-template and props', async () => {
   assert.equal((await post('/tokenize', {})).status, 400);
 });
 
+test('a query with a long answer is answered, one whose answer is too long is refused, and the engine lives on', async () => {
+  const engine = () => JSON.parse(daemon.run('status', '--json')).engine;
+  const { pid } = engine();
+  const long = await post('/tokenize', { content: 'one two '.repeat(100_000), with_pieces: true });
+  assert.equal(long.status, 200);
+  assert.ok(long.body.tokens.length >= 200_000);
+  const longer = await post('/detokenize', { tokens: Array(1_500_000).fill(long.body.tokens[100].id) });
+  assert.equal(longer.status, 200);
+  const tooLong = await post('/detokenize', { tokens: Array(6_000_000).fill(long.body.tokens[100].id) });
+  assert.equal(tooLong.status, 400);
+  assert.equal(tooLong.body.error.param, 'tokens');
+  assert.match(tooLong.body.error.message, /the answer would have \d+ bytes or more, expected at most \d+/);
+  assert.equal(engine().pid, pid);
+  assert.equal(engine().crashes, 0);
+});
+
 test('a model for text embeds nothing and fills no gaps, and says so', async () => {
   const embedded = await post('/v1/embeddings', { input: 'Hello' });
   assert.equal(embedded.status, 400);

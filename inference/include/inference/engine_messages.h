@@ -1,9 +1,9 @@
 // What daemon and engine child say to each other over the socketpair.
 //
-// Frame: u32 size of what follows (little-endian, at most kMaxFrameBytes), u8 index into ToEngine
-// or FromEngine, the record in binary.h's encoding. Canonical messages go in, deltas and counts
-// come out: tokenizer, template, sampler and stop strings live in the child, since vocabulary and
-// template are hostile bytes.
+// Frame: u32 size of what follows (little-endian, at most kMaxFrameBytes; from the engine less), u8
+// index into ToEngine or FromEngine, the record in binary.h's encoding. Canonical messages go in,
+// deltas and counts come out: tokenizer, template, sampler and stop strings live in the child,
+// since vocabulary and template are hostile bytes.
 //
 // Order: events of one request arrive in the order Accepted, Delta*, then exactly one of
 // Done or Failed. A Cancel is answered by Done with finish_reason cancelled (or crosses with it).
@@ -22,6 +22,9 @@
 namespace hearth::engine {
 
 inline constexpr size_t kMaxFrameBytes = 64u << 20;
+// What the engine says is short, and what it may claim, too; all but the answer to a query. The
+// engine refuses a query whose answer would be longer.
+inline constexpr size_t kMaxEventBytes = 1u << 20, kMaxAnswerBytes = 16u << 20;
 
 enum class KvType : uint8_t { automatic, f32, f16, q8_0 };
 
@@ -100,6 +103,7 @@ struct Query {
   CompletionRequest body;          // render: messages, tools and template variables
   bool adds_special = false;       // tokenize: tokens that begin and end a text
   bool parses_special = true;      // tokenize: control tokens that the text spells
+  bool wants_pieces = false;       // tokenize: the bytes of each token, too
   static void fields(auto& self, auto&& field) {
     field("request", self.request);
     field("model", self.model);
@@ -109,6 +113,7 @@ struct Query {
     field("body", self.body);
     field("addsSpecial", self.adds_special);
     field("parsesSpecial", self.parses_special);
+    field("wantsPieces", self.wants_pieces);
   }
 };
 
@@ -228,7 +233,7 @@ struct Answered {
   uint64_t request = 0;
   std::string text;                            // detokenize, render; facts: the template
   std::vector<Token> tokens;                   // tokenize, render
-  std::vector<std::string> pieces;             // tokenize: the bytes of each
+  std::vector<std::string> pieces;             // tokenize, where wanted: the bytes of each
   std::vector<std::vector<float>> embeddings;  // of unit length
   uint32_t n_tokens = 0;                       // embed: of all texts
   static void fields(auto& self, auto&& field) {

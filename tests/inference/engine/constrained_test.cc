@@ -222,6 +222,25 @@ TEST_F(ConstrainedTest, QueriesAreAnswered) {
               HasSubstr("not for embeddings"));
 }
 
+TEST_F(ConstrainedTest, QueriesWhoseAnswerWouldBeTooLongAreRefused) {
+  const auto refusal_of = [&](Query query) {
+    query.model = "tiny";
+    query.request = 900;
+    driver.engine.handle(query);
+    driver.settle();
+    EXPECT_FALSE(driver.answered.contains(900));
+    return driver.answers[900].failed.value_or(Failed{}).error.message;
+  };
+  Query query;
+  query.kind = Query::Kind::detokenize;
+  query.tokens.assign(kMaxAnswerBytes / 3 + 1, testing::kThe);
+  EXPECT_THAT(refusal_of(query), HasSubstr("tokens: the answer would have 16777218 bytes"));
+  query.kind = Query::Kind::render;
+  query.tokens.clear();
+  query.body.messages = {text_message(Role::user, std::string(kMaxAnswerBytes, 'x'))};
+  EXPECT_THAT(refusal_of(query), HasSubstr("messages: the answer would have"));
+}
+
 TEST(EmbeddingQuery, GivesTheReferencesVector) {
   for (const char* name : {"bert", "qwen3-embed"}) {
     EngineDriver driver;

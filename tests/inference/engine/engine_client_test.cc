@@ -265,6 +265,44 @@ TEST_F(EngineClientTest, OtherSettingsLoadTheModelAgain) {
   EXPECT_EQ(facts->n_context, 1024u);
 }
 
+Query tokenize(size_t n_bytes) {
+  Query query;
+  query.kind = Query::Kind::tokenize;
+  query.wants_pieces = true;
+  std::string& text = query.texts.emplace_back();
+  for (size_t i = 0; i < n_bytes; ++i) text += i % 5 ? 'x' : ' ';
+  return query;
+}
+
+TEST_F(EngineClientTest, ALongAnswerToAQueryComesAndOneThatIsTooLongIsRefused) {
+  auto answered = run(client->ask(spec, tokenize(400'000)));
+  ASSERT_TRUE(answered) << answered.error().message;
+  EXPECT_THAT(answered->tokens, SizeIs(400'000));
+  EXPECT_THAT(answered->pieces, SizeIs(400'000));
+  const int pid = client->pid();
+  auto refused = run(client->ask(spec, tokenize(2'000'000)));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::invalid);
+  EXPECT_THAT(refused.error().message, HasSubstr("expected at most"));
+  EXPECT_EQ(client->pid(), pid);
+  EXPECT_EQ(client->n_crashes(), 0u);
+}
+
+TEST_F(EngineClientTest, AnErrorThatQuotesALongTextIsCutShort) {
+  testing::ModelImage image = tiny_model();
+  image.keys["tokenizer.chat_template"] =
+      std::string("{{ raise_exception('no ' + messages[0].content) }}");
+  spec.path = folder.write("strict.gguf", image.build());
+  Query query;
+  query.kind = Query::Kind::render;
+  query.body.messages = {text_message(Role::user, std::string(2'000'000, 'x'))};
+  auto refused = run(client->ask(spec, query));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("no xxx"));
+  EXPECT_LT(refused.error().message.size(), 5000u);
+  EXPECT_EQ(client->n_crashes(), 0u);
+}
+
 TEST_F(EngineClientTest, TellsBothNumbersOfAPromptThatIsTooLong) {
   auto answer = run(client->complete(spec, greedy(std::string(100000, 'x'), 5), {}));
   ASSERT_FALSE(answer);
@@ -347,7 +385,7 @@ TEST_P(HostileEngineTest, IsKilledAndRestartedAFewTimesOnly) {
   EXPECT_EQ(client->pid(), -1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Frames, HostileEngineTest, ::testing::Values("huge", "garbled"));
+INSTANTIATE_TEST_SUITE_P(Frames, HostileEngineTest, ::testing::Values("huge", "long", "garbled"));
 
 class NoEngineTest : public EngineClientTest {
  protected:
