@@ -110,6 +110,7 @@ void EngineClient::State::finish(uint64_t request, Result<> outcome) {
   Model& model = models.at(ended->model);
   --model.n_running;
   if (model.phase == Model::Phase::loaded) keep_alive(model);
+  if (model.n_running == 0) changed_.cancel();  // others may wait to load it with other settings
   ended->outcome = std::move(outcome);
   ended->changed.cancel();
 }

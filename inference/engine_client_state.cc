@@ -1,6 +1,7 @@
 #include "engine_client_state.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <boost/asio/this_coro.hpp>
@@ -14,7 +15,7 @@ namespace {
 constexpr auto kNever = net::steady_timer::time_point::max();
 constexpr int kLooks = 4;  // within hang_after
 
-bool is_same_model(const ModelSpec& a, const ModelSpec& b) {
+bool has_same_settings(const ModelSpec& a, const ModelSpec& b) {
   return a.path == b.path && a.settings.n_context == b.settings.n_context &&
          a.settings.kv_type == b.settings.kv_type && a.settings.n_threads == b.settings.n_threads &&
          a.settings.memory_bytes == b.settings.memory_bytes;
@@ -22,7 +23,19 @@ bool is_same_model(const ModelSpec& a, const ModelSpec& b) {
 
 Error stopping() { return {Errc::cancelled, "the daemon is stopping"}; }
 
+// Another file than the one that was loaded. One that is gone does not end what is loaded of it.
+bool is_replaced(const FileStamp& loaded, const FileStamp& now) {
+  return now != FileStamp() && now != loaded;
+}
+
 }  // namespace
+
+FileStamp stamp_of(const std::string& path) {
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0) return {};
+  return {info.st_dev, info.st_ino, static_cast<uint64_t>(info.st_size),
+          int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec};
+}
 
 EngineClient::State::State(net::any_io_executor on, Options settings)
     : executor(on),
@@ -48,14 +61,15 @@ Task<Result<ModelFacts>> EngineClient::State::ensure_loaded(ModelSpec spec) {
     Result<> done;
     switch (model.phase) {
       case Model::Phase::loaded:
-        if (is_same_model(model.spec, spec)) {
+        if (has_same_settings(model.spec, spec) && !is_replaced(model.stamp, stamp_of(spec.path))) {
           model.spec.keep_alive = spec.keep_alive;
           co_return model.facts;
         }
+        // What it answers with other settings, or from an older file, ends first.
         if (model.n_running > 0)
-          co_return Error{Errc::busy,
-                          fmt::format("{} is answering with other settings", spec.model)};
-        done = start_unloading(model);
+          done = co_await wait(changed_);
+        else
+          done = start_unloading(model);
         break;
       case Model::Phase::absent:
         if (is_retiring) {
@@ -84,6 +98,7 @@ Result<> EngineClient::State::start_loading(Model& model, ModelSpec spec) {
   if (auto sent = connection->send(Load{spec.model, spec.path, spec.settings}); !sent) return sent;
   model.phase = Model::Phase::loading;
   model.spec = std::move(spec);
+  model.stamp = stamp_of(model.spec.path);
   model.load_failure = std::make_shared<std::optional<Error>>();
   watch();
   return {};

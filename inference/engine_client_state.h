@@ -32,6 +32,14 @@ class ForecastCheck {
   uint32_t n_ = 0;
 };
 
+// Tells a file from one that took its place under the same name. All zeros: there is none.
+struct FileStamp {
+  uint64_t device = 0, inode = 0, size_bytes = 0;
+  int64_t changed_ns = 0;
+  bool operator==(const FileStamp&) const = default;
+};
+FileStamp stamp_of(const std::string& path);
+
 struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
   // A model that somebody has asked for, loaded or not.
   struct Model {
@@ -39,6 +47,7 @@ struct EngineClient::State : std::enable_shared_from_this<EngineClient::State> {
     enum class Phase : uint8_t { absent, loading, loaded, unloading };
     Phase phase = Phase::absent;
     ModelSpec spec;
+    FileStamp stamp;                                     // of spec.path, when it was loaded
     ModelFacts facts;                                    // while loaded
     std::shared_ptr<std::optional<Error>> load_failure;  // of the load under way, for who waits
     uint32_t n_running = 0;

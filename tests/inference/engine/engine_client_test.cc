@@ -15,6 +15,7 @@
 #include <boost/asio/io_context.hpp>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 
 #include "inference/engine/engine_driver.h"
 #include "inference/engine/tiny_model.h"
@@ -31,18 +32,18 @@ using testing::tiny_model;
 class EngineClientTest : public ::testing::Test {
  protected:
   explicit EngineClientTest(std::string executable = HEARTH_ENGINE_CHILD) {
-    EngineClient::Options options;
-    options.executable = std::move(executable);
-    options.log_path = "/dev/null";
-    options.backoff = std::chrono::milliseconds(1);
-    options.hang_after = std::chrono::seconds(1);
-    client.emplace(io.get_executor(), options);
+    child_options.executable = std::move(executable);
+    child_options.log_path = "/dev/null";
+    child_options.backoff = std::chrono::milliseconds(1);
+    child_options.hang_after = std::chrono::seconds(1);
+    client.emplace(io.get_executor(), child_options);
     spec.model = "tiny";
     spec.path = folder.write("tiny.gguf", tiny_model(1u << 16).build());
     spec.settings.n_threads = 1;
     spec.keep_alive = std::chrono::seconds(0);
   }
-  ~EngineClientTest() override {
+  ~EngineClientTest() override { stop(); }
+  void stop() {
     client->stop();
     Task<> joined = client->join();
     run(std::move(joined));
@@ -93,6 +94,7 @@ class EngineClientTest : public ::testing::Test {
   std::vector<std::shared_ptr<void>> kept;  // signals outlive what listens to them
   net::io_context io;
   testing::TemporaryFolder folder;
+  EngineClient::Options child_options;
   std::optional<EngineClient> client;
   ModelSpec spec;
 };
@@ -263,6 +265,30 @@ TEST_F(EngineClientTest, OtherSettingsLoadTheModelAgain) {
   auto facts = run(client->load(spec));
   ASSERT_TRUE(facts) << facts.error().message;
   EXPECT_EQ(facts->n_context, 1024u);
+}
+
+TEST_F(EngineClientTest, OtherSettingsWaitForTheAnswersUnderWay) {
+  auto first = start(ask(greedy("hello", 2000)));
+  run_until([&] { return client->snapshot().n_running == 1; });
+  spec.settings.n_context = 1024;
+  auto second = run(ask(greedy("hello", 5)));
+  ASSERT_TRUE(second) << second.error().message;
+  ASSERT_TRUE(first->value);
+  EXPECT_EQ((*first->value)->usage.n_completion, 2000u);
+  EXPECT_EQ(client->loaded().at(0).facts.n_context, 1024u);
+}
+
+TEST_F(EngineClientTest, AFileThatTookTheLoadedOnesPlaceAnswersFromThenOn) {
+  const std::string before = text_of(run(ask(greedy("hello", 20)))->message);
+  testing::EngineDriver other;
+  ASSERT_FALSE(other.load(tiny_model(1u << 16, 2)));
+  const std::string after = other.answer(greedy("hello", 20)).text;
+  ASSERT_NE(before, after);
+  std::filesystem::rename(folder.write("new.gguf", tiny_model(1u << 16, 2).build()), spec.path);
+  EXPECT_EQ(text_of(run(ask(greedy("hello", 20)))->message), after);
+  // One that is gone takes nothing away.
+  std::filesystem::remove(spec.path);
+  EXPECT_EQ(text_of(run(ask(greedy("hello", 20)))->message), after);
 }
 
 Query tokenize(size_t n_bytes) {
