@@ -23,7 +23,7 @@ std::vector<Command> commands() {
       status(),
       stop(),
       pull(),
-      models_list().with({models_rm(), models_recommend()}),
+      models_list().with({models_load(), models_rm(), models_recommend()}),
       group("config", "Work on the configuration", {config_check()}),
       doctor(),
       logs(),

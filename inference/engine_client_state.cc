@@ -56,8 +56,8 @@ Task<Result<ModelFacts>> EngineClient::State::ensure_loaded(ModelSpec spec) {
       co_return Error{
           Errc::upstream,
           fmt::format("{}: the engine process ended unexpectedly {} times in a row with "
-                      "this model (last: {}); load it explicitly to try again",
-                      spec.model, model.n_crashes, model.last_crash)};
+                      "this model (last: {}); to try again: hearth models load {}",
+                      spec.model, model.n_crashes, model.last_crash, spec.model)};
     Result<> done;
     switch (model.phase) {
       case Model::Phase::loaded:
@@ -251,6 +251,8 @@ void EngineClient::State::on(Loaded& event) {
   model.phase = Model::Phase::loaded;
   model.facts = std::move(event.facts);
   log::info("model loaded", {{"model", event.model}, {"ms", event.load_ms}});
+  for (const std::string& note : model.facts.notes)
+    log::info("about the model", {{"model", event.model}, {"note", note}});
   keep_alive(model);
   changed_.cancel();
 }

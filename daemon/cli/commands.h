@@ -13,6 +13,7 @@ Command stop();
 Command pull();
 Command models_list();
 Command models_rm();
+Command models_load();
 Command models_recommend();
 Command config_check();
 Command doctor();

@@ -79,7 +79,8 @@ int remove(const Common& common, const Removal& what) {
 }  // namespace
 
 Command models_list() {
-  return command("models", "List models, or remove one", list, [](Form& form) { form.json(); });
+  return command("models", "List models, load or remove one", list,
+                 [](Form& form) { form.json(); });
 }
 
 Command models_rm() {

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/commands.h"
+#include "cli/models_load.h"
 #include "cli/rpc_client.h"
 #include "cli/terminal.h"
 #include "daemon/protocol/model.h"
@@ -65,7 +66,11 @@ void print_health(const protocol::Health& health) {
       "{:.0f} tok/s\n",
       engine.pid, engine.n_running, engine.n_queued, engine.n_pages_used, engine.n_pages_total,
       engine.prefill_tokens_per_s, engine.decode_tokens_per_s);
-  for (const std::string& model : engine.loaded) fmt::print("  loaded: {}\n", model);
+}
+
+void print_loaded(const protocol::ModelList& list) {
+  for (const protocol::ModelRow& row : list.models)
+    if (row.facts) fmt::print("{}", describe_loaded(row.id, *row.facts));
 }
 
 int run(const Common& common) {
@@ -82,6 +87,10 @@ int run(const Common& common) {
     return 0;
   }
   print_health(*health);
+  if (health->engine.loaded.empty()) return 0;
+  auto models = client->call<protocol::ModelList>("model/list", protocol::Empty{});
+  if (!models) return fail(models.error());
+  print_loaded(*models);
   return 0;
 }
 

@@ -108,6 +108,17 @@ test('status tells people and scripts how the daemon is', () => {
   assert.equal(health.version, daemon.discovery.version);
 });
 
+test('what was decided when a model was loaded is told', async () => {
+  const own = await Daemon.start({ config: '[model.smollm2]\ncontext = 9000\n' });
+  const told = /loaded: smollm2, context of 9000 tokens, weights .*\n    context of 9000 tokens, as configured, is beyond the 8192/;
+  assert.match(assertWorks(own.command(['models', 'load', 'smollm2'])).out, told);
+  assert.equal(JSON.parse(own.command(['models', 'load', 'smollm2', '--json']).out).facts.context, 9000);
+  assert.match(assertWorks(own.command(['status'])).out, told);
+  assert.match(own.log(), /about the model model=smollm2 note="context of 9000 tokens/);
+  assertFails(own.command(['models', 'load', 'none']), 1, /none/);
+  await own.stop();
+});
+
 test('chat answers a prompt, with text piped in, and as JSON', () => {
   const answer = assertWorks(withDaemon('chat', ...greedy, '-n', '16', '--stats', 'What is the capital of France?'));
   assert.match(answer.out, /^.{10,}\n$/s);
@@ -244,6 +255,7 @@ test('completion offers commands, their commands and options', () => {
   for (const command of ['serve', 'chat', 'models', 'dev']) assert.ok(offered('').includes(command), command);
   assert.deepEqual(offered('stop', '--dr'), ['--drain']);
   assert.deepEqual(offered('models', 'r'), ['rm', 'recommend']);
+  assert.deepEqual(offered('models', 'l'), ['load']);
   assert.deepEqual(offered('serve', '--port', '4', '--det'), ['--detach']);
   assert.deepEqual(offered('dev', 'tok'), ['tokenize']);
 });

@@ -220,6 +220,7 @@ TEST_F(EngineClientTest, AModelThatKeepsCrashingIsRefusedUntilLoadedExplicitly) 
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().message, HasSubstr("5 times in a row"));
   EXPECT_THAT(refused.error().message, HasSubstr("signal 9"));
+  EXPECT_THAT(refused.error().message, HasSubstr("hearth models load tiny"));
   EXPECT_EQ(client->pid(), -1);
   ASSERT_TRUE(run(client->load(spec)));
   EXPECT_TRUE(run(ask(greedy("hello", 5))));
