@@ -6,15 +6,19 @@
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <utility>
 #include <vector>
 
 #include "support/child_environment.h"
+#include "support/log.h"
 
 namespace hearth::engine {
 
@@ -54,16 +58,31 @@ Result<file::Descriptor> snapshot_memory() {
   return memory;
 }
 
+// Where the child's stderr goes; none: where ours does. A log that cannot be written must not keep
+// models from being answered.
+file::Descriptor open_log(const std::string& path) {
+  if (path.empty()) return file::Descriptor();
+  constexpr off_t kMaxBytes = 4 << 20;
+  struct stat info{};
+  if (::stat(path.c_str(), &info) == 0 && info.st_size > kMaxBytes)
+    std::rename(path.c_str(), (path + ".1").c_str());
+  file::Descriptor log(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!log) {
+    log::warn("the engine's messages are lost", {{"log", path}, {"error", std::strerror(errno)}});
+    log.reset(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  }
+  log.reset(::fcntl(log.get(), F_DUPFD_CLOEXEC, kAboveChildFds));
+  return log;
+}
+
 // Descriptors and signals of the child, undone with the object.
 class SpawnPlan {
  public:
-  SpawnPlan(int socket_fd, int snapshot_fd, const std::string& log_path) {
+  SpawnPlan(int socket_fd, int snapshot_fd, int log_fd) {
     posix_spawn_file_actions_init(&actions_);
     posix_spawnattr_init(&attributes_);
     posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (!log_path.empty())
-      posix_spawn_file_actions_addopen(&actions_, STDERR_FILENO, log_path.c_str(),
-                                       O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (log_fd >= 0) posix_spawn_file_actions_adddup2(&actions_, log_fd, STDERR_FILENO);
     posix_spawn_file_actions_adddup2(&actions_, STDERR_FILENO, STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions_, socket_fd, kSocketFd);
     posix_spawn_file_actions_adddup2(&actions_, snapshot_fd, kSnapshotFd);
@@ -113,7 +132,8 @@ Result<EngineProcess> EngineProcess::spawn(const std::string& executable,
   if (shared == MAP_FAILED) return failed("mmap");
   process.snapshot_ = static_cast<const Snapshot*>(shared);
 
-  SpawnPlan plan(sockets->childs.get(), memory->get(), log_path);
+  const file::Descriptor log = open_log(log_path);
+  SpawnPlan plan(sockets->childs.get(), memory->get(), log.get());
   auto pid = plan.start(executable);
   if (!pid) return pid.error();
   process.pid_ = *pid;

@@ -17,7 +17,8 @@ namespace hearth::engine {
 class EngineProcess {
  public:
   // Starts `executable engine --socket 3 --snapshot 4` with nothing else open, no signal blocked
-  // and stderr appended to log_path (inherited when empty).
+  // and stderr appended to log_path (inherited when empty). One that has grown large becomes
+  // log_path.1 first; one that cannot be opened is done without.
   static Result<EngineProcess> spawn(const std::string& executable, const std::string& log_path);
 
   EngineProcess(EngineProcess&& other) noexcept;

@@ -65,8 +65,8 @@ void remove_files(const Common& common, const Options& options) {
     if (entry.path().extension() == ".part" && is_abandoned(entry.path()))
       remove(entry.path(), "unfinished download");
   for (const auto& entry : fs::directory_iterator(common.folders.state, failed))
-    if (entry.path().filename().string().starts_with("hearth.log."))
-      remove(entry.path(), "old log");
+    for (std::string_view log : {"hearth.log.", "engine.log."})
+      if (entry.path().filename().string().starts_with(log)) remove(entry.path(), "old log");
   for (const char* folder : {"sessions", "ledger"})
     for (const auto& entry :
          fs::directory_iterator(path::join(common.folders.state, folder), failed)) {

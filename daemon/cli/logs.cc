@@ -1,4 +1,4 @@
-// `hearth logs`: the daemon's log as a file.
+// `hearth logs`: the daemon's log as a file, or its engine's.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -18,6 +18,7 @@ namespace {
 
 struct Options {
   bool follow = false;
+  bool of_engine = false;
   uint32_t n_lines = 50;
 };
 
@@ -34,7 +35,8 @@ size_t tail_begin(const std::string& text, uint32_t n_lines) {
 }
 
 int run(const Common& common, const Options& options) {
-  std::string path = path::join(common.folders.state, "hearth.log");
+  std::string path =
+      path::join(common.folders.state, options.of_engine ? "engine.log" : "hearth.log");
   auto text = file::read(path, 256u << 20);
   if (!text && text.error().code == Errc::not_found)
     return fail(
@@ -70,6 +72,7 @@ Command logs() {
   return command("logs", "Show the daemon's log", run, [](Form& form, Options& options) {
     form.flag("-f,--follow", options.follow, "Wait for more");
     form.option("-n,--lines", options.n_lines, "How many lines");
+    form.flag("--engine", options.of_engine, "The engine process's log instead");
   });
 }
 

@@ -110,6 +110,16 @@ void be_first_when_memory_runs_out() {
   if (score) (void)!::write(score.get(), "500", 3);
 }
 
+// The log is the one file that it writes: a child that has been taken over shall not fill the disk
+// with it. A write beyond is an error, no signal.
+Result<> bound_log() {
+  constexpr rlim_t kMaxFileBytes = 16u << 20;
+  const rlimit small{kMaxFileBytes, kMaxFileBytes};
+  ::signal(SIGXFSZ, SIG_IGN);
+  if (setrlimit(RLIMIT_FSIZE, &small) != 0) return failed("setrlimit(RLIMIT_FSIZE)");
+  return {};
+}
+
 Result<> filter_system_calls() {
   auto load = [](size_t offset) {
     return sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset));
@@ -149,6 +159,7 @@ Result<> enter_sandbox(int socket_fd, int snapshot_fd) {
   be_first_when_memory_runs_out();
   const rlimit no_core{0, 0};
   if (setrlimit(RLIMIT_CORE, &no_core) != 0) return failed("setrlimit(RLIMIT_CORE)");
+  if (auto done = bound_log(); !done) return done;
   return filter_system_calls();
 }
 

@@ -177,6 +177,7 @@ test('the log can be read and followed', async () => {
   const lines = assertWorks(withDaemon('logs', '-n', '3')).out.trimEnd().split('\n');
   assert.equal(lines.length, 3);
   assert.match(withDaemon('logs', '-n', '100000').out, /ready/);
+  assert.match(assertWorks(withDaemon('logs', '--engine')).out, /model loaded model=smollm2/);
   const follower = spawn(hearth, ['logs', '-f', '-n', '0'], { env: daemon.env });
   const line = once(follower.stdout, 'data');
   await once(follower, 'spawn');
@@ -194,7 +195,9 @@ test('the log can be read and followed', async () => {
 test('gc says what it would remove, and removes it', () => {
   const junk = path.join(daemon.env.XDG_STATE_HOME, 'hearth', 'hearth.log.1');
   writeFileSync(junk, 'old');
+  writeFileSync(path.join(path.dirname(junk), 'engine.log.1'), 'older');
   assert.match(assertWorks(withDaemon('gc', '--dry-run')).out, /would remove old log: .*hearth\.log\.1 \(3 B\)/);
+  assert.match(withDaemon('gc', '--dry-run').out, /would remove old log: .*engine\.log\.1 \(5 B\)/);
   assert.equal(readFileSync(junk, 'utf8'), 'old');
   assert.match(assertWorks(withDaemon('gc')).out, /removed old log/);
   assert.throws(() => readFileSync(junk));

@@ -330,6 +330,23 @@ TEST_F(EngineClientTest, AnErrorThatQuotesALongTextIsCutShort) {
   EXPECT_EQ(client->n_crashes(), 0u);
 }
 
+TEST_F(EngineClientTest, ALogThatCannotBeWrittenIsDoneWithout) {
+  stop();
+  child_options.log_path = "/nowhere/engine.log";
+  client.emplace(io.get_executor(), child_options);
+  auto answer = run(ask(greedy("hello", 5)));
+  EXPECT_TRUE(answer) << answer.error().message;
+}
+
+TEST_F(EngineClientTest, ALargeLogIsSetAside) {
+  stop();
+  child_options.log_path = folder.write("engine.log", std::string(5 << 20, 'x'));
+  client.emplace(io.get_executor(), child_options);
+  ASSERT_TRUE(run(ask(greedy("hello", 5))));
+  EXPECT_EQ(std::filesystem::file_size(child_options.log_path + ".1"), 5u << 20);
+  EXPECT_LT(std::filesystem::file_size(child_options.log_path), 1u << 20);
+}
+
 TEST_F(EngineClientTest, TellsBothNumbersOfAPromptThatIsTooLong) {
   auto answer = run(client->complete(spec, greedy(std::string(100000, 'x'), 5), {}));
   ASSERT_FALSE(answer);

@@ -71,6 +71,14 @@ TEST(Sandbox, KeepsItsSocketAndModelsReadable) {
   check([](int) { return ::open("/dev/null", O_RDONLY) >= 0; });
 }
 
+TEST(Sandbox, BoundsTheFilesThatItWrites) {
+  check([](int) {
+    const int file = ::memfd_create("log", 0);
+    return ::pwrite(file, "x", 1, 0) == 1 && ::pwrite(file, "x", 1, 1 << 30) == -1 &&
+           errno == EFBIG;
+  });
+}
+
 TEST(Sandbox, ForbidsCoreDumps) {
   check([](int) {
     rlimit limit{};
