@@ -24,8 +24,8 @@ bool contains(Range range, float value) { return value >= range.low && value <= 
 Result<> choose(std::string_view name, std::optional<float> request, std::optional<float> model,
                 Range range, float& out) {
   if (request && !contains(range, *request))
-    return Error{Errc::invalid, fmt::format("sampling.{} is {}, expected a number from {} to {}",
-                                            name, *request, range.low, range.high)};
+    return Error{Errc::invalid, fmt::format("{} is {}, expected a number from {} to {}", name,
+                                            *request, range.low, range.high)};
   if (model && contains(range, *model)) out = *model;
   if (request) out = *request;
   return {};
@@ -56,13 +56,13 @@ Result<SamplerSettings> resolve(const Sampling& request, const Sampling& model, 
   };
   const Choice choices[] = {
       {"temperature", request.temperature, model.temperature, kTemperature, out.temperature},
-      {"topP", request.top_p, model.top_p, kProbability, out.top_p},
-      {"minP", request.min_p, model.min_p, kProbability, out.min_p},
-      {"repeatPenalty", request.repeat_penalty, model.repeat_penalty, kRepeatPenalty,
+      {"top_p", request.top_p, model.top_p, kProbability, out.top_p},
+      {"min_p", request.min_p, model.min_p, kProbability, out.min_p},
+      {"repeat_penalty", request.repeat_penalty, model.repeat_penalty, kRepeatPenalty,
        out.repeat_penalty},
-      {"presencePenalty", request.presence_penalty, model.presence_penalty, kAdditivePenalty,
+      {"presence_penalty", request.presence_penalty, model.presence_penalty, kAdditivePenalty,
        out.presence_penalty},
-      {"frequencyPenalty", request.frequency_penalty, model.frequency_penalty, kAdditivePenalty,
+      {"frequency_penalty", request.frequency_penalty, model.frequency_penalty, kAdditivePenalty,
        out.frequency_penalty},
   };
   for (const Choice& c : choices)
@@ -73,10 +73,10 @@ Result<SamplerSettings> resolve(const Sampling& request, const Sampling& model, 
   for (const LogitBias& entry : request.logit_bias) {
     if (entry.token < 0 || static_cast<uint32_t>(entry.token) >= n_vocab)
       return Error{Errc::invalid,
-                   fmt::format("sampling.logitBias: token {} is not in the vocabulary of {} tokens",
+                   fmt::format("logit_bias: token {} is not in the vocabulary of {} tokens",
                                entry.token, n_vocab)};
     if (std::isnan(entry.bias))
-      return Error{Errc::invalid, fmt::format("sampling.logitBias: the bias of token {} is not a "
+      return Error{Errc::invalid, fmt::format("logit_bias: the bias of token {} is not a "
                                               "number",
                                               entry.token)};
   }

@@ -117,6 +117,13 @@ test('a query with a long answer is answered, one whose answer is too long is re
   assert.equal(engine().crashes, 0);
 });
 
+test('a bias on no token is refused by the name that the client sent', async () => {
+  const { status, body } = await chat({ logit_bias: { 99999999: 1 } });
+  assert.equal(status, 400);
+  assert.equal(body.error.param, 'logit_bias');
+  assert.match(body.error.message, /^logit_bias: token 99999999 is not in the vocabulary/);
+});
+
 test('a model for text embeds nothing and fills no gaps, and says so', async () => {
   const embedded = await post('/v1/embeddings', { input: 'Hello' });
   assert.equal(embedded.status, 400);

@@ -256,13 +256,13 @@ TEST(SamplerSettings, RefusesWhatMeansNothingAndNamesIt) {
   check([](Sampling& s) { s.temperature = kNan; }, "temperature is nan");
   check([](Sampling& s) { s.temperature = -1.f; }, "temperature is -1");
   check([](Sampling& s) { s.temperature = kInf; }, "temperature is inf");
-  check([](Sampling& s) { s.top_p = 1.5f; }, "topP is 1.5");
-  check([](Sampling& s) { s.min_p = -0.1f; }, "minP");
-  check([](Sampling& s) { s.repeat_penalty = 0.f; }, "repeatPenalty is 0");
-  check([](Sampling& s) { s.presence_penalty = kNan; }, "presencePenalty");
-  check([](Sampling& s) { s.frequency_penalty = kInf; }, "frequencyPenalty");
+  check([](Sampling& s) { s.top_p = 1.5f; }, "top_p is 1.5");
+  check([](Sampling& s) { s.min_p = -0.1f; }, "min_p is");
+  check([](Sampling& s) { s.repeat_penalty = 0.f; }, "repeat_penalty is 0");
+  check([](Sampling& s) { s.presence_penalty = kNan; }, "presence_penalty");
+  check([](Sampling& s) { s.frequency_penalty = kInf; }, "frequency_penalty");
   check([](Sampling& s) { s.logit_bias = {{100, 1}}; },
-        "token 100 is not in the vocabulary of 100");
+        "logit_bias: token 100 is not in the vocabulary of 100");
   check([](Sampling& s) { s.logit_bias = {{-1, 1}}; }, "token -1");
   check([](Sampling& s) { s.logit_bias = {{1, kNan}}; }, "not a number");
 }
