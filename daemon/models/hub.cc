@@ -1,8 +1,9 @@
 // Models of the hub: list the repository's files, choose, download every shard with resume, verify.
 //
 // The hub's interface, as its public client uses it: GET /api/models/ORG/REPO/tree/main lists files
-// with size and, for large ones, lfs.oid (the SHA-256); GET /ORG/REPO/resolve/main/FILE redirects
-// to the bytes. HF_ENDPOINT names another hub, HF_TOKEN opens private and gated repositories.
+// with size and, for large ones, lfs.oid (the SHA-256), a page at a time (Link: rel="next"); GET
+// /ORG/REPO/resolve/main/FILE redirects to the bytes. HF_ENDPOINT names another hub, HF_TOKEN opens
+// private and gated repositories.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -36,6 +37,8 @@ struct RemoteFile {
   std::string path;
   uint64_t size_bytes = 0;
   std::string sha256;  // empty: the hub does not say
+
+  std::string_view name() const { return std::string_view(path).substr(path.rfind('/') + 1); }
 };
 
 // What to take when nobody says: good quality for its size first.
@@ -93,16 +96,28 @@ Error refused(const Hub& hub, const std::string& what, long status) {
   }
 }
 
-Task<Result<std::vector<RemoteFile>>> list_files(HttpClient& http, const Hub& hub,
-                                                 std::string repo) {
+// The query of the next page's address: `<https://host/path?QUERY>; rel="next"`. Its host is not
+// taken: the token goes to the hub that was asked, and to no other.
+std::string query_of_next(const OutboundResponse& response) {
+  const std::string_view link = response.header("link").value_or("");
+  const size_t end = link.find(">; rel=\"next\"");
+  const size_t begin = end == link.npos ? end : link.rfind('<', end);
+  if (begin == link.npos) return "";
+  const std::string_view address = link.substr(begin + 1, end - begin - 1);
+  const size_t query = address.find('?');
+  return query == address.npos ? "" : std::string(address.substr(query + 1));
+}
+
+// One page of the listing; `query` becomes the next one's, empty after the last.
+Task<Result<std::vector<RemoteFile>>> list_page(HttpClient& http, const Hub& hub, std::string repo,
+                                                std::string& query) {
   std::string body;
-  constexpr size_t kMaxListing = 32u << 20;
   HttpClient::BodySink keep = [&](const OutboundResponse&, std::string_view piece) {
     body += piece;
-    return body.size() < kMaxListing;
+    return true;
   };
   OutboundRequest request =
-      hub.get(fmt::format("{}/api/models/{}/tree/main?recursive=1", hub.endpoint, url_path(repo)));
+      hub.get(fmt::format("{}/api/models/{}/tree/main?{}", hub.endpoint, url_path(repo), query));
   auto response = co_await http.fetch(std::move(request), std::move(keep));
   if (!response)
     co_return Error{response.error().code,
@@ -110,6 +125,7 @@ Task<Result<std::vector<RemoteFile>>> list_files(HttpClient& http, const Hub& hu
                                 "are honoured), or pull a file that is here: hearth pull PATH",
                                 response.error().message)};
   if (response->status != 200) co_return refused(hub, repo, response->status);
+  query = query_of_next(*response);
   auto document = json::Document::parse(body);
   simdjson::dom::array entries;
   if (!document || document->root().get_array().get(entries))
@@ -129,6 +145,22 @@ Task<Result<std::vector<RemoteFile>>> list_files(HttpClient& http, const Hub& hu
   co_return files;
 }
 
+Task<Result<std::vector<RemoteFile>>> list_files(HttpClient& http, const Hub& hub,
+                                                 std::string repo) {
+  std::vector<RemoteFile> files;
+  std::string query = "recursive=1";
+  constexpr int kMaxPages = 100;
+  for (int n_pages = 0; !query.empty(); ++n_pages) {
+    if (n_pages == kMaxPages)
+      co_return Error{Errc::upstream, fmt::format("{}: {} lists more than {} pages of files", repo,
+                                                  hub.endpoint, kMaxPages)};
+    auto page = co_await list_page(http, hub, repo, query);
+    if (!page) co_return page.error();
+    files.insert(files.end(), page->begin(), page->end());
+  }
+  co_return files;
+}
+
 bool contains_ignoring_case(std::string_view text, std::string_view part) {
   return !std::ranges::search(text, part, [](unsigned char a, unsigned char b) {
             return std::tolower(a) == std::tolower(b);
@@ -142,21 +174,19 @@ bool is_side_file(std::string_view path) {
          contains_ignoring_case(name, "imatrix");
 }
 
-// The model's file, or all of its shards in order.
+// The model's file, or all of its shards in order, whichever of them was named.
 Result<std::vector<RemoteFile>> choose(const std::vector<RemoteFile>& files,
                                        const HubModel& model) {
   const RemoteFile* chosen = nullptr;
   auto first_with = [&](std::string_view quant) -> const RemoteFile* {
     for (const RemoteFile& file : files) {
-      std::string_view name = std::string_view(file.path).substr(file.path.rfind('/') + 1);
+      const std::string_view name = file.name();
       // "Q4_K" must not pick Q4_K_M: what follows has to be a separator.
       auto at = std::ranges::search(name, quant, [](unsigned char a, unsigned char b) {
         return std::tolower(a) == std::tolower(b);
       });
       if (at.empty() || is_side_file(file.path)) continue;
-      bool ends_there = at.end() == name.end() || *at.end() == '.' || *at.end() == '-';
-      bool first_shard = name.find("-of-") == name.npos || name.find("-00001-of-") != name.npos;
-      if (ends_there && first_shard) return &file;
+      if (at.end() == name.end() || *at.end() == '.' || *at.end() == '-') return &file;
     }
     return nullptr;
   };
@@ -178,26 +208,33 @@ Result<std::vector<RemoteFile>> choose(const std::vector<RemoteFile>& files,
                  fmt::format("{}: no GGUF file matches; {}", model.repo,
                              known.empty() ? "the repository holds none" : "it holds:" + known)};
   }
-  size_t of = chosen->path.rfind("-00001-of-");
-  if (of == chosen->path.npos) return std::vector<RemoteFile>{*chosen};
+  const auto mine = shard_of(chosen->path);
+  if (!mine) return std::vector<RemoteFile>{*chosen};
   std::vector<RemoteFile> shards;
-  std::string tail = chosen->path.substr(of + 6);
   for (const RemoteFile& file : files)
-    if (file.path.size() == chosen->path.size() &&
-        file.path.starts_with(chosen->path.substr(0, of + 1)) && file.path.ends_with(tail))
+    if (const auto shard = shard_of(file.path); shard && shard->goes_with(*mine))
       shards.push_back(file);
   std::ranges::sort(shards, {}, &RemoteFile::path);
-  size_t n_expected = std::strtoul(chosen->path.c_str() + of + 10, nullptr, 10);
-  if (shards.size() != n_expected)
+  if (shards.size() != mine->count)
     return Error{Errc::not_found, fmt::format("{}: {} of {} shards are there", chosen->path,
-                                              shards.size(), n_expected)};
+                                              shards.size(), mine->count)};
   return shards;
+}
+
+constexpr std::string_view kPartSuffix = ".download";
+
+// What download() left at `path`, whole or not.
+uint64_t bytes_here(const std::string& path) {
+  struct stat info{};
+  for (const std::string& file : {path, path + std::string(kPartSuffix)})
+    if (::stat(file.c_str(), &info) == 0) return static_cast<uint64_t>(info.st_size);
+  return 0;
 }
 
 // Appends to PATH.download, resuming after what is there; renamed to PATH when size and hash agree.
 Task<Result<>> download(HttpClient& http, const Hub& hub, std::string repo, RemoteFile remote,
                         std::string path, const std::function<void(uint64_t)>& on_bytes) {
-  std::string part = path + ".download";
+  std::string part = path + std::string(kPartSuffix);
   struct stat info{};
   if (::stat(path.c_str(), &info) == 0) co_return Result<>();  // verified before
   file::Descriptor fd(::open(part.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
@@ -284,29 +321,33 @@ Task<Result<StoredModel>> pull_files(HttpClient& http, const Store& store, HubMo
   model.source = fmt::format("hf:{}/{}", wanted.repo, chosen->front().path);
   if (auto stored = store.find(model.name); stored && stored->source == model.source)
     co_return std::move(*stored);
-  auto folder = store.begin(model.name);
-  if (!folder) co_return folder.error();
-  uint64_t n_total = 0, n_before = 0;
-  for (const RemoteFile& file : *chosen) n_total += file.size_bytes;
-  if (auto enough = check_space(*folder, n_total); !enough) co_return enough.error();
+  auto draft = store.begin(model.name, model.source);
+  if (!draft) co_return draft.error();
+  const std::string& folder = draft->folder;
+  uint64_t n_total = 0, n_here = 0, n_before = 0;
+  for (const RemoteFile& file : *chosen) {
+    n_total += file.size_bytes;
+    n_here += std::min(file.size_bytes, bytes_here(path::join(folder, file.name())));
+  }
+  if (auto enough = check_space(folder, n_total - n_here); !enough) co_return enough.error();
 
   auto last_report = std::chrono::steady_clock::time_point::min();
   for (const RemoteFile& file : *chosen) {
-    std::string name = file.path.substr(file.path.rfind('/') + 1);
+    std::string name(file.name());
     std::function<void(uint64_t)> on_bytes = [&](uint64_t n_done) {
       auto now = std::chrono::steady_clock::now();
       if (!options.progress || now < last_report + std::chrono::milliseconds(200)) return;
       last_report = now;
       options.progress({name, n_before + n_done, n_total});
     };
-    std::string path = path::join(*folder, name);
+    std::string path = path::join(folder, name);
     auto done = co_await download(http, hub, wanted.repo, file, path, on_bytes);
     if (!done) co_return done.error();
     n_before += file.size_bytes;
     model.files.push_back({name, file.size_bytes, file.sha256});
   }
   if (options.progress) options.progress({model.files.back().name, n_total, n_total});
-  if (auto read = read_facts(model, path::join(*folder, model.files.front().name)); !read)
+  if (auto read = read_facts(model, path::join(folder, model.files.front().name)); !read)
     co_return read.error();
   co_return store.commit(std::move(model));
 }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <charconv>
 #include <filesystem>
 #include <memory>
 
@@ -52,12 +53,26 @@ Result<Reference> parse_reference(std::string_view text) {
   return Reference(std::move(model));
 }
 
+std::optional<Shard> shard_of(std::string_view file) {
+  constexpr std::string_view kForm = "-ddddd-of-ddddd.gguf";
+  if (file.size() < kForm.size()) return std::nullopt;
+  const std::string_view tail = file.substr(file.size() - kForm.size());
+  for (size_t i = 0; i < kForm.size(); ++i) {
+    const bool is_digit = tail[i] >= '0' && tail[i] <= '9';
+    if (kForm[i] == 'd' ? !is_digit : tail[i] != kForm[i]) return std::nullopt;
+  }
+  Shard shard{file.substr(0, file.size() - kForm.size())};
+  std::from_chars(&tail[1], &tail[6], shard.index);
+  std::from_chars(&tail[10], &tail[15], shard.count);
+  return shard;
+}
+
 std::string derive_name(std::string_view file_or_repo) {
   std::string_view stem = file_or_repo.substr(file_or_repo.rfind('/') + 1);
-  if (stem.ends_with(".gguf")) stem.remove_suffix(5);
-  // "-00001-of-00003" names a shard, not a model.
-  if (size_t of = stem.rfind("-of-"); of != stem.npos && of >= 6 && stem.size() == of + 9)
-    stem = stem.substr(0, of - 6);
+  if (const auto shard = shard_of(stem))
+    stem = shard->stem;
+  else if (stem.ends_with(".gguf"))
+    stem.remove_suffix(5);
   std::string name;
   for (unsigned char c : stem)
     name += std::isalnum(c) || c == '.' || c == '_' ? static_cast<char>(std::tolower(c)) : '-';
@@ -109,21 +124,22 @@ Result<StoredModel> pull_file(const Store& store, const LocalFile& file,
   // All shards of a split model are linked, and their names keep their numbers: the reader finds
   // them side by side.
   std::vector<fs::path> shards{path};
-  std::string name = path.filename().string();
-  if (size_t of = name.rfind("-00001-of-"); of != name.npos) {
+  const std::string name = path.filename().string();
+  if (const auto mine = shard_of(name)) {
     shards.clear();
-    for (const auto& entry : fs::directory_iterator(path.parent_path(), failed))
-      if (entry.path().filename().string().starts_with(name.substr(0, of + 1)) &&
-          entry.path().extension() == ".gguf")
+    for (const auto& entry : fs::directory_iterator(path.parent_path(), failed)) {
+      const std::string other = entry.path().filename().string();
+      if (const auto shard = shard_of(other); shard && shard->goes_with(*mine))
         shards.push_back(entry.path());
+    }
     std::ranges::sort(shards);
   }
   // Before anything is touched, and of the file itself, so that an error names what the user named.
   if (auto read = read_facts(model, path.string()); !read) return read.error();
-  auto folder = store.begin(model.name);
-  if (!folder) return folder.error();
+  auto draft = store.begin(model.name, model.source);
+  if (!draft) return draft.error();
   for (const fs::path& shard : shards) {
-    std::string link = path::join(*folder, link_name(shard.filename().string()));
+    std::string link = path::join(draft->folder, link_name(shard.filename().string()));
     fs::remove(link, failed);
     fs::create_symlink(shard, link, failed);
     if (failed) return file::io_error("link", link, failed.value());

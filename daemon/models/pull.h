@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -45,6 +46,16 @@ struct PullOptions {
 
 Result<StoredModel> pull(const Store& store, const Reference& reference,
                          const PullOptions& options);
+
+// "NAME-00002-of-00003.gguf" is the second part of a model in three.
+struct Shard {
+  std::string_view stem;  // of the given name: what stands before the numbers
+  unsigned index = 0, count = 0;
+
+  // Both are parts of one model.
+  bool goes_with(const Shard& other) const { return stem == other.stem && count == other.count; }
+};
+std::optional<Shard> shard_of(std::string_view file);
 
 // Name for a file or repository: lower case, without directory, extension and shard number.
 std::string derive_name(std::string_view file_or_repo);

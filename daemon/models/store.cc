@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 
@@ -46,6 +48,20 @@ Result<StoredModel> read_record(const std::string& folder) {
   return model;
 }
 
+// Whose a draft is; what lies in it of another source is of no use.
+Result<> begin_record(const std::string& folder, std::string_view name, std::string_view source) {
+  const std::string path = path::join(folder, kRecord);
+  if (auto text = file::read(path, 1 << 20))
+    if (auto begun = json::decode<StoredModel>(*text, path); begun && begun->source == source)
+      return {};
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(folder, failed)) fs::remove_all(entry, failed);
+  StoredModel draft;
+  draft.name = name;
+  draft.source = source;
+  return file::write_atomic(path, json::encode(draft));
+}
+
 }  // namespace
 
 std::vector<StoredModel> Store::list() const {
@@ -71,11 +87,25 @@ std::optional<StoredModel> Store::find(std::string_view name) const {
   return std::move(*model);
 }
 
-Result<std::string> Store::begin(std::string_view name) const {
+Result<Store::Draft> Store::begin(std::string_view name, std::string_view source) const {
   if (auto good = check_name(name); !good) return good.error();
-  std::string folder = path::join(folder_, std::string(name) + std::string(kPartSuffix));
-  if (auto made = path::make_private_dir(folder); !made) return made.error();
-  return folder;
+  if (auto stored = find(name); stored && stored->source != source)
+    return Error{Errc::invalid,
+                 fmt::format("{} is there already, from {}; give the one from {} another name with "
+                             "--name, or remove that first: hearth models rm {}",
+                             name, stored->source, source, name)};
+  Draft draft;
+  draft.folder = path::join(folder_, std::string(name) + std::string(kPartSuffix));
+  if (auto made = path::make_private_dir(draft.folder); !made) return made.error();
+  draft.lock.reset(::open(draft.folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!draft.lock) return file::io_error("open", draft.folder, errno);
+  // Whoever held it may have renamed it meanwhile: then it is no draft any more.
+  struct stat held{}, there{};
+  if (::flock(draft.lock.get(), LOCK_EX | LOCK_NB) != 0 || ::fstat(draft.lock.get(), &held) != 0 ||
+      ::stat(draft.folder.c_str(), &there) != 0 || held.st_ino != there.st_ino)
+    return Error{Errc::busy, fmt::format("another pull of {} is under way", name)};
+  if (auto begun = begin_record(draft.folder, name, source); !begun) return begun.error();
+  return draft;
 }
 
 Result<StoredModel> Store::commit(StoredModel model) const {

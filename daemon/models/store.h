@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "support/file.h"
 #include "support/record.h"
 #include "support/result.h"
 
@@ -63,8 +64,16 @@ class Store {
 
   std::vector<StoredModel> list() const;  // by name; broken entries are left out and logged
   std::optional<StoredModel> find(std::string_view name) const;
-  // A folder for a download in progress; survives for resuming. commit() renames it into place.
-  Result<std::string> begin(std::string_view name) const;
+
+  // A folder for a download in progress; survives for resuming, by a pull of the same source.
+  struct Draft {
+    std::string folder;
+    file::Descriptor lock;  // while it is open, nobody else begins
+  };
+  // A name stands for one source: Errc::invalid says which where it is another's, Errc::busy that a
+  // pull of this name is under way. With the same source again, commit() replaces what is there.
+  Result<Draft> begin(std::string_view name, std::string_view source) const;
+  // Renames the folder into place; its Draft is still held.
   Result<StoredModel> commit(StoredModel model) const;
   Result<> remove(std::string_view name) const;  // not_found names what exists
   const std::string& folder() const { return folder_; }

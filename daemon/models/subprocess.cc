@@ -16,7 +16,8 @@
 
 namespace hearth::models {
 
-Result<ProgramOutput> run_program(const std::vector<std::string>& arguments, size_t max_bytes) {
+Result<ProgramOutput> run_program(const std::vector<std::string>& arguments,
+                                  const ProgramOptions& options) {
   std::array<int, 2> out_pipe{}, error_pipe{};
   if (::pipe2(out_pipe.data(), O_CLOEXEC) != 0)
     return file::io_error("make pipe for", arguments[0], errno);
@@ -38,6 +39,9 @@ Result<ProgramOutput> run_program(const std::vector<std::string>& arguments, siz
       child_environment({"PIP_", "PYTHON", "VIRTUAL_ENV", "http_proxy", "https_proxy", "all_proxy",
                          "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
                          "SSL_CERT_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"});
+  // In front: of two with one name the first counts.
+  for (const std::string& variable : options.environment)
+    environment.insert(environment.begin(), const_cast<char*>(variable.c_str()));
   pid_t child = 0;
   int failed = ::posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(),
                               environment.data());
@@ -55,7 +59,10 @@ Result<ProgramOutput> run_program(const std::vector<std::string>& arguments, siz
   while (out_read || error_read) {
     std::array<pollfd, 2> waits{pollfd{out_read.get(), POLLIN, 0},
                                 pollfd{error_read.get(), POLLIN, 0}};
-    if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) break;
+    constexpr int kLookMs = 250;
+    const int n_ready = ::poll(waits.data(), waits.size(), options.meanwhile ? kLookMs : -1);
+    if (n_ready < 0 && errno != EINTR) break;
+    if (n_ready == 0) options.meanwhile();
     for (size_t i = 0; i < sources.size(); ++i) {
       if (waits[i].revents == 0) continue;
       char buffer[1 << 14];
@@ -63,7 +70,7 @@ Result<ProgramOutput> run_program(const std::vector<std::string>& arguments, siz
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0)
         sources[i].from.reset();
-      else if (sources[i].to.size() < max_bytes)
+      else if (sources[i].to.size() < options.max_bytes)
         sources[i].to.append(buffer, static_cast<size_t>(n));
     }
   }

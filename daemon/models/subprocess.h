@@ -1,6 +1,7 @@
 // Runs a program to its end and collects what it wrote. For the command line only: it blocks.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,15 @@ struct ProgramOutput {
   std::string errors;  // likewise
 };
 
+struct ProgramOptions {
+  size_t max_bytes = 8u << 20;
+  std::vector<std::string> environment;  // "NAME=value", beside what child_environment() passes on
+  std::function<void()> meanwhile;       // called a few times a second while it runs
+};
+
 // arguments[0] is looked up on PATH. stdin is empty. Errors: not_found when there is no such
 // program.
 Result<ProgramOutput> run_program(const std::vector<std::string>& arguments,
-                                  size_t max_bytes = 8u << 20);
+                                  const ProgramOptions& options = {});
 
 }  // namespace hearth::models

@@ -45,4 +45,18 @@ TEST(DeriveName, IsLowerCaseWithoutFolderExtensionAndShard) {
   EXPECT_EQ(derive_name("...gguf"), "model");
 }
 
+TEST(ShardOf, TakesTheNumbersAtTheEndAndNothingElse) {
+  const auto shard = shard_of("sub/Big-of-x-Q8_0-00002-of-00013.gguf");
+  ASSERT_TRUE(shard);
+  EXPECT_EQ(shard->stem, "sub/Big-of-x-Q8_0");
+  EXPECT_EQ(shard->index, 2u);
+  EXPECT_EQ(shard->count, 13u);
+  EXPECT_TRUE(shard->goes_with(*shard_of("sub/Big-of-x-Q8_0-00013-of-00013.gguf")));
+  EXPECT_FALSE(shard->goes_with(*shard_of("sub/Big-of-x-Q8_0-00002-of-00014.gguf")));
+  EXPECT_FALSE(shard->goes_with(*shard_of("Big-of-x-Q8_0-00002-of-00013.gguf")));
+  for (const char* name : {"mixture-of-experts-Q4_K_M.gguf", "x-0001-of-00002.gguf",
+                           "x-00001-of-00002", "x-00001-of-0000a.gguf", "-of-.gguf", ""})
+    EXPECT_FALSE(shard_of(name)) << name;
+}
+
 }  // namespace hearth::models
