@@ -98,12 +98,6 @@ class OutFile {
   bool is_whole_ = false;
 };
 
-bool is_quantized(const gguf::File& file) {
-  return std::ranges::any_of(file.tensors(), [](const gguf::Tensor& tensor) {
-    return gguf::traits_of(tensor.type).block_size > 1;
-  });
-}
-
 Result<Tokenizer> tokenizer_of(const std::string& path) {
   auto file = gguf::File::open(path);
   if (!file) return file.error();
@@ -122,7 +116,7 @@ Result<> dev_logits(const std::string& model, const std::string& token_list,
   if (auto opened = out.open(); !opened) return opened;
 
   const std::unique_ptr<Backend> backend = cpu_backend(0, exact);
-  const auto kv = is_quantized(*file) && !exact ? KvElement::f16 : KvElement::f32;
+  const KvElement kv = exact ? KvElement::f32 : kv_element_for(*file);
   fmt::print(stderr, "KV cache {}, {} path, {} threads\n", kv == KvElement::f32 ? "f32" : "f16",
              backend->name(), backend->n_threads());
   const LogitsOptions options{.kv = kv};

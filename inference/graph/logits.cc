@@ -11,13 +11,14 @@ namespace {
 
 constexpr size_t kMaxChunkBytes = 64u << 20;  // of logits
 
-bool is_quantized(const gguf::File& file) {
-  return std::ranges::any_of(file.tensors(), [](const gguf::Tensor& tensor) {
-    return gguf::traits_of(tensor.type).block_size > 1;
-  });
-}
-
 }  // namespace
+
+KvElement kv_element_for(const gguf::File& file) {
+  const auto is_quantized = [](const gguf::Tensor& tensor) {
+    return gguf::traits_of(tensor.type).block_size > 1;
+  };
+  return std::ranges::any_of(file.tensors(), is_quantized) ? KvElement::f16 : KvElement::f32;
+}
 
 Result<> logits_of(const gguf::File& file, Backend& backend, std::span<const Token> tokens,
                    const LogitsOptions& options, const LogitsSink& sink) {
@@ -30,8 +31,7 @@ Result<> logits_of(const gguf::File& file, Backend& backend, std::span<const Tok
                  fmt::format("{} tokens, but {} was trained for {}", tokens.size(), file.path(),
                              plan.n_context_train)};
 
-  const KvElement element =
-      options.kv.value_or(is_quantized(file) ? KvElement::f16 : KvElement::f32);
+  const KvElement element = options.kv.value_or(kv_element_for(file));
   const uint32_t n_pages = pages_for(tokens.size());
   Result<KvCache> cache = KvCache::create(kv_shape(plan, element), n_pages);
   if (!cache) return cache.error();

@@ -14,10 +14,12 @@
 
 namespace hearth {
 
+// Of the KV cache: float32 for files without quantized matrices, so that nothing is rounded; else
+// f16, as the engine's.
+KvElement kv_element_for(const gguf::File& file);
+
 struct LogitsOptions {
-  // Element type of the KV cache. By default float32 for files without quantized matrices, so that
-  // nothing is rounded; else f16, as the engine's.
-  std::optional<KvElement> kv = std::nullopt;
+  std::optional<KvElement> kv = std::nullopt;  // by default kv_element_for() the file
   uint32_t chunk = 512;  // at most this many tokens in a batch; no influence on the result
 };
 
