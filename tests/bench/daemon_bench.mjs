@@ -1,4 +1,5 @@
 // Start to ready, idle memory, round trips, prefill and decode speed, recovery of the engine.
+import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { hearth, median, publish, root } from './figures.mjs';
 
@@ -22,6 +23,10 @@ for (let i = 0; i < 15; ++i) {
   starts.push(performance.now() - begin);
 }
 row('start to ready, process spawn included', `${median(starts).toFixed(1)} ms`, 'goal 50 ms');
+
+const vocabularies = execFileSync(path.join(root, 'build/release/tests/bench/vocabulary_bench'), ['llama-bpe', 'qwen2', 'gemma-4'], { encoding: 'utf8' });
+for (const { name, tokens, ms } of JSON.parse(vocabularies))
+  row(`vocabulary of ${tokens} tokens (${name}) loads`, `${ms} ms`, 'goal 100 ms for 150,000 tokens');
 
 const client = await RpcClient.connect(daemon.discovery);
 const rss = () => client.call('ops/health').then((health) => health.residentBytes / (1 << 20));
