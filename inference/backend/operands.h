@@ -30,7 +30,7 @@ struct AttentionShape {
   float softcap = 0;    // score = cap * tanh(score / cap); 0: off
   // One logit a query head that joins the softmax and has no value; null: none.
   const float* sinks = nullptr;
-  KvElement element = KvElement::f16;
+  KvElement element = KvElement::i16;
 };
 
 // One token's query: its absolute position and the pages of its sequence for this layer.

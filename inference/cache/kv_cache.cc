@@ -10,6 +10,7 @@ namespace hearth {
 namespace {
 
 constexpr uint32_t kNone = UINT32_MAX;
+constexpr uint32_t kMostByteKeyDim = 1024;  // longer sums of i8 could leave 32 bits
 
 uint64_t part_bytes(const KvShape& shape, bool is_windowed) {
   uint64_t bytes = 0;
@@ -51,10 +52,12 @@ Result<KvCache> KvCache::create(const KvShape& shape, uint32_t n_pages, uint32_t
     return Error{Errc::invalid, fmt::format("KV cache of {} pages of {} bytes, expected at least 1",
                                             n_pages, page_bytes(shape))};
   for (const KvLayer& layer : shape.layers)
-    if (shape.element == KvElement::q8_0 && (layer.k_dim % 32 != 0 || layer.v_dim % 32 != 0))
+    if (shape.element == KvElement::i8 &&
+        (layer.k_dim % 32 != 0 || layer.v_dim % 32 != 0 || layer.k_dim > kMostByteKeyDim))
       return Error{Errc::unsupported,
-                   fmt::format("a Q8_0 KV cache with heads of {} and {}, expected multiples of 32",
-                               layer.k_dim, layer.v_dim)};
+                   fmt::format("a Q8_0 KV cache with heads of {} and {}, expected multiples of 32 "
+                               "and keys of at most {}",
+                               layer.k_dim, layer.v_dim, kMostByteKeyDim)};
   auto pages = Slots::reserve(page_bytes(shape), n_pages);
   if (!pages) return pages.error();
   auto windows = Slots::reserve(window_bytes(shape), window_bytes(shape) > 0 ? n_windows : 0);

@@ -26,7 +26,7 @@ namespace hearth {
 
 struct KvShape {
   std::vector<KvLayer> layers;
-  KvElement element = KvElement::f16;
+  KvElement element = KvElement::i16;
   bool operator==(const KvShape&) const = default;
 
   // The longest of the layers' windows; 0: none has one.

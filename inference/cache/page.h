@@ -10,8 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "gguf/types.h"
-
 namespace hearth {
 
 using PageIndex = uint32_t;
@@ -22,17 +20,18 @@ constexpr uint32_t pages_for(size_t n_tokens) {
   return static_cast<uint32_t>((n_tokens + kPageTokens - 1) / kPageTokens);
 }
 
-// Element type of cached keys and values; q8_0 in blocks of 32 (KvCache::create refuses other
-// sizes).
-enum class KvElement : uint8_t { f32, f16, q8_0 };
+// Element type of cached keys and values. i16: integers with a float32 scale for each row, in whole
+// vectors of 16. i8: in blocks of 32 (KvCache::create refuses other sizes) with a ratio of two
+// bytes to the row's scale.
+enum class KvElement : uint8_t { f32, i16, i8 };
 
-inline size_t kv_row_bytes(KvElement element, size_t dim) {
+constexpr size_t kv_row_bytes(KvElement element, size_t dim) {
   switch (element) {
     case KvElement::f32: return dim * sizeof(float);
-    case KvElement::f16: return dim * sizeof(uint16_t);
-    case KvElement::q8_0: break;
+    case KvElement::i16: return (dim + 15) / 16 * 16 * sizeof(int16_t) + sizeof(float);
+    case KvElement::i8: break;
   }
-  return gguf::row_bytes(gguf::Type::q8_0, (dim + 31) / 32 * 32);
+  return (dim + 31) / 32 * (32 + sizeof(int16_t)) + sizeof(float);
 }
 
 // A recurrent layer sees no further back than the state that the position before left.

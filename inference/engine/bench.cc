@@ -20,7 +20,7 @@ class Runner {
     Result<Model> model = Model::load(file, backend);
     if (!model) return model.error();
     const uint32_t n_pages = pages_for(n_tokens);
-    Result<KvCache> cache = KvCache::create(kv_shape(model->plan(), KvElement::f16), n_pages);
+    Result<KvCache> cache = KvCache::create(kv_shape(model->plan(), KvElement::i16), n_pages);
     if (!cache) return cache.error();
     return Runner(std::move(*model), std::move(*cache), n_pages);
   }

@@ -117,7 +117,7 @@ Result<> dev_logits(const std::string& model, const std::string& token_list,
 
   const std::unique_ptr<Backend> backend = cpu_backend(0, exact);
   const KvElement kv = exact ? KvElement::f32 : kv_element_for(*file);
-  fmt::print(stderr, "KV cache {}, {} path, {} threads\n", kv == KvElement::f32 ? "f32" : "f16",
+  fmt::print(stderr, "KV cache {}, {} path, {} threads\n", kv == KvElement::f32 ? "f32" : "i16",
              backend->name(), backend->n_threads());
   const LogitsOptions options{.kv = kv};
   auto write = [&](std::span<const float> row) { return out.write(row); };

@@ -19,11 +19,11 @@ namespace {
 KvElement element_of(KvType type) {
   switch (type) {
     case KvType::f32: return KvElement::f32;
-    case KvType::q8_0: return KvElement::q8_0;
+    case KvType::q8_0: return KvElement::i8;
     case KvType::f16:
     case KvType::automatic: break;
   }
-  return KvElement::f16;
+  return KvElement::i16;
 }
 
 uint64_t weights_bytes(const gguf::File& file, const Backend& backend) {

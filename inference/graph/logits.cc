@@ -17,7 +17,7 @@ KvElement kv_element_for(const gguf::File& file) {
   const auto is_quantized = [](const gguf::Tensor& tensor) {
     return gguf::traits_of(tensor.type).block_size > 1;
   };
-  return std::ranges::any_of(file.tensors(), is_quantized) ? KvElement::f16 : KvElement::f32;
+  return std::ranges::any_of(file.tensors(), is_quantized) ? KvElement::i16 : KvElement::f32;
 }
 
 Result<> logits_of(const gguf::File& file, Backend& backend, std::span<const Token> tokens,

@@ -155,8 +155,8 @@ int run(int argc, char** argv) {
   bench_small(machine);
   for (uint32_t length : {512u, 4096u}) {
     bench_attention(machine, KvElement::f32, "f32", length);
-    bench_attention(machine, KvElement::f16, "f16", length);
-    bench_attention(machine, KvElement::q8_0, "q8_0", length);
+    bench_attention(machine, KvElement::i16, "i16", length);
+    bench_attention(machine, KvElement::i8, "i8", length);
   }
   return 0;
 }

@@ -25,12 +25,13 @@ constexpr Kernels kScalar = {
     .gelu_mul = scalar::gelu_mul,
     .gpt_oss_mul = scalar::gpt_oss_mul,
     .softmax_tile = scalar::softmax_tile,
-    .score_f32 = scalar::score_f32,
-    .score_f16 = scalar::score_f16,
-    .weighted_sum_f32 = scalar::weighted_sum_f32,
-    .weighted_sum_f16 = scalar::weighted_sum_f16,
-    .f16_to_f32 = scalar::f16_to_f32,
-    .f32_to_f16 = scalar::f32_to_f16,
+    .score = scalar::score,
+    .weighted_sum = scalar::weighted_sum,
+    .pair_products = scalar::pair_products,
+    .softmax_ints = scalar::softmax_ints,
+    .add_page = scalar::add_page,
+    .keys_to_ints = scalar::keys_to_ints,
+    .values_to_ints = scalar::values_to_ints,
     .int8_chain = scalar::int8_chain,
     .f32_chain = scalar::f32_chain,
 };
@@ -49,12 +50,13 @@ constexpr Kernels kAvx2 = {
     .gelu_mul = avx2::gelu_mul,
     .gpt_oss_mul = avx2::gpt_oss_mul,
     .softmax_tile = avx2::softmax_tile,
-    .score_f32 = avx2::score_f32,
-    .score_f16 = avx2::score_f16,
-    .weighted_sum_f32 = avx2::weighted_sum_f32,
-    .weighted_sum_f16 = avx2::weighted_sum_f16,
-    .f16_to_f32 = avx2::f16_to_f32,
-    .f32_to_f16 = avx2::f32_to_f16,
+    .score = avx2::score,
+    .weighted_sum = avx2::weighted_sum,
+    .pair_products = avx2::pair_products,
+    .softmax_ints = avx2::softmax_ints,
+    .add_page = avx2::add_page,
+    .keys_to_ints = avx2::keys_to_ints,
+    .values_to_ints = avx2::values_to_ints,
     .int8_chain = avx2::int8_chain,
     .f32_chain = avx2::f32_chain,
 };
@@ -69,10 +71,13 @@ constexpr Kernels kAvxVnni = with_avxvnni(kAvx2);
 constexpr Kernels with_avx512(Kernels kernels) {
   kernels.strip_rows = 16;
   kernels.quantized = avx512::quantized;
-  kernels.score_f32 = avx512::score_f32;
-  kernels.score_f16 = avx512::score_f16;
-  kernels.weighted_sum_f32 = avx512::weighted_sum_f32;
-  kernels.weighted_sum_f16 = avx512::weighted_sum_f16;
+  kernels.score = avx512::score;
+  kernels.weighted_sum = avx512::weighted_sum;
+  kernels.pair_products = avx512::pair_products;
+  kernels.softmax_ints = avx512::softmax_ints;
+  kernels.add_page = avx512::add_page;
+  kernels.keys_to_ints = avx512::keys_to_ints;
+  kernels.values_to_ints = avx512::values_to_ints;
   kernels.int8_chain = avx512::int8_chain;
   return kernels;
 }

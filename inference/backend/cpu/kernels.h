@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "backend/cpu/int_kernels.h"
 #include "backend/cpu/ops.h"
 #include "backend/cpu/panel.h"
 #include "gguf/types.h"
@@ -54,9 +55,9 @@ struct SoftmaxState {
 using Score = void (*)(const uint8_t* keys, size_t first, size_t end, size_t k_dim,
                        const float* queries, size_t n_queries, float* scores);
 
-// acc[q][d] = acc[q][d] * correction[q] + sum over j < n of p[q * kPageTokens + j] * v[j][d]
+// sums[q][d] = sums[q][d] * correction[q] + sum over j < n of p[q * kPageTokens + j] * v[j][d]
 using WeightedSum = void (*)(const float* p, size_t n_queries, const float* correction,
-                             const uint8_t* v, size_t n, size_t head_dim, float* acc);
+                             const uint8_t* v, size_t n, size_t head_dim, float* sums);
 
 struct Kernels {
   size_t strip_rows;  // of the strips (strips.h) that it multiplies; 1: rows as in the file
@@ -77,11 +78,13 @@ struct Kernels {
   // Turns n scores into weights exp(s - max) with s = cap(score * scale) and the new maximum, and
   // updates the state. Returns what earlier sums must be multiplied by. softcap 0: off.
   float (*softmax_tile)(float* scores, size_t n, float scale, float softcap, SoftmaxState& state);
-  Score score_f32, score_f16;
-  WeightedSum weighted_sum_f32, weighted_sum_f16;
+  Score score;
+  WeightedSum weighted_sum;
 
-  void (*f16_to_f32)(const uint8_t* in, size_t n, float* out);
-  void (*f32_to_f16)(const float* in, size_t n, uint8_t* out);
+  PairProducts pair_products;
+  SoftmaxInts softmax_ints;
+  AddPage add_page;
+  BytesToInts keys_to_ints, values_to_ints;
 
   // The products' instructions alone, in registers: how many multiply-adds n_rounds made.
   uint64_t (*int8_chain)(uint64_t n_rounds);

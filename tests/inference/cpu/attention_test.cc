@@ -95,6 +95,10 @@ std::vector<Case> shapes() {
   return cases;
 }
 
+bool fits(KvElement element, const AttentionShape& shape) {
+  return element != KvElement::i8 || (shape.k_dim % 32 == 0 && shape.v_dim % 32 == 0);
+}
+
 constexpr uint32_t kLength = 200;
 constexpr uint32_t kPositions[] = {0, 1, 7, 62, 63, 64, 65, 127, 128, 199};
 
@@ -117,7 +121,7 @@ TEST_P(Attention, RoundedCachesStayNearTheReference) {
     KvElement element;
     double error;
   };
-  for (Rounded r : {Rounded{KvElement::f16, 1e-6}, Rounded{KvElement::q8_0, 5e-4}}) {
+  for (Rounded r : {Rounded{KvElement::i16, 2e-7}, Rounded{KvElement::i8, 5e-4}}) {
     AttentionShape shape = shape_of(6, 2, 64);
     shape.element = r.element;
     const KvPages kv(machine(), shape, kLength, 2);
@@ -131,12 +135,42 @@ TEST_P(Attention, RoundedCachesStayNearTheReference) {
   }
 }
 
+// The scalar path is the definition: integers and their softmax are the same on all.
+TEST_P(Attention, OverIntegersGivesTheScalarPathsBits) {
+  for (Case c : shapes()) {
+    for (KvElement element : {KvElement::i16, KvElement::i8}) {
+      if (!fits(element, c.shape)) continue;
+      c.shape.element = element;
+      SCOPED_TRACE(c.what);
+      const KvPages kv(machine(), c.shape, kLength, 16);
+      const std::vector<float> q = random_floats(kLength * c.shape.n_heads * c.shape.k_dim, 17, 3);
+      std::vector<AttentionRow> rows;
+      for (uint32_t p = 0; p < kLength; p++) rows.push_back(kv.row_at(p));
+      EXPECT_EQ(attend(machine(), c.shape, rows, q.data()),
+                attend({one_thread_, Path::scalar}, c.shape, rows, q.data()));
+    }
+  }
+}
+
+// Norms at their bound and all elements alike: the largest sums there are.
+TEST_P(Attention, SumsOfIntegersDoNotOverflow) {
+  for (KvElement element : {KvElement::i16, KvElement::i8}) {
+    for (uint32_t dim : {32u, 64u, 1024u}) {
+      AttentionShape shape = shape_of(1, 1, dim);
+      shape.element = element;
+      const KvPages kv(machine(), shape, std::vector<float>(kLength * dim, -1e4f));
+      const std::vector<float> q(dim, 1e4f);
+      for (float y : attend(machine(), shape, {kv.row_at(kLength - 1)}, q.data()))
+        EXPECT_NEAR(y, -1e4f, 10);
+    }
+  }
+}
+
 // A prompt read in one piece, in pieces of any size, and token by token.
 TEST_P(Attention, GivesTheSameBitsForAnyBatchAndThreadCount) {
   for (Case c : shapes()) {
-    for (KvElement element : {KvElement::f32, KvElement::f16, KvElement::q8_0}) {
-      if (element == KvElement::q8_0 && (c.shape.k_dim % 32 != 0 || c.shape.v_dim % 32 != 0))
-        continue;
+    for (KvElement element : {KvElement::f32, KvElement::i16, KvElement::i8}) {
+      if (!fits(element, c.shape)) continue;
       c.shape.element = element;
       SCOPED_TRACE(c.what);
       const KvPages kv(machine(), c.shape, kLength, 3);
@@ -212,17 +246,36 @@ TEST_P(Attention, HugeScoresDoNotOverflow) {
 }
 
 TEST_P(Attention, NonFiniteQueriesGiveNonFiniteResults) {
-  for (const Case& c : shapes()) {
-    const KvPages kv(machine(), c.shape, 100, 14);
-    for (float bad : {std::numeric_limits<float>::quiet_NaN(), INFINITY}) {
-      std::vector<float> q = random_floats(c.shape.n_heads * c.shape.k_dim, 15);
-      q[0] = bad;
-      const std::vector<float> out = attend(machine(), c.shape, {kv.row_at(99)}, q.data());
-      // A softcap turns an infinite score into a finite one.
-      if (c.shape.softcap == 0 || std::isnan(bad)) {
-        EXPECT_FALSE(std::isfinite(out[0])) << c.what;
+  for (Case c : shapes()) {
+    for (KvElement element : {KvElement::f32, KvElement::i16, KvElement::i8}) {
+      if (!fits(element, c.shape)) continue;
+      c.shape.element = element;
+      const KvPages kv(machine(), c.shape, 100, 14);
+      for (float bad : {std::numeric_limits<float>::quiet_NaN(), INFINITY}) {
+        std::vector<float> q = random_floats(c.shape.n_heads * c.shape.k_dim, 15);
+        q[0] = bad;
+        const std::vector<float> out = attend(machine(), c.shape, {kv.row_at(99)}, q.data());
+        // A softcap turns an infinite score into a finite one.
+        if (c.shape.softcap == 0 || std::isnan(bad)) {
+          EXPECT_FALSE(std::isfinite(out[0])) << c.what;
+        }
+        EXPECT_TRUE(c.shape.n_heads == 1 || std::isfinite(out[c.shape.v_dim])) << c.what;
       }
-      EXPECT_TRUE(c.shape.n_heads == 1 || std::isfinite(out[c.shape.v_dim])) << c.what;
+    }
+  }
+}
+
+TEST_P(Attention, NonFiniteKeysAndValuesShow) {
+  for (KvElement element : {KvElement::f32, KvElement::i16, KvElement::i8}) {
+    AttentionShape shape = shape_of(2, 1, 32);
+    shape.element = element;
+    for (float bad : {std::numeric_limits<float>::quiet_NaN(), INFINITY}) {
+      std::vector<float> rows(100 * 32, 0.5f);
+      rows[70 * 32 + 3] = bad;
+      const KvPages kv(machine(), shape, rows);
+      const std::vector<float> q(2 * 32, 1);
+      EXPECT_TRUE(std::isfinite(attend(machine(), shape, {kv.row_at(69)}, q.data())[3]));
+      EXPECT_FALSE(std::isfinite(attend(machine(), shape, {kv.row_at(99)}, q.data())[3]));
     }
   }
 }
@@ -231,8 +284,9 @@ HEARTH_FOR_EVERY_PATH(Attention);
 
 TEST(KvStore, RowBytesFollowTheElement) {
   EXPECT_EQ(kv_row_bytes(KvElement::f32, 64), 256u);
-  EXPECT_EQ(kv_row_bytes(KvElement::f16, 64), 128u);
-  EXPECT_EQ(kv_row_bytes(KvElement::q8_0, 64), 68u);
+  EXPECT_EQ(kv_row_bytes(KvElement::i16, 64), 132u);
+  EXPECT_EQ(kv_row_bytes(KvElement::i16, 20), 68u);
+  EXPECT_EQ(kv_row_bytes(KvElement::i8, 64), 72u);
 }
 
 }  // namespace

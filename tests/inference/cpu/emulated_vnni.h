@@ -1,5 +1,5 @@
 // AVX-512 and AVX-VNNI on any x86-64: SIMDe under the names of the instructions, and what SIMDe
-// 0.7.4 (Debian 12) lacks of what avx512/quantized.cc and avxvnni/quantized.cc use.
+// 0.7.4 (Debian 12) lacks of what the files of avx512/ and avxvnni/ use.
 #pragma once
 
 #define SIMDE_ENABLE_NATIVE_ALIASES
@@ -43,8 +43,20 @@ inline simde__m512i emulated_srai_epi32(simde__m512i v, unsigned n) {
   return v;
 }
 
+inline __m256i emulated_cvtepi32_epi16(simde__m512i v) {
+  int32_t lanes[16];
+  int16_t words[16];
+  __builtin_memcpy(lanes, &v, sizeof v);
+  for (int i = 0; i < 16; i++) words[i] = static_cast<int16_t>(lanes[i]);
+  __m256i out;
+  __builtin_memcpy(&out, words, sizeof out);
+  return out;
+}
+
+#define _mm512_cvtepi32_epi16 emulated_cvtepi32_epi16
 #define _mm512_srai_epi32 emulated_srai_epi32
 #define _mm512_cvtepi8_epi32 emulated_widen<int32_t, int8_t>
+#define _mm512_cvtepu16_epi32 emulated_widen<uint32_t, uint16_t>
 #define _mm512_cvtepu8_epi32 emulated_widen<int32_t, uint8_t>
 #define _mm512_cvtepu8_epi16 emulated_widen<int16_t, uint8_t>
 #define _mm512_cvtph_ps emulated_cvtph_ps

@@ -17,9 +17,19 @@ namespace hearth::cpu {
 class KvPages {
  public:
   KvPages(const Machine& machine, const AttentionShape& shape, uint32_t length, uint32_t seed)
-      : shape_(shape),
-        k_(random_floats(size_t{length} * shape.n_kv_heads * shape.k_dim, seed)),
-        v_(random_floats(size_t{length} * shape.n_kv_heads * shape.v_dim, seed + 1)) {
+      : KvPages(machine, shape, length,
+                random_floats(size_t{length} * shape.n_kv_heads * shape.k_dim, seed),
+                random_floats(size_t{length} * shape.n_kv_heads * shape.v_dim, seed + 1)) {}
+
+  // Of the keys that are also the values.
+  KvPages(const Machine& machine, const AttentionShape& shape, const std::vector<float>& rows)
+      : KvPages(machine, shape,
+                static_cast<uint32_t>(rows.size() / (shape.n_kv_heads * shape.k_dim)), rows, rows) {
+  }
+
+  KvPages(const Machine& machine, const AttentionShape& shape, uint32_t length,
+          std::vector<float> k, std::vector<float> v)
+      : shape_(shape), k_(std::move(k)), v_(std::move(v)) {
     const KvLayer layer{shape.n_kv_heads, shape.k_dim, shape.v_dim};
     const size_t page_bytes = kv_layer_bytes(layer, shape.element);
     const size_t n_pages = (length + kPageTokens - 1) / kPageTokens;

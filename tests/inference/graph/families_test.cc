@@ -40,7 +40,7 @@ TEST_P(Families, ScalarPathAgreesToo) {
 // The rounding of a half-precision cache is small, and it is there.
 TEST_P(Families, HalfPrecisionCacheIsClose) {
   const Golden golden = testing::golden(GetParam());
-  ModelRunner runner(golden.file, {.element = KvElement::f16});
+  ModelRunner runner(golden.file, {.element = KvElement::i16});
   const double error = testing::max_error_in_std(runner.logits_of(golden.tokens), golden.logits);
   EXPECT_LT(error, 1e3 * std::max(tolerance(GetParam()), 1e-5));
   EXPECT_GT(error, 1e-5);
@@ -50,29 +50,32 @@ TEST_P(Families, HalfPrecisionCacheIsClose) {
 // the number of threads shows in a single bit.
 TEST_P(Families, ChunksNeighboursAndThreadsDoNotMatter) {
   const Golden golden = testing::golden(GetParam());
-  const std::vector<float> alone =
-      ModelRunner(golden.file, {.n_threads = 1}).logits_of(golden.tokens);
-  ModelRunner runner(golden.file, {.n_threads = 3});
-  EXPECT_TRUE(runner.logits_of(golden.tokens) == alone);
-  for (const size_t chunk : {1u, 7u}) EXPECT_TRUE(runner.logits_of(golden.tokens, chunk) == alone);
+  for (const KvElement element : {KvElement::f32, KvElement::i16}) {
+    const std::vector<float> alone =
+        ModelRunner(golden.file, {.element = element, .n_threads = 1}).logits_of(golden.tokens);
+    ModelRunner runner(golden.file, {.element = element, .n_threads = 3});
+    EXPECT_TRUE(runner.logits_of(golden.tokens) == alone);
+    for (const size_t chunk : {1u, 7u})
+      EXPECT_TRUE(runner.logits_of(golden.tokens, chunk) == alone);
 
-  const std::vector<Token> other = testing::some_tokens(golden.tokens.size(), 300);
-  const uint32_t first = runner.add_sequence(other.size());
-  const uint32_t second = runner.add_sequence(golden.tokens.size());
-  std::vector<float> together, logits;
-  constexpr size_t kChunk = 9;
-  uint32_t n_other = 0;
-  for (size_t start = 0; start < other.size(); start += kChunk) {
-    std::vector<BatchRow> rows;
-    const size_t end = std::min(start + kChunk, other.size());
-    for (; n_other < end / 2; ++n_other)  // the neighbour reads half as fast
-      rows.push_back({other[n_other], n_other, first, false});
-    for (size_t i = start; i < end; ++i)
-      rows.push_back({golden.tokens[i], static_cast<uint32_t>(i), second, true});
-    ASSERT_TRUE(runner.forward(rows, logits));
-    together.insert(together.end(), logits.begin(), logits.end());
+    const std::vector<Token> other = testing::some_tokens(golden.tokens.size(), 300);
+    const uint32_t first = runner.add_sequence(other.size());
+    const uint32_t second = runner.add_sequence(golden.tokens.size());
+    std::vector<float> together, logits;
+    constexpr size_t kChunk = 9;
+    uint32_t n_other = 0;
+    for (size_t start = 0; start < other.size(); start += kChunk) {
+      std::vector<BatchRow> rows;
+      const size_t end = std::min(start + kChunk, other.size());
+      for (; n_other < end / 2; ++n_other)  // the neighbour reads half as fast
+        rows.push_back({other[n_other], n_other, first, false});
+      for (size_t i = start; i < end; ++i)
+        rows.push_back({golden.tokens[i], static_cast<uint32_t>(i), second, true});
+      ASSERT_TRUE(runner.forward(rows, logits));
+      together.insert(together.end(), logits.begin(), logits.end());
+    }
+    EXPECT_TRUE(together == alone);
   }
-  EXPECT_TRUE(together == alone);
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, Families,

@@ -127,11 +127,11 @@ TEST_P(ForwardBits, OnlyWantedRowsGetLogitsAndTheSameOnes) {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, ForwardBits,
                          ::testing::Values(Case{"f32", gguf::Type::f32, KvElement::f32},
-                                           Case{"f16", gguf::Type::f16, KvElement::f16},
-                                           Case{"q8_0", gguf::Type::q8_0, KvElement::q8_0},
-                                           Case{"q4_1", gguf::Type::q4_1, KvElement::f16},
-                                           Case{"q4_k", gguf::Type::q4_k, KvElement::f16},
-                                           Case{"q6_k", gguf::Type::q6_k, KvElement::f16}),
+                                           Case{"f16", gguf::Type::f16, KvElement::i16},
+                                           Case{"q8_0", gguf::Type::q8_0, KvElement::i8},
+                                           Case{"q4_1", gguf::Type::q4_1, KvElement::i16},
+                                           Case{"q4_k", gguf::Type::q4_k, KvElement::i16},
+                                           Case{"q6_k", gguf::Type::q6_k, KvElement::i16}),
                          [](const auto& instance) { return std::string(instance.param.name); });
 
 TEST(Forward, NonFiniteLogitsNameTheLayerWhereTheyBegan) {

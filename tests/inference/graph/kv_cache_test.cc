@@ -8,7 +8,7 @@
 namespace hearth {
 namespace {
 
-const KvShape kShape{.layers = std::vector<KvLayer>(3, {2, 32, 32}), .element = KvElement::f16};
+const KvShape kShape{.layers = std::vector<KvLayer>(3, {2, 32, 32}), .element = KvElement::i16};
 
 KvCache make(uint32_t n_pages, const KvShape& shape = kShape) {
   Result<KvCache> cache = KvCache::create(shape, n_pages);
@@ -37,7 +37,7 @@ TEST(KvCache, SharedPageIsFreeWhenTheLastReferenceGoes) {
 
 TEST(KvCache, LayersOfPagesDoNotOverlap) {
   KvCache cache = make(2);
-  const uint64_t bytes = 2 * 2 * kPageTokens * kv_row_bytes(KvElement::f16, 32);
+  const uint64_t bytes = 2 * 2 * kPageTokens * kv_row_bytes(KvElement::i16, 32);
   EXPECT_GE(KvCache::page_bytes(kShape), 3 * bytes);
   for (PageIndex page = 0; page < 2; ++page)
     for (uint32_t layer = 0; layer < 3; ++layer)
@@ -49,7 +49,7 @@ TEST(KvCache, LayersOfPagesDoNotOverlap) {
 }
 
 TEST(KvCache, ReservesMoreThanTheMachineHas) {
-  const KvShape large{.layers = std::vector<KvLayer>(80, {8, 128, 128}), .element = KvElement::f16};
+  const KvShape large{.layers = std::vector<KvLayer>(80, {8, 128, 128}), .element = KvElement::i16};
   KvCache cache = make(1u << 16, large);  // 1.3 TiB of addresses
   const PageIndex page = *cache.acquire();
   *cache.data(79, page) = std::byte{1};
@@ -57,7 +57,7 @@ TEST(KvCache, ReservesMoreThanTheMachineHas) {
 }
 
 TEST(KvCache, PagesPastTheWarmOnesGoBackToTheKernel) {
-  const KvShape large{.layers = std::vector<KvLayer>(64, {8, 128, 128}), .element = KvElement::f16};
+  const KvShape large{.layers = std::vector<KvLayer>(64, {8, 64, 64}), .element = KvElement::f32};
   const uint64_t n_warm = (64u << 20) / KvCache::page_bytes(large);  // 16 MiB each
   ASSERT_EQ(n_warm, 4u);
   KvCache cache = make(6, large);
@@ -73,7 +73,7 @@ TEST(KvCache, PagesPastTheWarmOnesGoBackToTheKernel) {
 }
 
 TEST(KvCache, WindowPartsComeAndGoByThemselves) {
-  const KvShape shape{.layers = {{1, 32, 32}, {1, 32, 32, 100}}, .element = KvElement::f16};
+  const KvShape shape{.layers = {{1, 32, 32}, {1, 32, 32, 100}}, .element = KvElement::i16};
   KvCache cache = *KvCache::create(shape, 4, 1);
   const PageIndex first = *cache.acquire(), second = *cache.acquire();
   EXPECT_NE(cache.data(0, first), nullptr);
@@ -108,7 +108,7 @@ TEST(KvCache, AWindowReachesBackFromItsPosition) {
 
 TEST(KvCache, RefusesShapesThatCannotBe) {
   EXPECT_EQ(KvCache::create(kShape, 0).error().code, Errc::invalid);
-  const KvShape odd{.layers = {{1, 40, 40}}, .element = KvElement::q8_0};
+  const KvShape odd{.layers = {{1, 40, 40}}, .element = KvElement::i8};
   EXPECT_EQ(KvCache::create(odd, 4).error().code, Errc::unsupported);
 }
 

@@ -47,7 +47,7 @@ TEST(LogitsOf, CacheIsHalfPrecisionOnlyForQuantizedWeights) {
         .logits_of(tokens);
   };
   const std::unique_ptr<Backend> exact = cpu_backend(2, true);
-  EXPECT_EQ(collect(open.file(), tokens, {}), run(false, KvElement::f16));
+  EXPECT_EQ(collect(open.file(), tokens, {}), run(false, KvElement::i16));
   EXPECT_EQ(collect(open.file(), tokens, {.kv = KvElement::f32}, *exact),
             run(true, KvElement::f32));
   EXPECT_EQ(collect(open.file(), tokens, {.kv = KvElement::f32}), run(false, KvElement::f32));

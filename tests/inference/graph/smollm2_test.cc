@@ -85,7 +85,7 @@ class SmolLm2 : public ::testing::Test {
 // differ from each other as we do from them (docs/bench.md, tests/bench/choices.py), and a few
 // choices with a small lead differ.
 TEST_F(SmolLm2, ChoosesWhatLlamaCppChooses) {
-  const auto chosen = choices({.element = KvElement::f16, .n_pages = 64});
+  const auto chosen = choices({.element = KvElement::i16, .n_pages = 64});
   size_t n_compared = 0, n_different = 0;
   for (size_t a = 0; a < answers_.size(); ++a) {
     const Answer& answer = answers_[a];

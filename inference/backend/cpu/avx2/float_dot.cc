@@ -78,21 +78,4 @@ void dot_bf16(const uint8_t* w, size_t w_stride, size_t n_rows, size_t k, const 
   dot<BF16>(w, w_stride, n_rows, k, x, x_stride, n_columns, y, y_stride);
 }
 
-void f16_to_f32(const uint8_t* in, size_t n, float* out) {
-  size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) _mm256_storeu_ps(out + i, F16::load(in, i));
-  if (i < n) store_first(out + i, load_tail<F16>(in, i, n - i), n - i);
-}
-
-void f32_to_f16(const float* in, size_t n, uint8_t* out) {
-  for (size_t i = 0; i < n; i += kLanes) {
-    const size_t count = n - i < kLanes ? n - i : kLanes;
-    const __m128i halves =
-        _mm256_cvtps_ph(load_first(in + i, count), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-    uint8_t bytes[16];
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(bytes), halves);
-    __builtin_memcpy(out + 2 * i, bytes, 2 * count);
-  }
-}
-
 }  // namespace hearth::cpu::avx2

@@ -92,59 +92,28 @@ float softmax_tile(float* scores, size_t n, float scale, float softcap, SoftmaxS
   return correction;
 }
 
-namespace {
-
-template <float load(const uint8_t*), size_t element_bytes>
 void score(const uint8_t* keys, size_t first, size_t end, size_t k_dim, const float* queries,
            size_t n_queries, float* scores) {
   for (size_t q = 0; q < n_queries; q++) {
     for (size_t p = first; p < end; p++) {
       float sum = 0;
       for (size_t d = 0; d < k_dim; d++)
-        sum += queries[q * k_dim + d] * load(keys + (d * kPageTokens + p) * element_bytes);
+        sum += queries[q * k_dim + d] * load_f32(keys + (d * kPageTokens + p) * sizeof(float));
       scores[q * kPageTokens + p] = sum;
     }
   }
 }
 
-template <float load(const uint8_t*), size_t element_bytes>
 void weighted_sum(const float* p, size_t n_queries, const float* correction, const uint8_t* v,
-                  size_t n, size_t head_dim, float* acc) {
+                  size_t n, size_t head_dim, float* sums) {
   for (size_t q = 0; q < n_queries; q++) {
     for (size_t d = 0; d < head_dim; d++) {
-      float sum = acc[q * head_dim + d] * correction[q];
+      float sum = sums[q * head_dim + d] * correction[q];
       for (size_t j = 0; j < n; j++)
-        sum += p[q * kPageTokens + j] * load(v + (j * head_dim + d) * element_bytes);
-      acc[q * head_dim + d] = sum;
+        sum += p[q * kPageTokens + j] * load_f32(v + (j * head_dim + d) * sizeof(float));
+      sums[q * head_dim + d] = sum;
     }
   }
-}
-
-}  // namespace
-
-void score_f32(const uint8_t* keys, size_t first, size_t end, size_t k_dim, const float* queries,
-               size_t n_queries, float* scores) {
-  score<load_f32, 4>(keys, first, end, k_dim, queries, n_queries, scores);
-}
-void score_f16(const uint8_t* keys, size_t first, size_t end, size_t k_dim, const float* queries,
-               size_t n_queries, float* scores) {
-  score<load_half, 2>(keys, first, end, k_dim, queries, n_queries, scores);
-}
-void weighted_sum_f32(const float* p, size_t n_queries, const float* correction, const uint8_t* v,
-                      size_t n, size_t head_dim, float* acc) {
-  weighted_sum<load_f32, 4>(p, n_queries, correction, v, n, head_dim, acc);
-}
-void weighted_sum_f16(const float* p, size_t n_queries, const float* correction, const uint8_t* v,
-                      size_t n, size_t head_dim, float* acc) {
-  weighted_sum<load_half, 2>(p, n_queries, correction, v, n, head_dim, acc);
-}
-
-void f16_to_f32(const uint8_t* in, size_t n, float* out) {
-  for (size_t i = 0; i < n; i++) out[i] = gguf::load_f16(in + 2 * i);
-}
-
-void f32_to_f16(const float* in, size_t n, uint8_t* out) {
-  for (size_t i = 0; i < n; i++) gguf::store_u16(out + 2 * i, gguf::f32_to_f16(in[i]));
 }
 
 }  // namespace hearth::cpu::scalar

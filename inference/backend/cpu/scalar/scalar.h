@@ -21,17 +21,16 @@ void silu_mul(const float* gate, const float* up, size_t n, float* act);
 void gelu_mul(const float* gate, const float* up, size_t n, float* act);
 void gpt_oss_mul(const float* gate, const float* up, size_t n, float* act);
 float softmax_tile(float* scores, size_t n, float scale, float softcap, SoftmaxState& state);
-void score_f32(const uint8_t* keys, size_t first, size_t end, size_t k_dim, const float* queries,
-               size_t n_queries, float* scores);
-void score_f16(const uint8_t* keys, size_t first, size_t end, size_t k_dim, const float* queries,
-               size_t n_queries, float* scores);
-void weighted_sum_f32(const float* p, size_t n_queries, const float* correction, const uint8_t* v,
-                      size_t n, size_t head_dim, float* acc);
-void weighted_sum_f16(const float* p, size_t n_queries, const float* correction, const uint8_t* v,
-                      size_t n, size_t head_dim, float* acc);
-
-void f16_to_f32(const uint8_t* in, size_t n, float* out);
-void f32_to_f16(const float* in, size_t n, uint8_t* out);
+void score(const uint8_t* keys, size_t first, size_t end, size_t k_dim, const float* queries,
+           size_t n_queries, float* scores);
+void weighted_sum(const float* p, size_t n_queries, const float* correction, const uint8_t* v,
+                  size_t n, size_t head_dim, float* sums);
+void pair_products(const PairProduct& product);
+void softmax_ints(const PageSoftmax& page);
+void add_page(const int32_t* ints, const PageWeight* of, size_t n_queries, size_t width,
+              float* sums);
+void keys_to_ints(const uint8_t* ratios, const uint8_t* bytes, size_t dim, int16_t* to);
+void values_to_ints(const uint8_t* ratios, const uint8_t* bytes, size_t dim, int16_t* to);
 
 uint64_t int8_chain(uint64_t n_rounds);
 uint64_t f32_chain(uint64_t n_rounds);
