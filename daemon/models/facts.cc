@@ -54,9 +54,9 @@ uint64_t kv_token_bytes(json::Element metadata, const std::string& architecture)
       n_heads ? number(metadata, architecture + ".embedding_length", kMostWidth) / n_heads : 0;
   uint64_t key = number(metadata, architecture + ".attention.key_length", kMostWidth);
   uint64_t value = number(metadata, architecture + ".attention.value_length", kMostWidth);
-  constexpr uint64_t kElementBytes = 2;  // f16
-  return kv_heads(metadata, architecture) * ((key ? key : shared) + (value ? value : shared)) *
-         kElementBytes;
+  constexpr uint64_t kElementBytes = 2, kScalesBytes = 8;  // of a key and a value
+  return kv_heads(metadata, architecture) *
+         (((key ? key : shared) + (value ? value : shared)) * kElementBytes + kScalesBytes);
 }
 
 std::string reason_of(const ProgramOutput& output, const std::string& path) {
