@@ -1,6 +1,7 @@
 #include "net/http_message.h"
 
 #include <fmt/format.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <charconv>
@@ -80,6 +81,17 @@ Headers error_headers(std::string_view request_id) {
   return {{"X-Request-Id", id}, {"Request-Id", id}, {"X-Hearth-Error-Source", "hearth"}};
 }
 
+std::string as_utf8(std::string_view text) {
+  if (simdjson::validate_utf8(text.data(), text.size())) return std::string(text);
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x80) out += static_cast<char>(0xc0 | byte >> 6);
+    out += static_cast<char>(byte < 0x80 ? byte : 0x80 | (byte & 0x3f));
+  }
+  return out;
+}
+
 std::string percent_decoded(std::string_view text) {
   std::string out;
   for (size_t at = 0; at < text.size(); ++at) {
@@ -93,7 +105,7 @@ std::string percent_decoded(std::string_view text) {
       out += text[at];
     }
   }
-  return out;
+  return as_utf8(out);
 }
 
 std::string response_head(int status, std::string_view content_type, const Headers& extra) {

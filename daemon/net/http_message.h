@@ -80,7 +80,11 @@ std::string error_body(int status, std::string_view message);
 // Anthropic's clients look for.
 Headers error_headers(std::string_view request_id);
 
-// "%2F" is "/"; what is no such pair stays as it is.
+// Text as it is, where it is UTF-8; else every byte as the Latin-1 character that HTTP once said it
+// is. What clients send in a head goes into JSON, records and logs.
+std::string as_utf8(std::string_view text);
+
+// "%2F" is "/"; what is no such pair stays as it is. UTF-8 always.
 std::string percent_decoded(std::string_view text);
 
 // Status line and headers, up to and including the blank line.

@@ -85,13 +85,13 @@ std::optional<Refusal> RequestParser::check_head() {
   const auto& message = impl_->parser.get();
   request_.method = std::string(message.method_string());
   for (const auto& field : message)
-    request_.headers.push_back({std::string(field.name_string()), std::string(field.value())});
+    request_.headers.push_back({std::string(field.name_string()), as_utf8(field.value())});
 
   std::string_view target(message.target().data(), message.target().size());
   if (target.empty() || target[0] != '/')
     return Refusal{400, "malformed request: expected a path that starts with /"};
   size_t question = target.find('?');
-  request_.path = std::string(target.substr(0, question));
+  request_.path = as_utf8(target.substr(0, question));
   if (question != std::string_view::npos) request_.query = std::string(target.substr(question + 1));
 
   if (message.version() != 11 && message.version() != 10)

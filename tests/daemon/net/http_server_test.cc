@@ -17,6 +17,11 @@ Task<> echo(HttpRequest request, HttpResponder& responder) {
   (void)co_await responder.respond(200, "text/plain", std::move(body));
 }
 
+Task<> name_session(HttpRequest request, HttpResponder& responder) {
+  std::string name(request.header("x-session-id").value_or(""));
+  (void)co_await responder.respond(200, "text/plain", std::move(name));
+}
+
 Task<> count_down(HttpRequest, HttpResponder& responder) {
   (void)responder.begin_stream(200, "text/event-stream");
   for (const char* chunk : {"three ", "two "}) (void)co_await responder.write(chunk);
@@ -44,6 +49,7 @@ Task<> answer_twice(HttpRequest, HttpResponder& responder) {
 void add_routes(HttpServer& server) {
   server.route("POST", "/echo", echo);
   server.route("GET", "/echo", echo);
+  server.route("GET", "/session", name_session);
   server.route("GET", "/count", count_down);
   server.route("GET", "/silent", give_no_answer);
   server.route("GET", "/throws", throw_up);
@@ -77,6 +83,16 @@ TEST_F(HttpServerTest, HandsTheRequestToItsRoute) {
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.headers["content-type"], "text/plain");
   EXPECT_EQ(response.body, "POST /echo?a=1&b=2 hello");
+}
+
+// They go into records that are JSON.
+TEST_F(HttpServerTest, HeadersAreUtf8OrLatin1) {
+  auto session = [&](std::string_view name) {
+    return server_.exchange(server_.request("GET", "/session", fmt::format("X-Session-Id: {}\r\n", name))).body;
+  };
+  EXPECT_EQ(session("w\xc3\xb6rk"), "w\xc3\xb6rk");
+  EXPECT_EQ(session("w\xf6rk \xff"), "w\xc3\xb6rk \xc3\xbf");
+  EXPECT_EQ(percent_decoded("a%2Fb%zz%f6"), "a/b%zz\xc3\xb6");
 }
 
 TEST_F(HttpServerTest, StreamsInChunks) {
