@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cassert>
+#include <cstring>
 
 #include "cache/slots.h"
 
@@ -102,6 +103,18 @@ void KvCache::release_window(PageIndex page) {
 
 bool KvCache::has_window(PageIndex page) const {
   return state_->shape.window() == 0 || state_->window_slots[page] != kNone;
+}
+
+void KvCache::copy(PageIndex from, PageIndex to) {
+  const auto copy_slot = [](const Slots& slots, uint32_t source, uint32_t target, uint64_t bytes) {
+    if (bytes > 0) std::memcpy(slots.data(target), slots.data(source), bytes);
+  };
+  assert(from != to);
+  const KvShape& shape = state_->shape;
+  copy_slot(state_->pages, from, to, page_bytes(shape));
+  const uint32_t source = state_->window_slots[from], target = state_->window_slots[to];
+  if (source != kNone && target != kNone)
+    copy_slot(state_->windows, source, target, window_bytes(shape));
 }
 
 std::byte* KvCache::data(uint32_t layer, PageIndex page) {

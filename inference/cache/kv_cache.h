@@ -35,6 +35,12 @@ struct KvShape {
     for (const KvLayer& layer : layers) longest = std::max(longest, layer.window);
     return longest;
   }
+
+  // Recurrent layers: their states lie at the ends of pages, not at each position.
+  bool has_states() const {
+    return std::ranges::any_of(layers,
+                               [](const KvLayer& layer) { return layer.state_bytes > 0; });
+  }
 };
 
 // The first page that a window ending at `position` reaches.
@@ -70,6 +76,9 @@ class KvCache {
   bool hold_window(PageIndex page);
   void release_window(PageIndex page);
   bool has_window(PageIndex page) const;
+
+  // Makes `to` hold what `from` holds, of the layers with windows where both have their part.
+  void copy(PageIndex from, PageIndex to);
 
   // Null for a layer with a window when the page has no window part.
   std::byte* data(uint32_t layer, PageIndex page);

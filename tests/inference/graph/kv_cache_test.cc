@@ -90,6 +90,26 @@ TEST(KvCache, WindowPartsComeAndGoByThemselves) {
   EXPECT_TRUE(cache.hold_window(second));
 }
 
+TEST(KvCache, ACopyHoldsTheSameInEveryLayer) {
+  KvShape shape = kShape;
+  shape.layers.push_back({1, 32, 32, 100});
+  KvCache cache = make(3, shape);
+  const PageIndex from = *cache.acquire(), to = *cache.acquire(), other = *cache.acquire();
+  const auto last_of = [&](uint32_t layer, PageIndex page) -> std::byte& {
+    return cache.data(layer, page)[kv_layer_bytes(shape.layers[layer], shape.element) - 1];
+  };
+  for (const PageIndex page : {from, to, other}) {
+    ASSERT_TRUE(cache.hold_window(page));
+    for (uint32_t layer = 0; layer < 4; ++layer)
+      last_of(layer, page) = static_cast<std::byte>(10 * page + layer);
+  }
+  cache.copy(from, to);
+  for (uint32_t layer = 0; layer < 4; ++layer) {
+    EXPECT_EQ(last_of(layer, to), static_cast<std::byte>(10 * from + layer));
+    EXPECT_EQ(last_of(layer, other), static_cast<std::byte>(10 * other + layer));
+  }
+}
+
 TEST(KvCache, WithoutWindowsEveryPageHasItsPart) {
   KvCache cache = make(1);
   EXPECT_EQ(KvCache::window_bytes(kShape), 0u);
