@@ -193,9 +193,8 @@ std::optional<Estimate> estimate(const ModelSnapshot& model, const PrefixIndex& 
   Estimate out;
   const double n_prompt = std::min(known.n_tokens + n_rest, kMostTokens);
   out.n_prompt = static_cast<uint32_t>(std::lround(n_prompt));
-  // The last token is always computed, with all that shares its page.
-  n_cached =
-      std::min(n_cached, out.n_prompt > 0 ? (out.n_prompt - 1) / kCachePage * kCachePage : 0);
+  // The last token is always computed.
+  n_cached = std::min(n_cached, out.n_prompt > 0 ? out.n_prompt - 1 : 0);
   out.n_cached = n_cached;
 
   // The steps until its first token: prompts in front, then its own, beside those that decode.

@@ -3,19 +3,24 @@
 // Problem: agents send the same 10-40k tokens again and again with something appended; computing
 // them is seconds, looking them up is microseconds.
 //
-// Idea: a node is one full page (64 tokens and the KV page that holds them); its path from the root
-// is the whole prefix, compared token by token, never by hash, so a hit is exact. Since a page's
-// values depend only on the tokens up to its end, any sequence with that prefix may read it. Pages
-// are immutable once full and shared by reference count. When the pool runs dry the node used
-// longest ago goes first.
+// Idea: a node is a page (its tokens and the KV page that holds them); its path from the root is the
+// whole prefix, compared token by token, never by hash, so a hit is exact. Since a position's values
+// depend only on the tokens up to it, any sequence with that prefix may read it. Pages are shared by
+// reference count; what has been computed in them does not change. When the pool runs dry the node
+// used longest ago goes first.
+//
+// Ends: a leaf may hold less than a page, the end of something that was computed. Whoever shares only
+// the first tokens of a page, of a leaf or of any other, goes on in a copy of it: a memory copy beside
+// up to 63 tokens of a forward pass. A page that holds more of the same takes the place of one that
+// holds less, so that a conversation has one end however often it goes on.
 //
 // All nodes hang in a ring in order of use. Using a path moves its nodes to the young end, the
 // deepest first, so that a node is always older than its parent: the oldest is a leaf, prefixes
 // shrink from their ends, and shared beginnings last longest.
 //
 // Layers with windows: a node keeps its window part only near the end of something that was
-// computed, where it takes it to go on. A find therefore ends at the deepest node from which the
-// whole window back is there.
+// computed, where it takes it to go on. A find therefore ends at the last token from which the whole
+// window back is there.
 //
 // Cost: find and insert compare each token once per sibling. Forgetting takes the oldest node;
 // nodes that running sequences hold are passed over, at most as many as they hold pages.
@@ -28,133 +33,219 @@
 
 namespace hearth {
 
+namespace {
+
+size_t n_common(std::span<const Token> one, std::span<const Token> other) {
+  return static_cast<size_t>(std::ranges::mismatch(one, other).in1 - one.begin());
+}
+
+bool begins_with(std::span<const Token> tokens, std::span<const Token> beginning) {
+  return n_common(tokens, beginning) == beginning.size();
+}
+
+}  // namespace
+
 struct PrefixTree::Node {
-  std::vector<Token> tokens{};  // kPageTokens of them; none in the root
+  struct Following {
+    Mark mark;
+    size_t n_tokens;  // of the node's, with which the beginning ends
+  };
+  std::vector<Token> tokens{};  // fewer than kPageTokens only in a leaf; none in the root
   PageIndex page = 0;
   bool has_window = false;  // holds the page's window part
   Node* parent = nullptr;
   std::vector<std::unique_ptr<Node>> children{};
-  std::vector<Mark> marks{};            // whose beginnings end here
+  std::vector<Following> marks{};       // whose beginnings end here
   Node *older = this, *younger = this;  // in the ring; beyond the ends is the root
 };
 
-PrefixTree::PrefixTree(KvCache& cache) : cache_(cache), root_(std::make_unique<Node>()) {}
+struct PrefixTree::Way {
+  std::vector<Node*> whole{};  // whole pages
+  Part part{};                 // of a page behind them
+
+  size_t n_tokens() const { return whole.size() * kPageTokens + part.n_tokens; }
+  Part end() const {
+    if (part.node || whole.empty()) return part;
+    return {whole.back(), kPageTokens};
+  }
+};
+
+PrefixTree::PrefixTree(KvCache& cache)
+    : cache_(cache), shares_parts_(!cache.shape().has_states()), root_(std::make_unique<Node>()) {}
 
 PrefixTree::~PrefixTree() {
   for (Node* node = root_->younger; node != root_.get(); node = node->younger) let_go(*node);
 }
 
-PrefixTree::Node* PrefixTree::child_of(Node& node, std::span<const Token> page_tokens) {
+// The one with these tokens.
+PrefixTree::Node* PrefixTree::child_of(const Node& node, std::span<const Token> page_tokens) {
   for (const auto& child : node.children)
     if (std::ranges::equal(child->tokens, page_tokens)) return child.get();
   return nullptr;
 }
 
-// How many nodes of a path from the root make the longest beginning that can be continued.
-size_t PrefixTree::n_continuable(std::span<Node* const> path) const {
-  const uint32_t window = cache_.shape().window();
-  if (window == 0) return path.size();
-  size_t n_found = 0;
-  size_t first_window = 0;  // the unbroken run of window parts that ends here begins there
-  for (size_t n = 1; n <= path.size(); ++n) {
-    if (!path[n - 1]->has_window) first_window = n;
-    if (first_window <= first_page_of_window(window, n * kPageTokens)) n_found = n;
+// The one that begins like `tokens` for longest, but not for a whole page.
+PrefixTree::Part PrefixTree::nearest_child(const Node& node, std::span<const Token> tokens,
+                                           bool with_window) {
+  Part nearest;
+  for (const auto& child : node.children) {
+    if (with_window && !child->has_window) continue;
+    const size_t n = n_common(child->tokens, tokens);
+    if (n < kPageTokens && (!nearest.node || n > nearest.n_tokens)) nearest = {child.get(), n};
   }
-  return n_found;
+  return nearest;
 }
 
-std::vector<PrefixTree::Node*> PrefixTree::path_of(std::span<const Token> tokens) {
+PrefixTree::Way PrefixTree::way_of(std::span<const Token> tokens) const {
   std::vector<Node*> path;
-  Node* node = root_.get();
+  const Node* node = root_.get();
   for (; tokens.size() >= kPageTokens; tokens = tokens.subspan(kPageTokens)) {
-    node = child_of(*node, tokens.first(kPageTokens));
-    if (!node) break;
-    path.push_back(node);
+    Node* child = child_of(*node, tokens.first(kPageTokens));
+    if (!child) break;
+    path.push_back(child);
+    node = child;
   }
-  path.resize(n_continuable(path));
-  return path;
+  return continuable(std::move(path), tokens);
+}
+
+// The longest beginning that can be continued, of what goes along a path of whole pages from the root
+// and then on with `rest`.
+PrefixTree::Way PrefixTree::continuable(std::vector<Node*> path,
+                                        std::span<const Token> rest) const {
+  const uint32_t window = cache_.shape().window();
+  size_t n_whole = 0;
+  Part part;
+  size_t first_window = 0;  // the unbroken run of window parts that ends here begins there
+  const auto is_seen_from = [&](size_t position) {
+    return window == 0 || first_window <= first_page_of_window(window, position);
+  };
+  for (size_t n = window > 0 ? 0 : path.size(); n <= path.size(); ++n) {
+    if (n > 0 && window > 0 && !path[n - 1]->has_window) first_window = n;
+    if (is_seen_from(n * kPageTokens)) {
+      n_whole = n;
+      part = {};
+    }
+    if (!shares_parts_) continue;
+    const Node& node = n > 0 ? *path[n - 1] : *root_;
+    const Part next = nearest_child(
+        node, n < path.size() ? std::span<const Token>(path[n]->tokens) : rest, window > 0);
+    if (next.n_tokens > 0 && is_seen_from(n * kPageTokens + next.n_tokens)) {
+      n_whole = n;
+      part = next;
+    }
+  }
+  path.resize(n_whole);
+  return {std::move(path), part};
+}
+
+void PrefixTree::mark_end(const Way& way, const Mark& mark) {
+  const auto [node, n_tokens] = way.end();
+  if (!node) return;
+  const auto at = std::ranges::find(node->marks, mark.key,
+                                    [](const Node::Following& each) { return each.mark.key; });
+  if (at != node->marks.end())
+    *at = {mark, std::max(at->n_tokens, n_tokens)};
+  else
+    node->marks.push_back({mark, n_tokens});
 }
 
 uint32_t PrefixTree::follow(std::span<const Token> tokens, const Mark& mark) {
-  const std::vector<Node*> path = path_of(tokens);
-  if (!path.empty()) path.back()->marks.push_back(mark);
-  return static_cast<uint32_t>(path.size()) * kPageTokens;
+  const Way way = way_of(tokens);
+  mark_end(way, mark);
+  return static_cast<uint32_t>(way.n_tokens());
 }
 
 Prefix PrefixTree::find(std::span<const Token> tokens) {
   const uint32_t window = cache_.shape().window();
-  const std::vector<Node*> path = path_of(tokens);
-  touch(path.empty() ? root_.get() : path.back());
+  const Way way = way_of(tokens);
+  if (Node* end = way.end().node) touch(end);
 
-  Prefix prefix;
-  for (const Node* each : path) {
-    cache_.retain(each->page);
-    prefix.pages.push_back(each->page);
-  }
+  Prefix prefix{.pages = {}, .n_tokens = way.n_tokens()};
+  for (const Node* each : way.whole) prefix.pages.push_back(each->page);
+  if (way.part.node) prefix.pages.push_back(way.part.node->page);
+  for (const PageIndex page : prefix.pages) cache_.retain(page);
   if (window > 0)
     prefix.first_window =
-        std::min(first_page_of_window(window, path.size() * kPageTokens), prefix.pages.size());
+        std::min(first_page_of_window(window, prefix.n_tokens), prefix.pages.size());
   for (size_t i = prefix.first_window; i < prefix.pages.size(); ++i)
     cache_.hold_window(prefix.pages[i]);
   return prefix;
 }
 
 std::optional<PrefixTree::Fork> PrefixTree::fork_of(std::span<const Token> tokens) const {
+  const Node* node = root_.get();
   Fork fork;
-  for (Node* node = root_.get(); node;) {
-    const auto page = tokens.subspan(fork.position);
-    if (page.size() >= kPageTokens)
-      if (Node* child = child_of(*node, page.first(kPageTokens))) {
-        node = child;
-        fork.position += kPageTokens;
-        continue;
-      }
-    const Node* nearest = nullptr;
-    size_t n_most = 0;
-    for (const auto& child : node->children) {
-      const auto [at, other] = std::ranges::mismatch(child->tokens, page);
-      const size_t n_common = static_cast<size_t>(at - child->tokens.begin());
-      if (nearest && n_common <= n_most) continue;
-      nearest = child.get();
-      n_most = n_common;
-    }
-    if (!nearest || n_most == page.size()) return std::nullopt;
-    fork.position += n_most;
-    if (fork.position == 0) return std::nullopt;
-    fork.known.assign(nearest->tokens.begin() + static_cast<ptrdiff_t>(n_most),
-                      nearest->tokens.end());
-    return fork;
+  for (; tokens.size() >= kPageTokens; tokens = tokens.subspan(kPageTokens)) {
+    const Node* child = child_of(*node, tokens.first(kPageTokens));
+    if (!child) break;
+    node = child;
+    fork.position += kPageTokens;
   }
-  return std::nullopt;
+  const auto [nearest, n_shared] = nearest_child(*node, tokens, false);
+  fork.position += n_shared;
+  if (!nearest || n_shared == tokens.size() || n_shared == nearest->tokens.size() ||
+      fork.position == 0)
+    return std::nullopt;
+  fork.known.assign(nearest->tokens.begin() + static_cast<ptrdiff_t>(n_shared),
+                    nearest->tokens.end());
+  return fork;
 }
 
 void PrefixTree::insert(std::span<const Token> tokens, std::span<const PageIndex> pages,
                         size_t first_window) {
   const uint32_t window = cache_.shape().window();
-  const size_t n_whole = std::min(tokens.size() / kPageTokens, pages.size());
+  const size_t n_whole = tokens.size() / kPageTokens;
   const size_t n_before = n_whole > 0 ? n_whole - 1 : 0;
   const size_t first_kept =
       std::max(first_window, first_page_of_window(window, n_before * kPageTokens));
+  const size_t n_kept = std::min(shares_parts_ ? pages_for(tokens.size()) : n_whole, pages.size());
   Node* node = root_.get();
-  for (size_t i = 0; i < n_whole; ++i) {
-    const auto page_tokens = tokens.subspan(i * kPageTokens, kPageTokens);
-    const bool keeps_window = window > 0 && i >= first_kept;
-    Node* child = child_of(*node, page_tokens);
-    if (!child) {
-      child = node->children.emplace_back(std::make_unique<Node>()).get();
-      child->tokens.assign(page_tokens.begin(), page_tokens.end());
-      child->parent = node;
-      ++n_nodes_;
-      keep(*child, pages[i], keeps_window);
-    } else if (keeps_window && !child->has_window) {
-      // Equal tokens, equal values: the caller's page is as good, and has the window part.
-      const PageIndex old = child->page;
-      keep(*child, pages[i], true);
-      cache_.release(old);
-    }
-    node = child;
+  for (size_t i = 0; i < n_kept; ++i) {
+    const auto rest = tokens.subspan(i * kPageTokens);
+    node = put(*node, rest.first(std::min<size_t>(kPageTokens, rest.size())), pages[i],
+               window > 0 && i >= first_kept);
   }
   touch(node);
+}
+
+// The child that holds these tokens, at least.
+PrefixTree::Node* PrefixTree::put(Node& parent, std::span<const Token> tokens, PageIndex page,
+                                  bool with_window) {
+  for (const auto& child : parent.children) {
+    if (!begins_with(child->tokens, tokens)) continue;
+    if (child->has_window || !with_window) return child.get();
+    if (child->tokens.size() > tokens.size()) continue;
+    // Equal tokens, equal values: the caller's page is as good, and has the window part.
+    const PageIndex old = child->page;
+    keep(*child, page, true);
+    cache_.release(old);
+    absorb(*child);
+    return child.get();
+  }
+  Node& child = *parent.children.emplace_back(std::make_unique<Node>());
+  child.tokens.assign(tokens.begin(), tokens.end());
+  child.parent = &parent;
+  ++n_nodes_;
+  keep(child, page, with_window);
+  absorb(child);
+  return &child;
+}
+
+// Leaves beside a node that hold less of the same go, and so no page is in two nodes: that of an end
+// whose sequence went on in it is the node's own now.
+void PrefixTree::absorb(Node& node) {
+  std::erase_if(node.parent->children, [&](const auto& other) {
+    if (other.get() == &node || !begins_with(node.tokens, other->tokens)) return false;
+    if (other->has_window && !node.has_window) {
+      if (other->page != node.page) return false;
+      node.has_window = cache_.hold_window(node.page);
+    }
+    node.marks.insert(node.marks.end(), other->marks.begin(), other->marks.end());
+    unlink(*other);
+    let_go(*other);
+    --n_nodes_;
+    return true;
+  });
 }
 
 void PrefixTree::keep(Node& node, PageIndex page, bool with_window) {
@@ -196,16 +287,16 @@ void PrefixTree::unlink(Node& node) {
   node.younger->older = node.older;
 }
 
-// Of a node that goes: to what can still be continued before it.
+// Of a node that has gone: to what can still be continued of their beginnings.
 void PrefixTree::move_marks(const Node& from) {
   if (from.marks.empty() || !listener_) return;
   std::vector<Node*> path;
   for (Node* node = from.parent; node != root_.get(); node = node->parent) path.push_back(node);
   std::ranges::reverse(path);
-  path.resize(n_continuable(path));
-  const auto n_tokens = static_cast<uint32_t>(path.size()) * kPageTokens;
-  for (const Mark& mark : from.marks)
-    if (listener_(mark, n_tokens) && !path.empty()) path.back()->marks.push_back(mark);
+  for (const auto& [mark, n_tokens] : from.marks) {
+    const Way way = continuable(path, std::span(from.tokens).first(n_tokens));
+    if (listener_(mark, static_cast<uint32_t>(way.n_tokens()))) mark_end(way, mark);
+  }
 }
 
 bool PrefixTree::forget_oldest() {
@@ -213,11 +304,14 @@ bool PrefixTree::forget_oldest() {
   while (node != root_.get() && (cache_.references(node->page) > 1 || !node->children.empty()))
     node = node->younger;
   if (node == root_.get()) return false;
-  move_marks(*node);
-  let_go(*node);
-  unlink(*node);
+  auto& siblings = node->parent->children;
+  const auto at = std::ranges::find(siblings, node, &std::unique_ptr<Node>::get);
+  const std::unique_ptr<Node> gone = std::move(*at);
+  siblings.erase(at);
+  unlink(*gone);
+  let_go(*gone);
   --n_nodes_;
-  std::erase_if(node->parent->children, [&](const auto& child) { return child.get() == node; });
+  move_marks(*gone);
   return true;
 }
 

@@ -17,10 +17,12 @@
 
 namespace hearth {
 
-// The pages that hold the beginning of a sequence, and which of them hold their window parts, too:
-// those from first_window to the end.
+// The pages that hold the first n_tokens of a sequence, and which of them hold their window parts,
+// too: those from first_window to the end. Where n_tokens ends within the last page, what follows
+// there is of others: only a copy of that page can be gone on in (KvCache::copy).
 struct Prefix {
   std::vector<PageIndex> pages;
+  size_t n_tokens = 0;
   size_t first_window = 0;
 };
 
@@ -31,8 +33,10 @@ class PrefixTree {
   PrefixTree(const PrefixTree&) = delete;
   PrefixTree& operator=(const PrefixTree&) = delete;
 
-  // The longest known beginning of `tokens` that can be continued, whole pages only. Each page, and
-  // each window part that the next token sees, has a reference that is now the caller's.
+  // The longest known beginning of `tokens` that can be continued. It ends at any token, but at the
+  // end of a page where a model has recurrent layers, whose states lie there only; with layers that
+  // see a window it ends in pages that hold their window parts. Each page, and each window part that
+  // the next token sees, has a reference that is now the caller's.
   Prefix find(std::span<const Token> tokens);
 
   // Where `tokens` leave the way of what they share most with, and what stands there. Nothing when
@@ -43,9 +47,10 @@ class PrefixTree {
   };
   std::optional<Fork> fork_of(std::span<const Token> tokens) const;
 
-  // Remembers the whole pages of `tokens`, which lie computed in `pages`. Of the window parts,
-  // which the caller holds from `first_window` on, those at the end: what it takes to go on after
-  // the last whole page or the one before.
+  // Remembers `tokens`, which lie computed in `pages`. The last page may be full in part, if the
+  // model has no recurrent layers, and its owner may go on behind them. Of the window parts, which
+  // the caller holds from `first_window` on, those at the end are kept: what it takes to go on after
+  // the last token, the last whole page or the one before.
   void insert(std::span<const Token> tokens, std::span<const PageIndex> pages,
               size_t first_window = 0);
 
@@ -69,10 +74,19 @@ class PrefixTree {
 
  private:
   struct Node;
-  static Node* child_of(Node& node, std::span<const Token> page_tokens);
-  std::vector<Node*> path_of(std::span<const Token> tokens);
-  size_t n_continuable(std::span<Node* const> path) const;
+  struct Part {  // of a node's page: its first tokens
+    Node* node = nullptr;
+    size_t n_tokens = 0;
+  };
+  struct Way;  // from the root to where a beginning ends
+  static Node* child_of(const Node& node, std::span<const Token> page_tokens);
+  static Part nearest_child(const Node& node, std::span<const Token> tokens, bool with_window);
+  Way way_of(std::span<const Token> tokens) const;
+  Way continuable(std::vector<Node*> path, std::span<const Token> rest) const;
+  static void mark_end(const Way& way, const Mark& mark);
   void move_marks(const Node& from);
+  Node* put(Node& parent, std::span<const Token> tokens, PageIndex page, bool with_window);
+  void absorb(Node& node);
   void keep(Node& node, PageIndex page, bool with_window);
   void let_go(Node& node);
   void touch(Node* deepest);
@@ -80,6 +94,7 @@ class PrefixTree {
   bool forget_oldest();
 
   KvCache& cache_;
+  const bool shares_parts_;  // of pages
   Listener listener_;
   std::unique_ptr<Node> root_;  // holds no page; also the head of the ring of all nodes
   size_t n_nodes_ = 0;

@@ -6,8 +6,6 @@
 namespace hearth::engine {
 namespace {
 
-static_assert(kCachePage == kPageTokens);
-
 constexpr double kNewest = 0.2;
 
 std::array<double, TextModel::kTerms> first_prices() { return std::to_array(TextModel{}.tokens); }
@@ -63,7 +61,7 @@ void PromptMemory::read(const Sequence& sequence) {
     n_tokens = std::max(0.0, n_tokens - tokens_of(text, sequence.shapes[i + 1]));
     if (const auto known = index_->find(PrefixIndex::key(points[i], model_))) {
       n_tokens = std::min(n_tokens, static_cast<double>(known->n_tokens));
-      if (known->n_cached + kPageTokens > known->n_tokens) continue;  // and it lies here
+      if (known->n_cached >= known->n_tokens) continue;  // and it lies here
     }
     remember(points[i], prompt.first(static_cast<size_t>(n_tokens)));
   }

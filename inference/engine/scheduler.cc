@@ -6,10 +6,10 @@
 //
 // Idea: every step is one forward pass over a ragged batch.
 //   admit   Oldest waiting first, as long as its whole prompt finds pages (less what the prefix
-//           cache already has). What does not fit waits; nobody is refused.
+//           cache already has, to the token). What does not fit waits; nobody is refused.
 //   grow    A decoding sequence that filled its last page gets another. When there is none, the
-//           youngest running sequence goes back to the queue; its finished pages stay in the prefix
-//           cache, so that little is computed twice. The oldest always advances.
+//           youngest running sequence goes back to the queue; its pages stay in the prefix cache, so
+//           that little is computed twice. The oldest always advances.
 //   plan    One row for every decoding sequence, then prompts, oldest first, up to kStepRows rows.
 //           Beside decoding, prompts get only as many rows as take about as long as the decoding
 //           itself: the gap between two tokens of others at most doubles. Without others a step
@@ -116,8 +116,8 @@ void Scheduler::admit() {
   }
 }
 
-// Less than a page is not cached, so that leaving it costs nothing. What stood there is another
-// request's text, for those alone who ask.
+// Prompts that have nothing to do with each other begin alike, too, as their template does: less than
+// a page is told to those alone who ask, and so is what stood there, which is another request's text.
 std::optional<CacheDivergence> Scheduler::divergence_of(const Sequence& sequence) const {
   constexpr size_t kShown = 12;  // tokens of each side
   const auto fork = model_.prefixes.fork_of(sequence.tokens);
@@ -133,28 +133,58 @@ std::optional<CacheDivergence> Scheduler::divergence_of(const Sequence& sequence
 // Pages for all tokens of a sequence, shared ones first. At least one token is left to compute: its
 // logits are what the answer begins with.
 bool Scheduler::reserve_prompt(Sequence& sequence) {
-  const std::span<const Token> tokens = sequence.tokens;
   if (!running_.empty() && !has_windows_for(sequence)) return false;
-  Prefix prefix = model_.prefixes.find(tokens.first(tokens.size() - 1));
+  const std::span<const Token> shareable =
+      std::span(sequence.tokens).first(sequence.tokens.size() - 1);
+  Prefix prefix = model_.prefixes.find(shareable);
+  const size_t n_in_part = prefix.n_tokens % kPageTokens;
+  const size_t n_whole = prefix.n_tokens - n_in_part;
+  if (take_pages(sequence, std::move(prefix))) return true;
+  // A page that is copied is in use meanwhile: without it there may be room.
+  if (n_in_part == 0 || !has_pages_for(sequence)) return false;
+  return take_pages(sequence, model_.prefixes.find(shareable.first(n_whole)));
+}
+
+bool Scheduler::take_pages(Sequence& sequence, Prefix prefix) {
   sequence.pages = std::move(prefix.pages);
   sequence.first_window = prefix.first_window;
   sequence.end_window = sequence.pages.size();
-  const size_t n_shared = sequence.pages.size(), n_all = pages_for(tokens.size());
-
-  // Kept prefixes give way, pages of running sequences do not. A page that two of them share counts
-  // twice here, so this may wait a little longer than needed, never for ever.
-  size_t n_held = n_shared;
-  for (const auto& running : running_) n_held += running->pages.size();
-  if (n_all - n_shared + n_held <= model_.cache.n_pages() || running_.empty())
+  sequence.n_computed = static_cast<uint32_t>(prefix.n_tokens);
+  const size_t n_all = pages_for(sequence.tokens.size());
+  if (has_pages_for(sequence))
     while (sequence.pages.size() < n_all) {
       std::optional<PageIndex> page = model_.prefixes.acquire();
       if (!page) break;
       sequence.pages.push_back(*page);
     }
-  sequence.n_computed = static_cast<uint32_t>(n_shared) * kPageTokens;
-  if (sequence.pages.size() == n_all) return true;
+  if (sequence.pages.size() == n_all && own_end(sequence)) return true;
   release_pages(sequence, false);
   return false;
+}
+
+// Where the shared beginning ends within a page, the sequence goes on in a copy of it.
+bool Scheduler::own_end(Sequence& sequence) {
+  if (sequence.n_computed % kPageTokens == 0) return true;
+  PageIndex& page = sequence.pages[sequence.n_computed / kPageTokens];
+  const std::optional<PageIndex> own = model_.prefixes.acquire();
+  if (!own) return false;
+  if (!model_.prefixes.hold_window(*own)) {
+    model_.cache.release(*own);
+    return false;
+  }
+  model_.cache.copy(page, *own);
+  model_.cache.release_window(page);
+  model_.cache.release(page);
+  page = *own;
+  return true;
+}
+
+// Kept prefixes give way, pages of running sequences do not. A page that two of them share counts
+// twice here, so a sequence may wait a little longer than needed, never for ever.
+bool Scheduler::has_pages_for(const Sequence& newcomer) const {
+  size_t n_held = pages_for(newcomer.tokens.size());
+  for (const auto& running : running_) n_held += running->pages.size();
+  return n_held <= model_.cache.n_pages() || running_.empty();
 }
 
 // Whether the window parts suffice for another sequence beside those that run, whatever they do.

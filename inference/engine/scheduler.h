@@ -58,6 +58,9 @@ class Scheduler {
 
   void admit();
   bool reserve_prompt(Sequence& sequence);
+  bool take_pages(Sequence& sequence, Prefix prefix);
+  bool own_end(Sequence& sequence);
+  bool has_pages_for(const Sequence& newcomer) const;
   std::optional<CacheDivergence> divergence_of(const Sequence& sequence) const;
   bool has_windows_for(const Sequence& newcomer) const;
   void grow_decoding();

@@ -153,7 +153,7 @@ TEST_F(ConstrainedTest, TheCacheSaysWhereAPromptLeftItsWay) {
   body.explains_cache = true;
   const Answer answer = driver.answer(body);
   ASSERT_TRUE(answer.done);
-  EXPECT_EQ(answer.done->usage.n_cached, 128u) << "whole pages";
+  EXPECT_EQ(answer.done->usage.n_cached, 130u);
   ASSERT_TRUE(answer.done->divergence);
   EXPECT_EQ(answer.done->divergence->position, 130u);
   EXPECT_THAT(answer.done->divergence->cached, HasSubstr("aaaa"));

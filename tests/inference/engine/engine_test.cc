@@ -115,8 +115,8 @@ TEST_F(EngineTest, ACachedPrefixGivesTheSameAnswerAndIsReported) {
   Answer cold = driver.answer(greedy(prompt, 30));
   Answer warm = driver.answer(greedy(prompt, 30));
   EXPECT_EQ(cold.done->usage.n_cached, 0u);
-  EXPECT_EQ(warm.done->usage.n_cached, 256u);
-  EXPECT_EQ(warm.accepted->n_cached, 256u);
+  EXPECT_EQ(warm.done->usage.n_cached, 299u) << "the last one is computed for its logits";
+  EXPECT_EQ(warm.accepted->n_cached, 299u);
   EXPECT_EQ(warm.tokens, cold.tokens);
 }
 
@@ -125,15 +125,35 @@ TEST_F(EngineTest, APromptOfWholePagesStillComputesItsLastToken) {
   const std::string prompt = words(256);
   Answer cold = driver.answer(greedy(prompt, 10));
   Answer warm = driver.answer(greedy(prompt, 10));
-  EXPECT_EQ(warm.done->usage.n_cached, 192u);
+  EXPECT_EQ(warm.done->usage.n_cached, 255u);
   EXPECT_EQ(warm.tokens, cold.tokens);
+}
+
+// Wherever a prompt parts from one that is still being answered or has been, in each of its pages.
+TEST_F(EngineTest, EverySharedTokenIsReadOnce) {
+  load();
+  const std::string shared = words(100);
+  const uint64_t first = driver.start(greedy(shared, 80));
+  for (int i = 0; i < 5; ++i) driver.engine.step();
+  ASSERT_FALSE(driver.answers[first].is_ended());
+  EngineDriver other;
+  ASSERT_FALSE(other.load(tiny_model()));
+  for (const size_t n : {1u, 17u, 63u, 64u, 65u, 99u, 100u}) {
+    const std::string prompt = shared.substr(0, n) + "?!";
+    const Answer answer = driver.answer(greedy(prompt, 20));
+    EXPECT_EQ(answer.done->usage.n_cached, n);
+    const Answer alone = other.answer(greedy(prompt, 20));
+    EXPECT_EQ(answer.tokens, alone.tokens) << n;
+  }
+  EXPECT_TRUE(driver.answers[first].done);
+  EXPECT_EQ(driver.answers[first].tokens, other.answer(greedy(shared, 80)).tokens);
 }
 
 TEST_F(EngineTest, AnAnswerBecomesTheNextPromptsPrefix) {
   load();
   Answer first = driver.answer(greedy(words(100), 100));
   Answer second = driver.answer(greedy(words(100) + first.text + "more", 10));
-  EXPECT_EQ(second.done->usage.n_cached, 192u);  // 199 computed tokens: three whole pages
+  EXPECT_EQ(second.done->usage.n_cached, 199u) << "the answer's last token was not computed";
   EngineDriver other;
   ASSERT_FALSE(other.load(tiny_model()));
   EXPECT_EQ(other.answer(greedy(words(100) + first.text + "more", 10)).tokens, second.tokens);
@@ -146,7 +166,7 @@ TEST_F(EngineTest, ParallelRequestsShareAPromptThatIsAlreadyRead) {
   driver.engine.step();
   uint64_t second = driver.start(greedy(words(300) + "x", 5));
   driver.run();
-  EXPECT_EQ(driver.answers[second].accepted->n_cached, 256u);
+  EXPECT_EQ(driver.answers[second].accepted->n_cached, 300u);
 }
 
 TEST_F(EngineTest, RequestsBeyondTheCacheWaitAndAreAnswered) {
@@ -167,6 +187,35 @@ TEST_F(EngineTest, RequestsBeyondTheCacheWaitAndAreAnswered) {
     if (event.starts_with("accepted")) accepted.push_back(event);
   for (size_t i = 0; i < accepted.size(); ++i)  // first come, first served
     EXPECT_EQ(accepted[i], "accepted " + std::to_string(i + 1));
+}
+
+// Where a prompt needs every page there is none to copy into beside the one that is copied.
+TEST_F(EngineTest, APromptThatFillsTheCacheIsReadFromItsLastPage) {
+  ModelSettings settings;
+  settings.memory_bytes = 64u << 10;
+  while (driver.load(tiny_model(1u << 20), settings)) settings.memory_bytes += 64u << 10;
+  const size_t pool = driver.snapshot().n_pages_total;
+  ASSERT_EQ(driver.facts.at("tiny").n_context, pool * kPageTokens);
+  const std::string prompt = words(pool * kPageTokens - 20);
+  const Answer cold = driver.answer(greedy(prompt, 10));
+  const Answer warm = driver.answer(greedy(prompt, 10));
+  EXPECT_EQ(warm.done->usage.n_cached, (pool - 1) * kPageTokens);
+  EXPECT_EQ(warm.tokens, cold.tokens);
+}
+
+TEST_F(EngineTest, ManyPartInAPageWhileTheCacheRunsOver) {
+  ASSERT_FALSE(driver.load(tiny_model(512)));
+  const size_t pool = driver.snapshot().n_pages_total;
+  const auto prompt = [](size_t i) {
+    return words(70 + 5 * (i % 11)) + std::to_string(i) + words(i % 60);
+  };
+  std::vector<uint64_t> ids;
+  for (size_t i = 0; i < 2 * pool; ++i) ids.push_back(driver.start(greedy(prompt(i), 100)));
+  ASSERT_TRUE(driver.run());
+  EngineDriver other;
+  ASSERT_FALSE(other.load(tiny_model(512)));
+  for (size_t i = 0; i < ids.size(); i += 9)
+    EXPECT_EQ(driver.answers[ids[i]].tokens, other.answer(greedy(prompt(i), 100)).tokens) << i;
 }
 
 // All start with room, and outgrow the pool while they answer.
@@ -235,7 +284,7 @@ TEST_F(EngineTest, CancelAtEveryTokenLeaksNothingAndChangesNothing) {
     EXPECT_TRUE(std::equal(tokens.begin(), tokens.end(), whole.tokens.begin())) << steps;
   }
   EXPECT_EQ(driver.answer(greedy(words(130), 100)).tokens, whole.tokens);
-  EXPECT_EQ(driver.snapshot().n_pages_used, 3u);  // 229 tokens: what the prefix cache keeps
+  EXPECT_EQ(driver.snapshot().n_pages_used, 4u);  // 229 tokens: what the prefix cache keeps
 }
 
 TEST_F(EngineTest, CancelReachesRequestsThatWait) {
@@ -483,7 +532,7 @@ TEST_P(KvTypes, CachedEqualsComputed) {
   testing::add_vocabulary(image);
   ASSERT_FALSE(driver.load(image, settings));
   Answer cold = driver.answer(greedy(words(200), 30)), warm = driver.answer(greedy(words(200), 30));
-  EXPECT_EQ(warm.done->usage.n_cached, 192u);
+  EXPECT_EQ(warm.done->usage.n_cached, 199u);
   EXPECT_EQ(warm.tokens, cold.tokens);
 }
 
@@ -580,11 +629,11 @@ TEST_F(EngineTest, WindowsAreLetGoAndTheAnswersStayTheSame) {
   ASSERT_TRUE(cold.done);
   // Going on from the end of the prompt, from the end of the answer, and beside others.
   const Answer warm = driver.answer(greedy(prompt, 300));
-  EXPECT_EQ(warm.done->usage.n_cached, 640u);
+  EXPECT_EQ(warm.done->usage.n_cached, 699u);
   EXPECT_EQ(warm.tokens, cold.tokens);
   const std::string longer = prompt + cold.text + "more";
   const Answer next = driver.answer(greedy(longer, 50));
-  EXPECT_EQ(next.done->usage.n_cached, 960u);
+  EXPECT_EQ(next.done->usage.n_cached, 999u);
   EngineDriver fresh;
   ASSERT_FALSE(fresh.load(image));
   EXPECT_EQ(fresh.answer(greedy(longer, 50)).tokens, next.tokens);

@@ -151,6 +151,21 @@ TEST_F(ForecastTest, KnowsWhatTheNextTurnHasCached) {
   }
 }
 
+TEST_F(ForecastTest, KnowsWhatARepeatedPromptHasCached) {
+  load();
+  driver.answer(conversation({words(60), "question"}));
+  for (const CompletionRequest& body :
+       {conversation({"short", "question"}), conversation({words(40), "question"})}) {
+    driver.answer(body);
+    const auto expected = estimate(body);
+    ASSERT_TRUE(expected);
+    const Usage usage = driver.answer(body).done->usage;
+    EXPECT_EQ(usage.n_cached, usage.n_prompt - 1);
+    EXPECT_EQ(expected->n_cached, usage.n_cached);
+    EXPECT_EQ(expected->n_prompt, usage.n_prompt);
+  }
+}
+
 TEST_F(ForecastTest, ConversationsShareTheirRules) {
   load();
   const std::string rules = words(100);
@@ -160,7 +175,7 @@ TEST_F(ForecastTest, ConversationsShareTheirRules) {
   ASSERT_TRUE(expected);
   const testing::Answer answer = driver.answer(other);
   EXPECT_GT(answer.done->usage.n_cached, 500u);
-  EXPECT_NEAR(expected->n_cached, answer.done->usage.n_cached, 64);
+  EXPECT_NEAR(expected->n_cached, answer.done->usage.n_cached, 32);
 }
 
 TEST_F(ForecastTest, WhatIsForgottenIsNoLongerCounted) {
@@ -172,8 +187,10 @@ TEST_F(ForecastTest, WhatIsForgottenIsNoLongerCounted) {
   EXPECT_GT(estimate(first)->n_cached, 300u);
   for (int i = 1; i < 20; ++i)
     ASSERT_TRUE(driver.answer(conversation({words(90, 1000 * i), "question"})).done);
-  EXPECT_EQ(estimate(first)->n_cached, 0u);
-  EXPECT_EQ(driver.answer(first).done->usage.n_cached, 0u);
+  const uint32_t expected = estimate(first)->n_cached;
+  const uint32_t n_cached = driver.answer(first).done->usage.n_cached;
+  EXPECT_LT(n_cached, 20u) << "what every conversation begins with";
+  EXPECT_EQ(expected, n_cached);
 }
 
 TEST_F(ForecastTest, WaitsForThePromptsInFront) {

@@ -78,6 +78,43 @@ TEST_P(Families, ChunksNeighboursAndThreadsDoNotMatter) {
   }
 }
 
+// What another sequence wrote behind the tokens that it shares does not show, wherever it parts.
+TEST_P(Families, ACopyOfAPageGoesOnFromAnyToken) {
+  const Golden golden = testing::golden(GetParam());
+  ModelRunner runner(golden.file, {.element = KvElement::i16});
+  KvCache& cache = runner.cache();
+  if (cache.shape().has_states()) return;  // whole pages only: state_test
+  constexpr size_t kTokens = 2 * kPageTokens + 5;
+  const uint32_t n_vocab = runner.model().plan().n_vocab;
+  const std::vector<Token> tokens = testing::some_tokens(kTokens, n_vocab, 7);
+  const std::vector<Token> others = testing::some_tokens(kTokens, n_vocab, 8);
+  const auto run = [&](std::span<const Token> text, const std::vector<PageIndex>& table,
+                       size_t first, size_t end) {
+    std::vector<BatchRow> rows;
+    for (size_t i = first; i < end; ++i)
+      rows.push_back({text[i], static_cast<uint32_t>(i), 0, true});
+    const std::vector<std::vector<PageIndex>> tables{table};
+    std::vector<float> logits;
+    EXPECT_TRUE(runner.model().forward({rows, tables}, cache, logits));
+    return logits;
+  };
+  const auto new_page = [&] {
+    const PageIndex page = *cache.acquire();
+    EXPECT_TRUE(cache.hold_window(page));
+    return page;
+  };
+  const std::vector<PageIndex> known{new_page(), new_page(), new_page()};
+  const std::vector<PageIndex> own{known[0], new_page(), new_page()};
+  const std::vector<float> whole = run(tokens, known, 0, kTokens);
+  for (size_t n_shared = 2 * kPageTokens; --n_shared > kPageTokens;) {
+    run(others, known, n_shared, n_shared + 1);
+    cache.copy(known[1], own[1]);
+    const std::vector<float> rest = run(tokens, own, n_shared, kTokens);
+    const auto expected = std::span(whole).subspan(n_shared * whole.size() / kTokens);
+    ASSERT_TRUE(std::ranges::equal(rest, expected)) << n_shared;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Golden, Families,
                          ::testing::Values("apertus", "deepseek2-groups", "deepseek2-lite",
                                            "deepseek3-yarn", "ernie45", "ernie45moe", "gemma2",

@@ -49,22 +49,107 @@ TEST_F(PrefixTreeTest, FindsTheLongestSharedBeginning) {
   EXPECT_THAT(prefixes.find(tokens({900, 200})).pages, IsEmpty());
 }
 
-TEST_F(PrefixTreeTest, KeepsWholePagesOnly) {
-  auto pages = remember(tokens({100}, kPage - 1));
-  EXPECT_EQ(kv.n_free(), 5u);
-  auto found = prefixes.find(tokens({100}, kPage - 1)).pages;
-  EXPECT_THAT(found, ElementsAre(pages[0]));
-  give_back(found);
-  const auto page = tokens({100});
-  EXPECT_THAT(prefixes.find(std::span(page).first(kPage - 1)).pages, IsEmpty());
+TEST_F(PrefixTreeTest, KeepsEndsWithinAPage) {
+  auto pages = remember(tokens({100}, 20));
+  EXPECT_EQ(kv.n_free(), 4u);
+  const Prefix found = prefixes.find(tokens({100}, 30));
+  EXPECT_THAT(found.pages, ElementsAre(pages[0], pages[1]));
+  EXPECT_EQ(found.n_tokens, kPage + 20);
+  give_back(found.pages);
 }
 
-TEST_F(PrefixTreeTest, OneDifferentTokenIsAnotherPrefix) {
+TEST_F(PrefixTreeTest, SharesAPageUpToTheFirstDifferentToken) {
   remember(tokens({100, 200}));
-  for (size_t at : {size_t{0}, size_t{kPage - 1}}) {
+  for (size_t at : {0u, 1u, 17u, kPage - 1, kPage, kPage + 5, 2 * kPage - 1}) {
     auto other = tokens({100, 200});
     other[at] = -1;
-    EXPECT_THAT(prefixes.find(other).pages, IsEmpty()) << at;
+    const Prefix found = prefixes.find(other);
+    EXPECT_EQ(found.n_tokens, at);
+    EXPECT_EQ(found.pages.size(), pages_for(at));
+    give_back(found.pages);
+    const Prefix shorter = prefixes.find(std::span(other).first(at));
+    EXPECT_EQ(shorter.n_tokens, at);
+    give_back(shorter.pages);
+  }
+}
+
+TEST_F(PrefixTreeTest, TheNearestOfSeveralPagesIsShared) {
+  auto text = tokens({100}, 20);
+  std::vector<std::vector<PageIndex>> pages;
+  for (size_t at : {5u, 9u, 3u}) {
+    auto other = text;
+    other[kPage + at] = -1;
+    pages.push_back(remember(other));
+  }
+  const Prefix found = prefixes.find(text);
+  EXPECT_EQ(found.n_tokens, kPage + 9);
+  EXPECT_EQ(found.pages.back(), pages[1].back());
+  give_back(found.pages);
+}
+
+// As a conversation grows, in the same page or in a copy of it: it has one end.
+TEST_F(PrefixTreeTest, AnEndThatWentOnTakesNoSecondPage) {
+  auto same = take(1);
+  prefixes.insert(tokens({}, 10), same);
+  prefixes.insert(tokens({}, 30), same);
+  EXPECT_EQ(prefixes.n_pages(), 1u);
+  EXPECT_EQ(kv.references(same[0]), 2u);
+  give_back(same);
+  auto copy = remember(tokens({}, 50));
+  EXPECT_EQ(prefixes.n_pages(), 1u);
+  EXPECT_EQ(kv.n_free(), 5u);
+  remember(tokens({}, 40));
+  EXPECT_EQ(prefixes.n_pages(), 1u);
+  const Prefix found = prefixes.find(tokens({}, 60));
+  EXPECT_EQ(found.n_tokens, 50u);
+  EXPECT_EQ(found.pages, copy);
+  give_back(found.pages);
+  remember(tokens({}, 2 * kPage));
+  EXPECT_EQ(prefixes.n_pages(), 2u) << "a whole page takes the place of its beginning";
+}
+
+TEST_F(PrefixTreeTest, EndsAreForgottenAsWholePagesAre) {
+  remember(tokens({100}, 20));
+  remember(tokens({300}, 20));
+  const Prefix first = prefixes.find(tokens({100}, 20));
+  auto rest = take(3);  // two were free: the end of 300 goes
+  EXPECT_TRUE(prefixes.acquire()) << "and then 300 itself";
+  EXPECT_FALSE(prefixes.acquire());
+  for (PageIndex page : first.pages) EXPECT_THAT(rest, ::testing::Not(::testing::Contains(page)));
+  give_back(first.pages);
+}
+
+TEST_F(PrefixTreeTest, ARecurrentModelSharesWholePagesOnly) {
+  KvCache recurrent = *KvCache::create(
+      {.layers = {{1, 32, 32}, {.window = kStateWindow, .state_bytes = 256}},
+       .element = KvElement::f32},
+      4, 4);
+  PrefixTree tree(recurrent);
+  std::vector<PageIndex> pages;
+  for (int i = 0; i < 2; ++i) {
+    pages.push_back(*tree.acquire());
+    ASSERT_TRUE(tree.hold_window(pages.back()));
+  }
+  tree.insert(tokens({100}, 20), pages);
+  EXPECT_EQ(tree.n_pages(), 1u);
+  EXPECT_EQ(tree.find(tokens({100}, 20)).n_tokens, kPage);
+  auto other = tokens({100});
+  other[30] = -1;
+  EXPECT_EQ(tree.find(other).n_tokens, 0u);
+}
+
+TEST_F(PrefixTreeTest, AForkIsAtTheFirstDifferentToken) {
+  remember(tokens({100}, 20));
+  EXPECT_FALSE(prefixes.fork_of(tokens({100}, 30))) << "it goes on";
+  EXPECT_FALSE(prefixes.fork_of(tokens({100}, 10))) << "it ends before";
+  EXPECT_FALSE(prefixes.fork_of(tokens({900}))) << "it shares nothing";
+  for (size_t at : {1u, 40u, kPage, kPage + 19}) {
+    auto other = tokens({100}, 30);
+    other[at] = -1;
+    const auto fork = prefixes.fork_of(other);
+    ASSERT_TRUE(fork) << at;
+    EXPECT_EQ(fork->position, at);
+    EXPECT_EQ(fork->known.size(), (at < kPage ? kPage : kPage + 20) - at);
   }
 }
 
@@ -147,7 +232,7 @@ class WindowedTree : public PrefixTreeTest {
   void remember_windowed(const std::vector<Token>& text) {
     std::vector<PageIndex> pages;
     size_t first = 0;
-    for (size_t i = 0; i < text.size() / kPage; ++i) {
+    for (size_t i = 0; i < pages_for(text.size()); ++i) {
       pages.push_back(*tree.acquire());
       ASSERT_TRUE(tree.hold_window(pages.back()));
       for (; i > 0 && first < first_page_of_window(100, (i - 1) * kPage); ++first)
@@ -193,6 +278,36 @@ TEST_F(WindowedTree, AnEndOnTheWayIsGoneOnFrom) {
   give_back_windowed(found);
 }
 
+TEST_F(WindowedTree, GoesOnWithinAPageThatHasItsWindow) {
+  remember_windowed(tokens({100, 200, 300, 400, 500}, 20));
+  auto text = tokens({100, 200, 300, 400, 500}, 30);
+  const Prefix found = tree.find(text);
+  EXPECT_EQ(found.n_tokens, 5 * kPage + 20);
+  EXPECT_EQ(found.first_window, 3u);  // position 340 sees from 241 on
+  for (size_t i = 3; i < 6; ++i) EXPECT_TRUE(windowed.has_window(found.pages[i]));
+  give_back_windowed(found);
+  text[4 * kPage + 40] = -1;
+  const Prefix within = tree.find(text);  // position 296 sees from 197 on
+  EXPECT_EQ(within.n_tokens, 4 * kPage + 40);
+  give_back_windowed(within);
+  text[40] = -1;
+  EXPECT_THAT(tree.find(text).pages, IsEmpty()) << "there the windows are gone";
+}
+
+// The end of a prompt stays one when the page went on far beyond, as long as there is room.
+TEST_F(WindowedTree, AnEndStaysWhereItIsWhenOthersGoOn) {
+  remember_windowed(tokens({100}, 20));
+  auto longer = tokens({100}, kPage);
+  for (Token more : {300, 400, 500})
+    for (uint32_t i = 0; i < kPage; ++i) longer.push_back(more + static_cast<Token>(i));
+  remember_windowed(longer);
+  auto text = tokens({100}, kPage);
+  text[kPage + 20] = -1;
+  const Prefix found = tree.find(text);
+  EXPECT_EQ(found.n_tokens, kPage + 20);
+  give_back_windowed(found);
+}
+
 TEST_F(WindowedTree, WindowsRunOutBeforePagesDo) {
   remember_windowed(tokens({100, 200, 300}));
   remember_windowed(tokens({400, 500, 600}));
@@ -222,6 +337,26 @@ TEST_F(PrefixTreeTest, WhoFollowsABeginningHearsHowMuchIsLeft) {
   heard.clear();
   give_back(take(6));  // all have
   EXPECT_THAT(heard, ElementsAre(std::pair(1, kPage), std::pair(3, 0), std::pair(1, 0)));
+}
+
+TEST_F(PrefixTreeTest, WhoFollowsHearsOfPartsOfPages) {
+  std::vector<uint32_t> heard;
+  prefixes.listen([&](const PrefixTree::Mark&, uint32_t n_tokens) {
+    heard.push_back(n_tokens);
+    return true;
+  });
+  auto other = tokens({100}, 30);
+  other[kPage + 10] = -1;
+  remember(tokens({100}, 30));
+  remember(other);
+  auto newest = tokens({100}, 20);
+  EXPECT_EQ(prefixes.follow(newest, {.key = 1, .place = 0}), kPage + 20);
+  EXPECT_EQ(prefixes.follow(tokens({}, 3), {.key = 2, .place = 0}), 0u);
+  auto all = take(4);  // three were free
+  EXPECT_THAT(heard, ElementsAre(kPage + 10)) << "the other one begins alike";
+  give_back(all);
+  give_back(take(6));
+  EXPECT_THAT(heard, ElementsAre(kPage + 10, kPage, 0u));
 }
 
 }  // namespace
