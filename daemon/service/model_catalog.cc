@@ -99,6 +99,15 @@ std::string ModelCatalog::resolve(const std::string& model) {
   return alias && !is_target ? alias->model : model;
 }
 
+Result<std::string> ModelCatalog::resolve_known(const std::string& model) {
+  router::RequestFacts facts;
+  facts.model = resolve(model);
+  const std::vector<router::TargetState> states(policy_->targets.size());
+  const router::Decision decision = router::decide(facts, *policy_, states);
+  if (decision.refused_as == Errc::not_found) return Error{Errc::not_found, decision.reason};
+  return std::move(facts.model);
+}
+
 std::vector<std::string> ModelCatalog::aliases() const {
   std::vector<std::string> names;
   for (const ModelAlias& alias : config_->aliases)

@@ -31,6 +31,8 @@ class ModelCatalog {
   // What a client means by the name that it asks for: a target's own name means that target, any
   // other one what [alias] says, else itself.
   std::string resolve(const std::string& model);
+  // resolve(), for a name that the router would not refuse as unknown; its words when it would.
+  Result<std::string> resolve_known(const std::string& model);
   // Names of [alias] that stand for themselves, without '*'.
   std::vector<std::string> aliases() const;
 

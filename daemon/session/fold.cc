@@ -23,7 +23,8 @@ SessionMessage* find_message(SessionState& state, const std::string& id) {
 // The request itself was at fault: sent again, it would fail again.
 bool blames_request(const Error& error) {
   return error.code == Errc::invalid || error.code == Errc::denied ||
-         error.code == Errc::context_exceeded || error.code == Errc::unsupported;
+         error.code == Errc::not_found || error.code == Errc::context_exceeded ||
+         error.code == Errc::unsupported;
 }
 
 struct Fold {

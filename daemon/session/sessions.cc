@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "inference/sampling.h"
 #include "support/hex.h"
 #include "support/log.h"
 
@@ -71,16 +72,31 @@ router::RouteRequest route_request(const Session& session, TurnStart start,
   return request;
 }
 
+// What can be said of a start without asking a model.
+Result<> check(const TurnStart& start) {
+  auto wrong = [](std::string_view what) {
+    return Error{Errc::invalid, fmt::format("params.{}", what)};
+  };
+  if (start.idempotency_key.empty()) return wrong("idempotencyKey: expected a non-empty string");
+  if (start.input.empty()) return wrong("input: expected at least one block");
+  if (auto good = check(start.sampling); !good) return wrong(good.error().message);
+  if (!start.template_variables.text.empty() && !start.template_variables.text.starts_with('{'))
+    return wrong("templateVariables: expected an object");
+  return {};
+}
+
 Error no_session(const std::string& id) {
   return {Errc::not_found, fmt::format("no session \"{}\"", id)};
 }
 
 }  // namespace
 
-Sessions::Sessions(net::any_io_executor loop, Store& store, router::Completer& completer)
+Sessions::Sessions(net::any_io_executor loop, Store& store, router::Completer& completer,
+                   FindModel find_model)
     : loop_(loop),
       store_(store),
       completer_(completer),
+      find_model_(std::move(find_model)),
       turns_(loop),
       change_(loop, net::steady_timer::time_point::max()) {}
 
@@ -175,10 +191,7 @@ Task<Result<>> Sessions::purge(std::string id) {
 }
 
 Task<Result<TurnStarted>> Sessions::start_turn(TurnStart request) {
-  if (request.idempotency_key.empty())
-    co_return Error{Errc::invalid, "params.idempotencyKey: expected a non-empty string"};
-  if (request.input.empty())
-    co_return Error{Errc::invalid, "params.input: expected at least one block"};
+  if (auto good = check(request); !good) co_return good.error();
   auto session = co_await open(request.session);
   if (!session) co_return session.error();
   Entry* entry = find(request.session);
@@ -195,6 +208,11 @@ Task<Result<TurnStarted>> Sessions::start_turn(TurnStart request) {
                                             request.session, entry->turn->id())};
   if (refuses_turns_)
     co_return Error{Errc::busy, "the daemon is stopping; send the message again after its restart"};
+  if (request.model && find_model_) {
+    auto meant = find_model_(*request.model);
+    if (!meant) co_return Error{Errc::invalid, "params.model: " + meant.error().message};
+    request.model = std::move(*meant);
+  }
   if (auto room = store_.has_room(); !room) co_return room.error();
   co_return co_await begin(*entry, std::move(request));
 }

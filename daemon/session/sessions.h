@@ -4,6 +4,7 @@
 // asks running turns to end, join() waits for them.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -19,7 +20,11 @@ namespace hearth::session {
 
 class Sessions {
  public:
-  Sessions(net::any_io_executor loop, Store& store, router::Completer& completer);
+  // What a client means by the name of a model, an error when nobody knows it. Absent: itself.
+  using FindModel = std::function<Result<std::string>(const std::string& name)>;
+
+  Sessions(net::any_io_executor loop, Store& store, router::Completer& completer,
+           FindModel find_model = {});
   ~Sessions();
 
   // Ends the turns that an earlier process left running. Before anything else.
@@ -34,6 +39,7 @@ class Sessions {
   Task<Result<>> purge(std::string id);
 
   // The reply comes when the user's message is on disk; the turn runs on. busy while one runs.
+  // What no model could carry out is invalid, and then nothing is logged.
   Task<Result<protocol::TurnStarted>> start_turn(protocol::TurnStart request);
   Task<Result<protocol::TurnInterrupted>> interrupt_turn(protocol::TurnInterrupt request);
 
@@ -60,6 +66,7 @@ class Sessions {
   net::any_io_executor loop_;
   Store& store_;
   router::Completer& completer_;
+  const FindModel find_model_;
   std::map<std::string, Entry, std::less<>> entries_;
   std::set<std::string> purged_;  // by this process: a load that was under way must not revive them
   bool refuses_turns_ = false;

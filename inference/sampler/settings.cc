@@ -5,28 +5,22 @@
 #include <cmath>
 #include <random>
 
+#include "inference/sampling.h"
+
 namespace hearth {
 
 namespace {
 
-struct Range {
-  float low, high;
-};
-constexpr float kLargest = 1e9f;  // of values that have no natural upper end
-constexpr Range kTemperature{0, kLargest};
-constexpr Range kProbability{0, 1};
-constexpr Range kRepeatPenalty{1e-3f, kLargest};
-constexpr Range kAdditivePenalty{-kLargest, kLargest};
-
-bool contains(Range range, float value) { return value >= range.low && value <= range.high; }
+using namespace sampling_range;
+using Range = SamplingRange;
 
 // The request's value, else the model's, else what `out` already holds.
 Result<> choose(std::string_view name, std::optional<float> request, std::optional<float> model,
                 Range range, float& out) {
-  if (request && !contains(range, *request))
+  if (request && !range.contains(*request))
     return Error{Errc::invalid, fmt::format("{} is {}, expected a number from {} to {}", name,
                                             *request, range.low, range.high)};
-  if (model && contains(range, *model)) out = *model;
+  if (model && range.contains(*model)) out = *model;
   if (request) out = *request;
   return {};
 }
@@ -40,7 +34,7 @@ std::optional<float> number(const gguf::File& file, std::string_view key, Range 
   const gguf::Value* value = file.find(key);
   if (!value) return std::nullopt;
   std::optional<double> read = value->as_float();
-  if (!read || !contains(range, static_cast<float>(*read))) return std::nullopt;
+  if (!read || !range.contains(static_cast<float>(*read))) return std::nullopt;
   return static_cast<float>(*read);
 }
 

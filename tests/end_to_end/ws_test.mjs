@@ -140,6 +140,31 @@ test('errors of the protocol name what is wrong and keep the connection', async 
   await client.drop();
 });
 
+test('what no model could carry out is refused at once and stays out of the conversation', async (context) => {
+  const own = await Daemon.start({ config: '[alias]\n"old-name" = "smollm2"\n' });
+  context.after(() => own.stop());
+  const client = await RpcClient.connect(own.discovery);
+  const promptTokens = async (session, key, options) => {
+    const { turn } = await ask(client, session, 'Hi', key, { maxTokens: 4, ...options });
+    await client.wait((e) => e.session === session && e.data.turn === turn && e.data.state === 'idle');
+    return client.events.findLast((e) => e.kind === 'usage' && e.session === session).data.usage.promptTokens;
+  };
+  const [alone, after] = [await client.call('session/create', {}), await client.call('session/create', {})];
+  for (const { id } of [alone, after]) await client.call('session/subscribe', { session: id, since: 0 });
+  for (const [options, said] of [
+    [{ model: 'nope' }, /^params\.model: model "nope" is not known here; known are: .*smollm2/],
+    [{ temperature: -3 }, /^params\.temperature: expected a number from 0 to/],
+    [{ topP: 7 }, /^params\.topP: /],
+    [{ maxTokens: -1 }, /^params\.maxTokens: /],
+    [{ templateVariables: 'x' }, /^params\.templateVariables: expected an object/],
+  ]) await assert.rejects(ask(client, after.id, 'A long and silly question.', 'silly', options), (e) => e.code === -32602 && said.test(e.message));
+  assert.deepEqual((await client.call('session/snapshot', { session: after.id })).messages, []);
+  assert.equal(await promptTokens(after.id, 'k'), await promptTokens(alone.id, 'k'));
+  await promptTokens(after.id, 'k2', { model: 'old-name' });
+  assert.equal(client.events.findLast((e) => e.kind === 'route').data.decision.model, 'smollm2', 'a name of [alias]');
+  await client.drop();
+});
+
 test('editors/protocol.json is what the daemon speaks', async () => {
   const client = await RpcClient.connect(daemon.discovery);
   const file = new URL('../../editors/protocol.json', import.meta.url);

@@ -50,11 +50,13 @@ TEST_F(Turns, LeaveOutEarlierOnesThatNoTargetWouldTake) {
   run_turn(id, "k1", "first");
   daemon->completer.plan({fail(Errc::context_exceeded, "too long")});
   run_turn(id, "k2", "much too long");
+  daemon->completer.plan({fail(Errc::not_found, "no such model")});
+  run_turn(id, "k3", "to a model that is gone");
   daemon->completer.plan({fail(Errc::upstream, "the line was cut")});
-  run_turn(id, "k3", "third");
-  EXPECT_EQ(session(id)->view().messages.size(), 4u);
+  run_turn(id, "k4", "third");
+  EXPECT_EQ(session(id)->view().messages.size(), 5u);
   restart();
-  run_turn(id, "k4", "fourth");
+  run_turn(id, "k5", "fourth");
   std::vector<std::string> sent;
   for (const Message& message : daemon->completer.requests().back().body.messages)
     sent.push_back(text_of(message));
@@ -83,6 +85,63 @@ TEST_F(Turns, SendTheWholeConversationAndTheOptions) {
   EXPECT_EQ(request.body.sampling.seed, 42u);
   EXPECT_EQ(request.body.stop, std::vector<std::string>{"END"});
   EXPECT_EQ(request.body.template_variables.text, R"({"enable_thinking":false})");
+}
+
+TEST_F(Turns, WhatNoModelCouldCarryOutIsRefusedBeforeAnythingIsLogged) {
+  std::string id = create();
+  const uint64_t seq = session(id)->view().info.seq;
+  auto refused = [&](std::string_view expected, auto change) {
+    protocol::TurnStart start = turn(id, "k");
+    change(start);
+    auto started = start_turn(std::move(start));
+    ASSERT_FALSE(started) << expected;
+    EXPECT_EQ(started.error().code, Errc::invalid);
+    EXPECT_EQ(started.error().message.rfind(expected, 0), 0u) << started.error().message;
+  };
+  refused("params.idempotencyKey: ", [](auto& start) { start.idempotency_key.clear(); });
+  refused("params.input: ", [](auto& start) { start.input.clear(); });
+  refused("params.temperature: expected a number from 0 to 1000000000, got -3",
+          [](auto& start) { start.sampling.temperature = -3.f; });
+  refused("params.topP: expected a number from 0 to 1, got 1.5",
+          [](auto& start) { start.sampling.top_p = 1.5f; });
+  refused("params.minP: ", [](auto& start) { start.sampling.min_p = -1.f; });
+  refused("params.repeatPenalty: ", [](auto& start) { start.sampling.repeat_penalty = 0.f; });
+  refused("params.presencePenalty: ", [](auto& start) { start.sampling.presence_penalty = 2e9f; });
+  refused("params.frequencyPenalty: ",
+          [](auto& start) { start.sampling.frequency_penalty = -2e9f; });
+  refused("params.logitBias[1]: ", [](auto& start) {
+    start.sampling.logit_bias = {{5, 1.f}, {-5, 1.f}};
+  });
+  refused("params.templateVariables: expected an object",
+          [](auto& start) { start.template_variables.text = "[1]"; });
+  EXPECT_EQ(session(id)->view().info.seq, seq);
+  EXPECT_TRUE(daemon->completer.requests().empty());
+}
+
+TEST_F(Turns, AModelIsWhatItsNameMeansAndAnUnknownOneIsLoggedNowhere) {
+  auto find = [](const std::string& name) -> Result<std::string> {
+    if (name == "old-name") return std::string("tiny");
+    return Error{Errc::not_found, "model \"" + name + "\" is not known here"};
+  };
+  session::Sessions sessions(daemon->loop.executor(), *daemon->store, daemon->completer, find);
+  auto created = daemon->loop.run(sessions.create({}));
+  ASSERT_TRUE(created);
+  const uint64_t seq = (*created)->view().info.seq;
+  auto start = [&](const std::string& model) {
+    protocol::TurnStart request = turn((*created)->id(), "k");
+    request.model = model;
+    return daemon->loop.run(sessions.start_turn(std::move(request)));
+  };
+  auto unknown = start("nope");
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, Errc::invalid);
+  EXPECT_EQ(unknown.error().message, "params.model: model \"nope\" is not known here");
+  EXPECT_EQ((*created)->view().info.seq, seq);
+  auto known = start("old-name");
+  ASSERT_TRUE(known) << known.error().message;
+  EXPECT_EQ(start("gone by now")->turn, known->turn) << "sent again, it is not asked for again";
+  daemon->loop.run(sessions.join());
+  EXPECT_EQ(daemon->completer.requests().back().facts.model, "tiny");
 }
 
 TEST_F(Turns, CarryTheLabelsOfAllBlocks) {
