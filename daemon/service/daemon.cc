@@ -59,7 +59,7 @@ class Daemon {
   Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<const Config> config,
          transport::Token token, transport::Listener listener,
          std::unique_ptr<session::Store> store, std::unique_ptr<router::Ledger> ledger,
-         egress::Ledger egress);
+         egress::Ledger egress, net::signal_set& signals);
 
   Task<> run();
 
@@ -79,6 +79,7 @@ class Daemon {
   Task<> end();
 
   net::io_context& loop_;
+  net::signal_set& signals_;
   const DaemonOptions options_;
   std::shared_ptr<const Config> config_;
   const std::string epoch_;
@@ -126,8 +127,9 @@ transport::HttpOptions Daemon::http_options(const Config& config) {
 Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<const Config> config,
                transport::Token token, transport::Listener listener,
                std::unique_ptr<session::Store> store, std::unique_ptr<router::Ledger> ledger,
-               egress::Ledger egress)
+               egress::Ledger egress, net::signal_set& signals)
     : loop_(loop),
+      signals_(signals),
       options_(std::move(options)),
       config_(std::move(config)),
       epoch_(std::to_string(store->epoch())),
@@ -320,9 +322,10 @@ void Daemon::ask_to_stop(bool drain) {
 }
 
 Task<> Daemon::watch_signals() {
-  net::signal_set signals(loop_, SIGINT, SIGTERM, SIGHUP);
+  signals_.add(SIGINT);
+  signals_.add(SIGTERM);
   for (;;) {
-    auto [error, number] = co_await signals.async_wait(as_result);
+    auto [error, number] = co_await signals_.async_wait(as_result);
     if (error) co_return;
     if (number == SIGHUP)
       (void)reload_config();
@@ -404,11 +407,13 @@ Result<> run_daemon(DaemonOptions options) {
   close_to_others();
   ::signal(SIGXFSZ, SIG_IGN);  // a file at the limit of its size is an error of write()
   const path::Folders& folders = options.folders;
+  net::io_context loop(1);
+  // From before the configuration is read: a reload that is asked for until it is served waits.
+  net::signal_set signals(loop, SIGHUP);
   auto loaded = load_config(options.config_files);
   if (!loaded) return loaded.error();
   auto config = std::make_shared<const Config>(std::move(*loaded));
 
-  net::io_context loop(1);
   transport::ListenOptions listen;
   listen.runtime_folder = folders.runtime;
   listen.port = options.port.value_or(config->server.port);
@@ -441,7 +446,8 @@ Result<> run_daemon(DaemonOptions options) {
   if (!egress) return egress.error();
 
   Daemon daemon(loop, std::move(options), std::move(config), std::move(*token),
-                std::move(*listener), std::move(*store), std::move(*ledger), std::move(*egress));
+                std::move(*listener), std::move(*store), std::move(*ledger), std::move(*egress),
+                signals);
   std::exception_ptr failure;
   net::co_spawn(loop, daemon.run(), [&](std::exception_ptr error) { failure = error; });
   loop.run();

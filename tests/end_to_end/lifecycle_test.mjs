@@ -74,6 +74,21 @@ test('a taken port is left to its owner, and the other one is said', async () =>
   taken.close();
 });
 
+test('a SIGHUP before the daemon is ready does not end it', async () => {
+  const daemon = await start();
+  await daemon.kill();
+  const lock = runtime(daemon, 'daemon.lock');
+  rmSync(lock);
+  let isOver = false;
+  const serving = daemon.serve().finally(() => { isOver = true; });
+  while (!isOver) {
+    if (existsSync(lock)) daemon.process.kill('SIGHUP');
+    await new Promise(setImmediate);
+  }
+  await serving;
+  assert.match(daemon.log(), /configuration loaded/);
+});
+
 test('what a killed daemon leaves behind is in nobody\'s way', async () => {
   const daemon = await start();
   const { token } = daemon.discovery;
