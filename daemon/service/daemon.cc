@@ -428,6 +428,10 @@ Result<> run_daemon(DaemonOptions options) {
                                    static_cast<int>(config->log.keep));
       !opened)
     return opened.error();
+  // The starter was told; whoever looks for it later reads the log.
+  if (listen.port != 0 && listener->port() != listen.port)
+    log::warn("port is taken by another program, using a free one",
+              {{"wanted", listen.port}, {"port", listener->port()}});
   session::Store::Options store_options;
   store_options.folder = path::join(folders.state, "sessions");
   store_options.quota_bytes = config->sessions.quota_bytes;

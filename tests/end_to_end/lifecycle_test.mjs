@@ -25,6 +25,16 @@ function bare() {
 afterEach(async () => { for (const daemon of daemons.splice(0)) await daemon.stop(); });
 after(() => { for (const folder of strays) rmSync(folder, { recursive: true, force: true }); });
 
+// {code, out, err} of a command that others run beside.
+async function output(args, env, program = hearth) {
+  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const run = { out: '', err: '' };
+  child.stdout.on('data', (text) => { run.out += text; });
+  child.stderr.on('data', (text) => { run.err += text; });
+  [run.code] = await once(child, 'close');
+  return run;
+}
+
 const runtime = (daemon, name) => path.join(daemon.env.XDG_RUNTIME_DIR, 'hearth', name);
 // A process that has ended and that nobody has waited for has no command line.
 const isAlive = (pid) => existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/cmdline`).length > 0;
@@ -74,6 +84,42 @@ test('a taken port is left to its owner, and the other one is said', async () =>
   taken.close();
 });
 
+test('a detached start says that the port was taken, and so does the log', async () => {
+  const taken = net.createServer();
+  await new Promise((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  const daemon = await start();
+  await daemon.kill();
+  const { port } = taken.address();
+  const started = await output(['serve', '--detach', '--port', String(port)], daemon.env);
+  taken.close();
+  assert.equal(started.code, 0, started.err);
+  const said = new RegExp(`port is taken by another program, using a free one wanted=${port}`);
+  assert.match(started.err, said);
+  assert.match(daemon.log(), said);
+  assert.equal(daemon.command(['stop']).code, 0);
+});
+
+test('a start beside another one waits until that can be found, or is gone', async () => {
+  const daemon = await start();
+  await daemon.kill();
+  const holder = spawn('sh', ['-c', 'exec 9>"$0"; flock 9; echo held; exec cat', runtime(daemon, 'daemon.lock')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(holder.stdout, 'data');
+  const serving = daemon.serve();
+  await Promise.race([serving, new Promise((resolve) => daemon.process.stderr.on('data', () => { if (/waiting until it can be found/.test(daemon.stderr)) resolve(); }))]);
+  holder.stdin.end();
+  await serving;
+  assert.equal(daemon.command(['status']).code, 0, 'it has taken the place');
+});
+
+test('whoever starts a daemon together with others can use it at once', async () => {
+  const daemon = await start();
+  await daemon.kill();
+  const runs = await Promise.all(Array.from({ length: 5 }, () => output(['-c', '"$0" serve --detach --port 0 && "$0" status', hearth], daemon.env, 'sh')));
+  for (const { code, err } of runs) assert.equal(code, 0, err);
+  assert.equal(runs.filter(({ err }) => /is ready at/.test(err)).length, 1);
+  assert.equal(daemon.command(['stop']).code, 0);
+});
+
 test('a SIGHUP before the daemon is ready does not end it', async () => {
   const daemon = await start();
   await daemon.kill();
@@ -108,9 +154,11 @@ test('what a killed daemon leaves behind is in nobody\'s way', async () => {
 test('a detached daemon holds nothing of its starter and ends when asked', async () => {
   const daemon = await start();
   await daemon.kill();
-  const started = spawnSync(hearth, ['serve', '--detach', '--port', '0'], { env: daemon.env, encoding: 'utf8', timeout: 20_000 });
+  const held = path.join(daemon.folder, 'lock');
+  const started = spawnSync('sh', ['-c', 'exec 9>"$1"; flock 9; exec "$0" serve --detach --port 0', hearth, held], { env: daemon.env, encoding: 'utf8', timeout: 20_000 });
   assert.equal(started.status, 0, started.stderr);
   assert.match(started.stderr, /is ready at/);
+  execFileSync('flock', ['--nonblock', held, 'true']);
   const { pid } = daemon.read();
   for (const fd of [0, 1, 2])
     assert.equal(execFileSync('readlink', [`/proc/${pid}/fd/${fd}`], { encoding: 'utf8' }).trim(), '/dev/null');
