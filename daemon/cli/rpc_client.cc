@@ -8,8 +8,11 @@
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/stream.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <optional>
+#include <utility>
 
 #include "daemon/commit.h"
 #include "daemon/protocol/life.h"
@@ -21,6 +24,8 @@ namespace net = boost::asio;
 namespace beast = boost::beast;
 using Stream = beast::websocket::stream<net::local::stream_protocol::socket, false>;
 
+constexpr std::chrono::seconds kConnectTime{5};
+
 struct RpcClient::State {
   net::io_context loop;
   Stream stream{loop};
@@ -29,6 +34,7 @@ struct RpcClient::State {
   bool is_interrupted = false;
   std::deque<std::string> notifications;
   uint64_t next_id = 1;
+  std::optional<std::chrono::steady_clock::time_point> deadline;
 
   void watch_signals() {
     signals.async_wait([this](boost::system::error_code failed, int) {
@@ -41,8 +47,25 @@ struct RpcClient::State {
     });
   }
 
-  Result<std::string> receive() {
+  // Waits for what was begun on the stream. Errc::cancelled: interrupted, Errc::timeout: the deadline
+  // has passed; it is cancelled then, and over.
+  Result<> finish(const bool& is_done) {
     loop.restart();  // it has stopped when nothing was left to wait for
+    auto is_late = [this] { return deadline && std::chrono::steady_clock::now() >= *deadline; };
+    while (!is_done && !is_interrupted && !is_late()) {
+      if (deadline)
+        loop.run_one_until(*deadline);
+      else
+        loop.run_one();
+    }
+    if (is_done) return {};
+    beast::get_lowest_layer(stream).cancel();
+    while (!is_done) loop.run_one();
+    if (std::exchange(is_interrupted, false)) return Error{Errc::cancelled, "interrupted"};
+    return Error{Errc::timeout, "no answer in time"};
+  }
+
+  Result<std::string> receive() {
     beast::flat_buffer buffer;
     boost::system::error_code failed;
     bool is_done = false;
@@ -50,13 +73,7 @@ struct RpcClient::State {
       failed = error;
       is_done = true;
     });
-    while (!is_done && !is_interrupted) loop.run_one();
-    if (!is_done) {
-      beast::get_lowest_layer(stream).cancel();
-      while (!is_done) loop.run_one();
-      is_interrupted = false;
-      return Error{Errc::cancelled, "interrupted"};
-    }
+    if (auto finished = finish(is_done); !finished) return finished.error();
     if (failed == beast::websocket::error::closed)
       return Error{Errc::upstream, fmt::format("the daemon closed the connection ({})",
                                                std::string(stream.reason().reason.data(),
@@ -105,6 +122,12 @@ RpcClient::~RpcClient() = default;
 
 Result<RpcClient> RpcClient::connect(const transport::Discovery& daemon) {
   auto state = std::make_unique<State>();
+  state->deadline = std::chrono::steady_clock::now() + kConnectTime;
+  const Error hangs{
+      Errc::timeout,
+      fmt::format("the daemon (pid {0}) has not answered for {1} s: see `hearth logs`, or end it "
+                  "with `kill -9 {0}` and start another with `hearth serve --detach`",
+                  daemon.pid, kConnectTime.count())};
   boost::system::error_code failed;
   auto& socket = beast::get_lowest_layer(state->stream);
   socket.connect(net::local::stream_protocol::endpoint(daemon.socket), failed);
@@ -118,7 +141,13 @@ Result<RpcClient> RpcClient::connect(const transport::Discovery& daemon) {
       }));
   state->stream.read_message_max(64u << 20);  // a snapshot of a long session
   beast::websocket::response_type response;
-  state->stream.handshake(response, "localhost", "/hearth", failed);
+  bool is_done = false;
+  state->stream.async_handshake(response, "localhost", "/hearth",
+                                [&](boost::system::error_code error) {
+                                  failed = error;
+                                  is_done = true;
+                                });
+  if (!state->finish(is_done)) return hangs;
   if (failed)
     return Error{Errc::upstream, fmt::format("the daemon refused the connection: {} ({})",
                                              failed.message(), response.result_int())};
@@ -126,7 +155,8 @@ Result<RpcClient> RpcClient::connect(const transport::Discovery& daemon) {
   protocol::Initialize hello;
   hello.client = {"hearth-cli", HEARTH_VERSION};
   auto welcome = client.call<protocol::Initialized>("initialize", hello);
-  if (!welcome) return welcome.error();
+  if (!welcome) return welcome.error().code == Errc::timeout ? hangs : welcome.error();
+  client.state_->deadline.reset();
   return client;
 }
 

@@ -25,7 +25,8 @@ std::string version_note(const transport::Discovery& daemon);
 class RpcClient {
  public:
   // Connects and introduces itself. Errc::not_found: no daemon is there (daemon.json may have
-  // outlived it); the message says how to start one.
+  // outlived it); the message says how to start one. Errc::timeout: it does not answer within
+  // seconds; the message says how to end it.
   static Result<RpcClient> connect(const transport::Discovery& daemon);
   RpcClient(RpcClient&&) noexcept;
   RpcClient& operator=(RpcClient&&) noexcept;

@@ -120,6 +120,21 @@ test('whoever starts a daemon together with others can use it at once', async ()
   assert.equal(daemon.command(['stop']).code, 0);
 });
 
+test('a daemon that hangs is reported, with the way to end it', async () => {
+  const daemon = await start();
+  process.kill(daemon.process.pid, 'SIGSTOP');
+  try {
+    const runs = await Promise.all([['status'], ['doctor'], ['chat', 'hi'], ['complete', 'hi'], ['stop']].map((args) => output(args, daemon.env)));
+    for (const { code, out, err } of runs) {
+      assert.equal(code, 1);
+      assert.match(out + err, new RegExp(`\\(pid ${daemon.process.pid}\\) has not answered for 5 s: .*kill -9 ${daemon.process.pid}`));
+    }
+  } finally {
+    process.kill(daemon.process.pid, 'SIGCONT');
+  }
+  assert.equal(daemon.command(['status']).code, 0);
+});
+
 test('a SIGHUP before the daemon is ready does not end it', async () => {
   const daemon = await start();
   await daemon.kill();
