@@ -4,7 +4,6 @@
 
 #include <cstdio>
 #include <iostream>
-#include <iterator>
 
 #include "cli/commands.h"
 #include "cli/rpc_client.h"
@@ -161,11 +160,13 @@ int run(const Common& common, const Options& options) {
   std::string prompt = options.prompt;
   if (!is_terminal(STDIN_FILENO)) {
     // Piped text goes with the prompt: `git diff | hearth chat "write a commit message"`.
-    std::string piped{std::istreambuf_iterator<char>(std::cin), {}};
+    std::string piped = read_stdin();
+    if (auto good = check_text("standard input", piped); !good) return fail(good.error());
     if (!piped.empty()) prompt += (prompt.empty() ? "" : "\n\n") + piped;
     if (prompt.empty())
       return fail({Errc::invalid, "nothing to say: give a prompt or pipe one in"});
   }
+  if (auto good = check_text("the prompt", prompt); !good) return fail(good.error());
   auto client = connect_to_daemon(common.folders);
   if (!client) return fail(client.error());
 
@@ -173,7 +174,7 @@ int run(const Common& common, const Options& options) {
       std::move(*client), common, options, options.session, {}, {}, false, {}, 0};
   if (conversation.session.empty()) {
     protocol::SessionCreate create;
-    create.title = prompt.substr(0, prompt.find('\n')).substr(0, 80);
+    create.title = beginning(std::string_view(prompt).substr(0, prompt.find('\n')), 80);
     auto created = conversation.client.call<protocol::SessionInfo>("session/create", create);
     if (!created) return fail(created.error());
     conversation.session = created->id;
@@ -196,7 +197,10 @@ int run(const Common& common, const Options& options) {
     fmt::print(stderr, "{}> {}", bold(STDERR_FILENO), reset(STDERR_FILENO));
     std::string line;
     if (!std::getline(std::cin, line)) break;
-    if (!line.empty()) conversation.say(line);
+    if (auto good = check_text("the prompt", line); !good)
+      fail(good.error());
+    else if (!line.empty())
+      conversation.say(line);
   }
   fmt::print(stderr, "\n");
   return 0;

@@ -3,8 +3,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <iostream>
-#include <iterator>
 
 #include "cli/commands.h"
 #include "cli/daemon_http.h"
@@ -36,9 +34,11 @@ std::string request_body(const Options& options, const std::string& prompt) {
 
 int run(const Common& common, const Options& options) {
   std::string prompt = options.prompt;
-  if (prompt.empty()) prompt.assign(std::istreambuf_iterator<char>(std::cin), {});
+  if (prompt.empty()) prompt = read_stdin();
   if (prompt.empty())
     return fail({Errc::invalid, "nothing to continue: give a text or pipe one in"});
+  if (auto good = check_text(options.prompt.empty() ? "standard input" : "the text", prompt); !good)
+    return fail(good.error());
   // The socket proves that the daemon lives: a daemon.json that outlived it may name a port that
   // someone else has now, and the token is not theirs to see.
   auto client = connect_to_daemon(common.folders);

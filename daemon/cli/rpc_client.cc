@@ -34,6 +34,7 @@ struct RpcClient::State {
   bool is_interrupted = false;
   std::deque<std::string> notifications;
   uint64_t next_id = 1;
+  size_t max_message_bytes = 0;  // that the daemon takes; 0: not known yet
   std::optional<std::chrono::steady_clock::time_point> deadline;
 
   void watch_signals() {
@@ -87,6 +88,11 @@ struct RpcClient::State {
   Result<> write(const json::Object& message) {
     boost::system::error_code failed;
     std::string text = boost::json::serialize(message);
+    if (max_message_bytes && text.size() > max_message_bytes)
+      return Error{Errc::invalid,
+                   fmt::format("the message would have {} bytes, the daemon takes at most {} "
+                               "([server] max_message)",
+                               text.size(), max_message_bytes)};
     stream.write(net::buffer(text), failed);
     if (failed)
       return Error{Errc::upstream,
@@ -157,6 +163,7 @@ Result<RpcClient> RpcClient::connect(const transport::Discovery& daemon) {
   auto welcome = client.call<protocol::Initialized>("initialize", hello);
   if (!welcome) return welcome.error().code == Errc::timeout ? hangs : welcome.error();
   client.state_->deadline.reset();
+  client.state_->max_message_bytes = static_cast<size_t>(welcome->max_message_bytes);
   return client;
 }
 

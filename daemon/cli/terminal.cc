@@ -1,8 +1,10 @@
 #include "cli/terminal.h"
 
 #include <fmt/format.h>
+#include <simdjson.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -43,6 +45,35 @@ std::string size_text(uint64_t bytes) {
   size_t unit = 0;
   for (; value >= 1024 && unit + 1 < std::size(kUnits); ++unit) value /= 1024;
   return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::string read_stdin() {
+  std::string text;
+  char buffer[1 << 16];
+  while (const size_t n = std::fread(buffer, 1, sizeof buffer, stdin)) text.append(buffer, n);
+  return text;
+}
+
+Result<> check_text(std::string_view what, std::string_view text) {
+  size_t n_line = 0;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    ++n_line;
+    if (!simdjson::validate_utf8(line))
+      return Error{Errc::invalid,
+                   fmt::format("{}, line {}: not UTF-8, which is what a model is asked in; convert "
+                               "it first, for example with `iconv -f latin1`",
+                               what, n_line)};
+  }
+  return {};
+}
+
+std::string_view beginning(std::string_view text, size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  auto is_within_character = [&](size_t at) { return (text[at] & 0xc0) == 0x80; };
+  while (max_bytes > 0 && is_within_character(max_bytes)) --max_bytes;
+  return text.substr(0, max_bytes);
 }
 
 }  // namespace hearth::cli

@@ -28,4 +28,12 @@ std::string printable(std::string_view text);
 
 std::string size_text(uint64_t bytes);  // "93.8 MiB"
 
+// All of standard input.
+std::string read_stdin();
+// The daemon takes UTF-8 alone: Errc::invalid names the line that is none. `what` is what the text
+// is called, "the prompt".
+Result<> check_text(std::string_view what, std::string_view text);
+// At most so many bytes from the start, without half a character at the end.
+std::string_view beginning(std::string_view text, size_t max_bytes);
+
 }  // namespace hearth::cli

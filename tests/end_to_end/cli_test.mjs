@@ -139,6 +139,14 @@ test('chat answers a prompt, with text piped in, and as JSON', () => {
   assertFails(withDaemon('chat', '--model', 'gpt-9', 'hi'), 1, /gpt-9/);
 });
 
+test('a text that cannot be sent is refused with the place or the limit', () => {
+  const latin1 = Buffer.from('diff --git\n+caf\xe9\n', 'latin1');
+  for (const args of [['chat'], ['chat', 'Explain'], ['complete']])
+    assertFails(daemon.command(args, { input: latin1 }), 1, /standard input, line 2: not UTF-8.*iconv/);
+  assertFails(daemon.command(['chat'], { input: 'x'.repeat(5 << 20) }), 1, /the message would have 52\d+ bytes, the daemon takes at most 4194304 \(\[server\] max_message\)/);
+  assertWorks(withDaemon('chat', '-n', '2', 'x' + 'ü'.repeat(60)), 'a title ends between characters');
+});
+
 test('Ctrl-C stops an answer and keeps what was said', async () => {
   const child = spawn(hearth, ['chat', ...greedy, '-n', '4000', 'Count to ten thousand.'], { env: daemon.env, stdio: ['ignore', 'pipe', 'pipe'] });
   await once(child.stdout, 'data');
