@@ -6,9 +6,12 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "cli/terminal.h"
@@ -48,6 +51,22 @@ std::string usage_error(const CLI::App* app, const CLI::Error& error,
     what += "; commands are: " + names_of(*at);
   }
   return fmt::format("{}: {}\n(`{} --help` says more)\n", path, what, path);
+}
+
+// What was printed has to have arrived: a full disk, say, is no success.
+int with_output(int status) {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
+  return fail({Errc::io, fmt::format("standard output cannot be written{}{}",
+                                     errno ? ": " : "", errno ? std::strerror(errno) : "")});
+}
+
+int run_chosen(const Run& run, const Common& common) {
+  try {
+    return with_output(run(common));
+  } catch (const std::system_error& error) {  // fmt::print(), where it cannot write
+    return fail({Errc::io, error.what()});
+  }
 }
 
 }  // namespace
@@ -94,7 +113,7 @@ int run_command_line(const std::vector<std::string>& arguments,
   try {
     line.app.parse(std::vector(words.rbegin(), words.rend()));  // it takes from the back
   } catch (const CLI::Success& asked) {                         // --help, --version
-    return line.app.exit(asked);
+    return with_output(line.app.exit(asked));
   } catch (const CLI::ParseError& error) {
     fmt::print(stderr, "{}", usage_error(&line.app, error, words));
     return kUsage;
@@ -115,7 +134,7 @@ int run_command_line(const std::vector<std::string>& arguments,
     usual.push_back(path::join(common.folders.config, "hearth.toml"));
     common.config_files = {std::move(usual)};
   }
-  return chosen.run(common);
+  return run_chosen(chosen.run, common);
 }
 
 const Option& Option::required() const {

@@ -1,6 +1,6 @@
 // The command line as people and scripts use it, with a daemon and without.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -145,6 +145,14 @@ test('a text that cannot be sent is refused with the place or the limit', () => 
     assertFails(daemon.command(args, { input: latin1 }), 1, /standard input, line 2: not UTF-8.*iconv/);
   assertFails(daemon.command(['chat'], { input: 'x'.repeat(5 << 20) }), 1, /the message would have 52\d+ bytes, the daemon takes at most 4194304 \(\[server\] max_message\)/);
   assertWorks(withDaemon('chat', '-n', '2', 'x' + 'ü'.repeat(60)), 'a title ends between characters');
+});
+
+test('output that cannot be written is a failure', () => {
+  for (const args of [['logs'], ['completion', 'bash'], ['models'], ['status'], ['doctor'], ['--help'], ['--version'], ['chat', '-n', '2', 'Hi'], ['complete', '-n', '2', 'Hi']]) {
+    const run = spawnSync('sh', ['-c', 'exec "$0" "$@" >/dev/full', hearth, ...args], { env: daemon.env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    assert.equal(run.status, 1, `${args}: ${run.signal} ${run.stderr}`);
+    assert.match(run.stderr, /^hearth: .*(No space left on device|standard output cannot be written)/m, args.join(' '));
+  }
 });
 
 test('Ctrl-C stops an answer and keeps what was said', async () => {
