@@ -56,7 +56,9 @@ Result<ClientTokens::List> ClientTokens::read() const {
   if (!text && text.error().code == Errc::not_found) return List{};
   if (!text) return text.error();
   auto file = json::decode<File>(*text, path_);
-  if (!file) return Error{file.error().code, path_ + ": " + file.error().message};
+  if (!file)
+    return Error{Errc::corrupt, (file.error().message.starts_with(path_) ? "" : path_ + ": ") +
+                                    file.error().message};
   List list;
   for (ClientToken& token : file->tokens) {
     if (!is_name(token.name) || !is_hex(token.sha256, kTokenBytes))

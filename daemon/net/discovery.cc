@@ -22,8 +22,12 @@ Result<Discovery> read_discovery(const std::string& path) {
   auto bytes = read_owned_file(path, 64 << 10);
   if (!bytes) return bytes.error();
   auto daemon = json::decode<Discovery>(*bytes, path);
-  if (!daemon) return Error{Errc::corrupt, daemon.error().message};
-  return daemon;
+  if (daemon) return daemon;
+  const std::string& what = daemon.error().message;
+  return Error{Errc::corrupt,
+               fmt::format("{}{}; it is damaged, or of another version: end the daemon and start it "
+                           "again",
+                           what.starts_with(path) ? "" : path + ": ", what)};
 }
 
 void remove_discovery(const std::string& path) {

@@ -155,6 +155,19 @@ test('output that cannot be written is a failure', () => {
   }
 });
 
+test('a damaged daemon.json is named', () => {
+  const at = path.join(daemon.env.XDG_RUNTIME_DIR, 'hearth', 'daemon.json');
+  const good = readFileSync(at, 'utf8');
+  try {
+    for (const bad of ['{"url":', '{"url":"http://127.0.0.1:1"}', ''])  {
+      writeFileSync(at, bad);
+      for (const args of [['status'], ['chat', 'hi'], ['stop']]) assertFails(withDaemon(...args), 1, /^hearth: \S*daemon\.json.*(not valid JSON|missing).*start it again/);
+    }
+  } finally {
+    writeFileSync(at, good);
+  }
+});
+
 test('Ctrl-C stops an answer and keeps what was said', async () => {
   const child = spawn(hearth, ['chat', ...greedy, '-n', '4000', 'Count to ten thousand.'], { env: daemon.env, stdio: ['ignore', 'pipe', 'pipe'] });
   await once(child.stdout, 'data');

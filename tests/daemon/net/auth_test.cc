@@ -172,10 +172,13 @@ TEST(Discovery, SaysThatNoDaemonWasStarted) {
 TEST(Discovery, RefusesNonsense) {
   TestFolder folder;
   std::string path = discovery_path(folder.folder());
-  ASSERT_TRUE(file::write_atomic(path, "{\"url\": 7}"));
-  auto read = read_discovery(path);
-  ASSERT_FALSE(read);
-  EXPECT_EQ(read.error().code, Errc::corrupt);
+  for (const char* nonsense : {"{\"url\": 7}", "{\"url\": \"x\"", "{}", ""}) {
+    ASSERT_TRUE(file::write_atomic(path, nonsense));
+    auto read = read_discovery(path);
+    ASSERT_FALSE(read);
+    EXPECT_EQ(read.error().code, Errc::corrupt);
+    EXPECT_EQ(read.error().message.rfind(path, 0), 0u) << read.error().message;
+  }
 }
 
 TEST(Discovery, RemovesOnlyItsOwnFile) {
