@@ -165,6 +165,12 @@ test('what no model could carry out is refused at once and stays out of the conv
   await client.drop();
 });
 
+test('a client that says its name alone is let in', async () => {
+  const client = await RpcClient.connect(daemon.discovery, { client: { name: 'short' }, protocol: undefined });
+  assert.equal(client.welcome.protocol, 1);
+  await client.drop();
+});
+
 test('editors/protocol.json is what the daemon speaks', async () => {
   const client = await RpcClient.connect(daemon.discovery);
   const file = new URL('../../editors/protocol.json', import.meta.url);

@@ -17,10 +17,10 @@ inline constexpr int64_t kNewestProtocol = 1;
 
 struct Program {
   std::string name;
-  std::string version;
+  std::string version;  // may be left out
   static void fields(auto& self, auto&& field) {
     field("name", self.name);
-    field("version", self.version);
+    field.or_default("version", self.version);
   }
 };
 
@@ -37,19 +37,20 @@ struct Resume {
   std::map<std::string, uint64_t> cursors;
   static void fields(auto& self, auto&& field) {
     field("epoch", self.epoch);
-    field("cursors", self.cursors);
+    field.or_default("cursors", self.cursors);
   }
 };
 
+// A client has to say its name, nothing else.
 struct Initialize {
   Program client;
-  int64_t protocol = kNewestProtocol;
+  int64_t protocol = kNewestProtocol;  // absent: the newest of the daemon, which its reply names
   RawJson capabilities;
   std::vector<std::string> opt_out;  // kinds of events that the client does not want
   std::optional<Resume> resume;
   static void fields(auto& self, auto&& field) {
     field("client", self.client);
-    field("protocol", self.protocol);
+    field.or_default("protocol", self.protocol);
     field("capabilities", self.capabilities);
     field("optOut", self.opt_out);
     field("resume", self.resume);
