@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <vector>
 
 #include "cli/commands.h"
@@ -83,6 +85,23 @@ Check check_config(const Common& common) {
                                : config->path};
 }
 
+// Databases that were damaged: a daemon sets them aside at its start and begins new ones.
+Check check_databases(const std::string& state_folder) {
+  std::string names;
+  for (const char* folder : {"sessions", "ledger"}) {
+    std::error_code failed;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(path::join(state_folder, folder), failed))
+      if (entry.path().filename().string().find(".damaged-") != std::string::npos)
+        names += (names.empty() ? "" : ", ") + entry.path().string();
+  }
+  if (names.empty()) return {"databases", Verdict::good, "none was found damaged"};
+  return {"databases", Verdict::note,
+          fmt::format("damaged and set aside: {}; keep them to have them looked at, or `hearth gc` "
+                      "removes them",
+                      names)};
+}
+
 Check check_models(const Common& common) {
   auto models = models::Store(path::join(common.folders.data, "models")).list();
   if (models.empty())
@@ -118,6 +137,7 @@ int run(const Common& common) {
                             check_folder("data", common.folders.data),
                             check_runtime_folder(common.folders.runtime),
                             check_config(common),
+                            check_databases(common.folders.state),
                             check_models(common),
                             check_daemon(common)};
   static constexpr std::string_view kWords[] = {"good", "note", "bad"};

@@ -277,6 +277,14 @@ test('doctor checks the installation, for people and for scripts', () => {
   assert.match(sick.out, /bad +configuration .*nope/);
 });
 
+test('doctor names the databases that were set aside', () => {
+  const at = path.join(bare.env.XDG_STATE_HOME, 'hearth', 'ledger');
+  mkdirSync(at, { recursive: true });
+  assert.match(without('doctor').out, /good +databases/);
+  writeFileSync(path.join(at, 'ledger.db.damaged-7'), '');
+  assert.match(without('doctor').out, /note +databases +.*ledger\/ledger\.db\.damaged-7.*hearth gc/);
+});
+
 test('completion offers commands, their commands and options', () => {
   for (const shell of ['bash', 'zsh', 'fish']) assert.match(assertWorks(without('completion', shell)).out, /--?drain|-l drain/);
   const script = assertWorks(without('completion', 'bash')).out;
