@@ -7,6 +7,7 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <vector>
 
 #include "backend/backend.h"
@@ -25,11 +26,30 @@ namespace hearth::engine {
 
 namespace {
 
-std::string read_stdin() {
+std::string read_all(std::FILE* from) {
   std::string text;
   char buffer[1 << 16];
-  while (size_t n = std::fread(buffer, 1, sizeof buffer, stdin)) text.append(buffer, n);
+  while (size_t n = std::fread(buffer, 1, sizeof buffer, from)) text.append(buffer, n);
   return text;
+}
+
+std::string read_stdin() { return read_all(stdin); }
+
+// Also of a pipe, as <(...) of a shell is one.
+Result<std::string> read_file(const std::string& path) {
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> from(std::fopen(path.c_str(), "rbe"), std::fclose);
+  if (!from) return file::io_error("open", path, errno);
+  std::string text = read_all(from.get());
+  if (std::ferror(from.get())) return file::io_error("read", path, errno);
+  return text;
+}
+
+// The file behind a link, which stays one.
+std::string behind_link(const std::string& path) {
+  std::error_code failed;
+  if (!std::filesystem::is_symlink(path, failed)) return path;
+  std::string target = std::filesystem::canonical(path, failed);
+  return failed ? path : target;
 }
 
 Result<> print(std::string_view bytes) {
@@ -63,9 +83,9 @@ Result<std::vector<Token>> parse_tokens(std::string_view list) {
 class OutFile {
  public:
   explicit OutFile(const std::string& path)
-      : path_(path),
+      : path_(behind_link(path)),
         is_file_(!std::filesystem::exists(path) || std::filesystem::is_regular_file(path)),
-        written_(is_file_ ? path + ".part" : path) {}
+        written_(is_file_ ? path_ + ".part" : path) {}
   ~OutFile() {
     if (is_file_ && out_.is_open() && !is_whole_) std::remove(written_.c_str());
   }
@@ -165,7 +185,7 @@ Result<> dev_detokenize(const std::string& model) {
 }
 
 Result<> dev_template(const std::string& path) {
-  auto source = file::read(path);
+  auto source = read_file(path);
   if (!source) return source.error();
   auto text = jinja::render_file_template(*source, read_stdin(), std::time(nullptr));
   if (!text) return text.error();

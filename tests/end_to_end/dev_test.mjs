@@ -1,10 +1,11 @@
 // `hearth dev`: what people who work on models call, and what they get for wrong input.
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { command } from './daemon.mjs';
+import { command, hearth } from './daemon.mjs';
 
 const data = new URL('../data/models/', import.meta.url).pathname;
 const smollm2 = process.env.HEARTH_TEST_MODEL;
@@ -76,6 +77,21 @@ test('logits name a wrong token, list or file', () => {
   assertFails(dev(['nope']), 2, /hearth dev: unknown command "nope"; commands are: logits, .*tokenize/);
   assertFails(dev([]), 2, /hearth dev: expected a command; commands are: logits/);
   assert.match(dev(['logits', '--help']).out, /--tokens/);
+});
+
+test('what is read and written may be a pipe or a link', () => {
+  const bash = (script, options = {}) => spawnSync('bash', ['-c', script, hearth], { encoding: 'utf8', ...options });
+  const rendered = bash(`"$0" dev template <(printf 'Hi {{ name }}')`, { input: '{"name":"Ada"}' });
+  assert.equal(rendered.status, 0, rendered.stderr);
+  assert.equal(rendered.stdout, 'Hi Ada');
+  assertFails(dev(['template', folder], { input: '{}' }), 1, /: cannot read: Is a directory/);
+  assertFails(dev(['template', file('none.jinja')], { input: '{}' }), 1, /none\.jinja: cannot open: No such file/);
+  const [link, target] = [file('link.f32'), file('target.f32')];
+  writeFileSync(target, '');
+  symlinkSync(target, link);
+  assert.equal(dev(['logits', smollm2, '--tokens', '1', '--out', link]).code, 0);
+  assert.ok(lstatSync(link).isSymbolicLink());
+  assert.equal(readFileSync(target).length, 49152 * 4);
 });
 
 const tokenize = (input, ...flags) => {
