@@ -3,18 +3,9 @@ set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
 install(FILES README.md ARCHITECTURE.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES packaging/hearth.service DESTINATION lib/systemd/user)
 
-# Completion files, each under the name that its shell looks for.
+# Completion files, each under the name that its shell looks for: made with the binary (daemon/CMakeLists.txt),
+# so that whoever has it can install it.
 set(completions ${CMAKE_BINARY_DIR}/completions)
-foreach(file IN ITEMS bash/hearth zsh/_hearth fish/hearth.fish)
-  cmake_path(GET file PARENT_PATH shell)
-  add_custom_command(
-    OUTPUT ${completions}/${file}
-    COMMAND ${CMAKE_COMMAND} -E make_directory ${completions}/${shell}
-    COMMAND hearth completion ${shell} > ${completions}/${file}
-    DEPENDS hearth)
-  list(APPEND completion_files ${completions}/${file})
-endforeach()
-add_custom_target(completions ALL DEPENDS ${completion_files})
 install(FILES ${completions}/bash/hearth DESTINATION share/bash-completion/completions)
 install(FILES ${completions}/zsh/_hearth DESTINATION share/zsh/vendor-completions)
 install(FILES ${completions}/fish/hearth.fish DESTINATION share/fish/vendor_completions.d)
