@@ -94,7 +94,7 @@ void target_keys(auto& target, Key& key) {
   key("endpoints", target.endpoints);
   key("wire", target.wire);
   key("key_env", target.key_env);
-  key("key_file", target.key_file);
+  key.place("key_file", target.key_file);
   key("key_secret", target.key_secret);
   key("trust", target.trust);
   for (const auto& [name, fact] : kFactNames) key(name, target.facts.*fact);
@@ -204,7 +204,7 @@ void label_keys(auto& label, Key& key) {
 
 template <class Key>
 void workspace_keys(auto& roots, Key& key) {
-  key("roots", roots);
+  key.place("roots", roots);
 }
 
 // ---- what no single key shows ----
@@ -309,8 +309,6 @@ void check_target(Section& section, const Target& target) {
     section.refuse("key_env",
                    "the name of an environment variable (a key itself does not belong in this "
                    "file)");
-  if (!target.key_file.empty() && !target.key_file.starts_with('/'))
-    section.refuse("key_file", "an absolute path");
   if (!target.key_env.empty() + !target.key_file.empty() + !target.key_secret.empty() > 1)
     section.refuse(target.key_file.empty() ? "key_secret" : "key_file",
                    "one of key_env, key_file and key_secret");
@@ -443,12 +441,7 @@ Policy read_policy(Section& root) {
   root.each("class", [&](Section section, std::string name) {
     read_task(std::move(section), name, policy);
   });
-  read("workspace", [&](Section& section) {
-    workspace_keys(policy.roots, section);
-    for (const std::string& path : policy.roots)
-      if (!path.starts_with('/') && path != "~" && !path.starts_with("~/"))
-        section.refuse("roots", "absolute paths, or such as begin with ~/");
-  });
+  read("workspace", [&](Section& section) { workspace_keys(policy.roots, section); });
   read("limits", [&](Section& section) { limit_keys(policy.limits, section); });
   read("ledger", [&](Section& section) { ledger_keys(policy.ledger, section); });
   root.each("budget", [&](Section section, std::string name) {

@@ -14,6 +14,9 @@ namespace {
 int run(const Common& common) {
   auto config = load_config(common.config_files);
   if (!config) return fail(config.error());
+  const std::vector<std::string> missing = missing_files(*config);
+  for (const std::string& each : missing) fail({Errc::not_found, each});
+  if (!missing.empty()) return kFailed;
   if (config->path.empty())
     fmt::print(stderr, "{} does not exist: the defaults are in force\n",
                common.config_files.paths.back());

@@ -80,6 +80,8 @@ Check check_runtime_folder(const std::string& folder) {
 Check check_config(const Common& common) {
   auto config = load_config(common.config_files);
   if (!config) return {"configuration", Verdict::bad, config.error().message};
+  if (const auto missing = missing_files(*config); !missing.empty())
+    return {"configuration", Verdict::bad, fmt::format("{}", fmt::join(missing, "; "))};
   return {"configuration", Verdict::good,
           config->path.empty() ? "defaults (no " + common.config_files.paths.back() + ")"
                                : config->path};

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <filesystem>
+#include <cerrno>
+#include <cstring>
 
 #include "router/policy_file.h"
 #include "settings/printer.h"
@@ -20,31 +23,31 @@ template <class Key>
 void server_keys(auto& server, Key& key) {
   key("port", server.port, 0, 65535);
   key("allowed_origins", server.allowed_origins);
-  key.bytes("max_body", server.max_body_bytes);
-  key.bytes("max_message", server.max_message_bytes);
+  key.bytes("max_body", server.max_body_bytes, 64u << 10);
+  key.bytes("max_message", server.max_message_bytes, 64u << 10);
   key("max_connections", server.max_connections, 1, 100'000);
 }
 
 template <class Key>
 void log_keys(auto& log, Key& key) {
   key("level", log.level);
-  key.bytes("max_size", log.max_bytes);
+  key.bytes("max_size", log.max_bytes, 64u << 10);
   key("keep", log.keep, 1, 100);
 }
 
 template <class Key>
 void network_keys(auto& network, Key& key) {
-  key("ca_file", network.ca_file);
+  key.place("ca_file", network.ca_file);
 }
 
 template <class Key>
 void session_keys(auto& sessions, Key& key) {
-  key.bytes("quota", sessions.quota_bytes);
+  key.bytes("quota", sessions.quota_bytes, 1u << 20);
 }
 
 template <class Key>
 void model_keys(auto& model, Key& key) {
-  key("path", model.path);
+  key.place("path", model.path);
   key("alias", model.aliases);
   key("context", model.settings.n_context, 0, 1 << 24);
   key("kv_type", model.settings.kv_type);
@@ -114,15 +117,11 @@ void lay_over(toml::table& below, toml::table&& above) {
 
 // The policy of another file; then there is none beside it.
 router::Policy read_policy_file(Section& root) {
-  std::string name;
-  root("policy_file", name);
+  std::string path;
+  root.place("policy_file", path);
   for (std::string_view section : {"policy", "value", "target", "class", "label", "workspace"})
     if (root.has(section))
       root.refuse("policy_file", fmt::format("no [{}] beside it: the policy is in that file", section));
-  const toml::node& node = *root.find("policy_file");
-  const toml::source_path_ptr& from = node.source().path;
-  const std::filesystem::path folder = from ? std::filesystem::path(*from).parent_path() : "";
-  const std::string path = folder / name;
   auto text = file::read(path, 1 << 20);
   auto policy = text ? router::parse_policy(*text, path) : Result<router::Policy>(text.error());
   if (policy) return std::move(*policy);
@@ -143,11 +142,7 @@ Result<Config> read_config(const toml::table& table, const std::string& file_nam
     section.finish();
   };
   read("server", config.server, [](auto& out, auto& key) { server_keys(out, key); });
-  read("network", config.network, [](auto& out, auto& key) {
-    network_keys(out, key);
-    if (!out.ca_file.empty() && !out.ca_file.starts_with('/'))
-      key.refuse("ca_file", "an absolute path of a PEM file");
-  });
+  read("network", config.network, [](auto& out, auto& key) { network_keys(out, key); });
   read("log", config.log, [](auto& out, auto& key) { log_keys(out, key); });
   read("sessions", config.sessions, [](auto& out, auto& key) { session_keys(out, key); });
   root.each("model", [&](Section section, std::string name) {
@@ -222,6 +217,21 @@ Result<Config> load_config(const ConfigFiles& files) {
     names += (names.empty() ? "" : ", ") + file;
   }
   return read_config(whole, names);
+}
+
+std::vector<std::string> missing_files(const Config& config) {
+  std::vector<std::string> missing;
+  auto look = [&](std::string key, const std::string& path) {
+    if (!path.empty() && ::access(path.c_str(), R_OK) != 0)
+      missing.push_back(fmt::format("{}: {}: {}", key, path, std::strerror(errno)));
+  };
+  look("network.ca_file", config.network.ca_file);
+  for (const ModelConfig& model : config.models)
+    look(fmt::format("model.{}.path", model.name), model.path);
+  for (const router::Target& target : config.policy.targets)
+    look(fmt::format("target.{}.key_file", target.name), target.key_file);
+  for (const std::string& root : config.policy.roots) look("workspace.roots", root);
+  return missing;
 }
 
 const ModelConfig* Config::find_model(std::string_view name_or_alias) const {

@@ -3,7 +3,8 @@
 //
 // hearth.toml lies in hearth/ of $XDG_CONFIG_DIRS and $XDG_CONFIG_HOME. A later file replaces
 // single keys of an earlier one; lists of tables ([[label]]) grow. Unknown keys are errors with a
-// suggestion; every error names file, line and what was expected. A snapshot is immutable; reload
+// suggestion; every error names file, line and what was expected. A path may begin with ~/; one that
+// is not absolute counts from its file's folder. A snapshot is immutable; reload
 // makes a new one and keeps the old when the file is wrong.
 #pragma once
 
@@ -75,8 +76,7 @@ struct Config {
   LogConfig log;
   std::vector<ModelConfig> models;
   std::vector<ModelAlias> aliases;
-  // [policy], [target.*], [class.*], [[label]], ... here, or in the file that policy_file names
-  // (from this one's folder on).
+  // [policy], [target.*], [class.*], [[label]], ... here, or in the file that policy_file names.
   router::Policy policy;
 
   // Null when no [model.NAME] has that name or alias.
@@ -91,6 +91,10 @@ Result<Config> load_config(const ConfigFiles& files);
 // One file alone, which has to be there: a hearth.toml, or a policy.
 Result<Config> load_file(const std::string& path);
 Result<Config> parse_config(std::string_view text, const std::string& file_name);
+
+// Files and folders that it names and that cannot be read now, each with its key and why. The daemon
+// goes without: they may come later.
+std::vector<std::string> missing_files(const Config& config);
 
 // The effective configuration as TOML, keys never shown: what config/get and `config check` print.
 // Reading it gives the same configuration.

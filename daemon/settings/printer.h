@@ -36,7 +36,8 @@ class Printer {
       if (!list.empty()) table_.insert(key, std::move(list));
     }
   }
-  void bytes(std::string_view key, uint64_t value) { (*this)(key, value); }
+  void bytes(std::string_view key, uint64_t value, uint64_t = 0) { (*this)(key, value); }
+  void place(std::string_view key, const auto& value) { (*this)(key, value); }
   void duration(std::string_view key, std::chrono::seconds value) { (*this)(key, value.count()); }
   template <class Get, class Set>
   void required(std::string_view key, Get get, Set) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
+#include <filesystem>
 #include <limits>
 #include <utility>
 
@@ -142,18 +144,43 @@ void Section::read(std::string_view key, std::vector<std::string>& out) {
   if (!list) fault_.fail(*node, path_of(key), "a string or a list of strings");
 }
 
-void Section::bytes(std::string_view key, uint64_t& out) {
+void Section::place(std::string_view key, std::string& out) {
+  read(key, out);
+  out = placed(key, out);
+}
+
+void Section::place(std::string_view key, std::vector<std::string>& out) {
+  read(key, out);
+  for (std::string& path : out) path = placed(key, path);
+}
+
+std::string Section::placed(std::string_view key, const std::string& path) {
+  const toml::node* node = table_.get(key);
+  if (!node || path.empty()) return path;
+  if (path == "~" || path.starts_with("~/")) {
+    const char* home = std::getenv("HOME");
+    if (home && *home == '/') return home + path.substr(1);
+    fault_.fail(*node, path_of(key), "a path without ~, since HOME is not set");
+    return path;
+  }
+  const toml::source_path_ptr& from = node->source().path;
+  const std::filesystem::path folder = from ? std::filesystem::path(*from).parent_path() : "";
+  return (folder / path).lexically_normal();
+}
+
+void Section::bytes(std::string_view key, uint64_t& out, uint64_t low) {
   const toml::node* node = find(key);
   if (!node) return;
   auto number = node->value_exact<int64_t>();
   auto text = node->value_exact<std::string_view>();
   auto value = text ? with_unit(*text, kByteUnits) : std::nullopt;
-  if (number && *number >= 0)
-    out = static_cast<uint64_t>(*number);
-  else if (value)
+  if (number && *number >= 0) value = static_cast<uint64_t>(*number);
+  if (value && *value >= low) {
     out = *value;
-  else
-    fault_.fail(*node, path_of(key), "a size such as 1048576, \"32MiB\" or \"4GiB\"");
+    return;
+  }
+  const std::string least = low ? fmt::format(", at least {} bytes", low) : "";
+  fault_.fail(*node, path_of(key), "a size such as 1048576, \"32MiB\" or \"4GiB\"" + least);
 }
 
 void Section::duration(std::string_view key, std::chrono::seconds& out) {

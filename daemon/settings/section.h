@@ -44,8 +44,12 @@ class Section {
   void operator()(std::string_view key, T& out, Bounds... bounds) {
     read(key, out, bounds...);
   }
-  void bytes(std::string_view key, uint64_t& out);                 // 4096 or "4GiB", "32 MB"
+  void bytes(std::string_view key, uint64_t& out, uint64_t low = 0);  // 4096 or "4GiB", "32 MB"
   void duration(std::string_view key, std::chrono::seconds& out);  // 300 or "5m", "2h", "0"
+  // Of a file or folder: ~ is the home, and what is not absolute counts from the folder of the file
+  // that it stands in.
+  void place(std::string_view key, std::string& out);
+  void place(std::string_view key, std::vector<std::string>& out);
   // A text that must be there: set(text) returns what was expected when it is wrong, else "".
   template <class Get, class Set>
   void required(std::string_view key, Get, Set set) {
@@ -147,6 +151,7 @@ class Section {
     fault_.fail(*node, path_of(key), std::string("one of ").append(names));
   }
   std::optional<int64_t> integer(std::string_view key, int64_t low, int64_t high);
+  std::string placed(std::string_view key, const std::string& path);
 
   const toml::table& table_;
   std::string path_;

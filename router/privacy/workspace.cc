@@ -226,8 +226,7 @@ std::optional<std::string> fixed_part(const std::string& pattern) {
 }  // namespace
 
 std::vector<std::string> roots_of(const Policy& policy) {
-  std::vector<std::string> roots;
-  for (const std::string& root : policy.roots) roots.push_back(with_home(root));
+  std::vector<std::string> roots = policy.roots;
   for (const LabelRule& rule : policy.labels)
     for (const std::string& pattern : rule.match)
       if (auto fixed = fixed_part(pattern)) roots.push_back(std::move(*fixed));

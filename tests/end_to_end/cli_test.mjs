@@ -257,6 +257,8 @@ test('config check names file, line and the nearest key', () => {
   assertFails(check('[server]\nporrt = 1\n'), 1, /wrong\.toml:2.*porrt.*did you mean "port"/);
   assertFails(check('[server]\nport = "x"\n'), 1, /wrong\.toml:2.*port/);
   assertFails(check('[server\n'), 1, /wrong\.toml:1/);
+  const gone = check('[model.x]\npath = "x.gguf"\n[network]\nca_file = "~/ca.pem"\n');
+  assertFails(gone, 1, new RegExp(`model\\.x\\.path: ${bare.folder}/x\\.gguf: No such file`), new RegExp(`network\\.ca_file: ${bare.folder}/ca\\.pem: No such file`));
   assert.match(assertWorks(without('config', 'check')).err, /does not exist: the defaults are in force/);
   const machine = path.join(bare.env.XDG_CONFIG_DIRS, 'hearth');
   mkdirSync(machine, { recursive: true });

@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "support/environment.h"
 #include "support/temporary_folder.h"
 
 namespace hearth {
@@ -15,6 +16,7 @@ using router::TargetKind;
 using router::TaskClass;
 using router::Trust;
 using test::TemporaryFolder;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -138,6 +140,62 @@ TEST(Config, ReadsServerSessionsAndLog) {
   EXPECT_EQ(config.log.level, log::Level::debug);
   EXPECT_EQ(config.log.max_bytes, 1'000'000u);
   EXPECT_EQ(config.log.keep, 9u);
+}
+
+constexpr std::string_view kPaths = R"(
+[network]
+ca_file = "ca.pem"
+[model.beside]
+path = "models/../m.gguf"
+[model.home]
+path = "~/m.gguf"
+[model.absolute]
+path = "/m.gguf"
+[target.t]
+kind = "api:openai"
+model = "m"
+free = true
+key_file = "keys/t"
+[workspace]
+roots = ["src", "~", "/srv"]
+)";
+
+TEST(Config, PathsCountFromTheFolderOfTheirFile) {
+  const test::Variable home("HOME", "/home/ada");
+  auto config = parse_config(kPaths, "/etc/hearth/hearth.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->network.ca_file, "/etc/hearth/ca.pem");
+  EXPECT_EQ(config->models.at(0).path, "/etc/hearth/m.gguf");
+  EXPECT_EQ(config->models.at(1).path, "/home/ada/m.gguf");
+  EXPECT_EQ(config->models.at(2).path, "/m.gguf");
+  EXPECT_EQ(config->policy.targets.at(0).key_file, "/etc/hearth/keys/t");
+  EXPECT_THAT(config->policy.roots, ElementsAre("/etc/hearth/src", "/home/ada", "/srv"));
+}
+
+TEST(Config, EachLayersPathsCountFromItsOwnFolder) {
+  TemporaryFolder machine, user;
+  std::ofstream(machine / "hearth.toml") << "[model.a]\npath = 'a.gguf'\n[model.b]\npath = 'b.gguf'\n";
+  std::ofstream(user / "hearth.toml") << "policy_file = 'policy.toml'\n[model.b]\npath = 'b.gguf'\n";
+  std::ofstream(user / "policy.toml") << "[workspace]\nroots = ['src']\n";
+  auto config = load_config({{machine / "hearth.toml", user / "hearth.toml"}});
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->find_model("a")->path, machine / "a.gguf");
+  EXPECT_EQ(config->find_model("b")->path, user / "b.gguf");
+  EXPECT_THAT(config->policy.roots, ElementsAre(user / "src"));
+}
+
+TEST(Config, NamesTheFilesThatAreMissing) {
+  TemporaryFolder folder;
+  auto config = parse_config(kPaths, folder / "hearth.toml");
+  ASSERT_TRUE(config) << config.error().message;
+  std::ofstream(folder / "m.gguf") << "GGUF";
+  const std::vector<std::string> missing = missing_files(*config);
+  EXPECT_THAT(missing, Contains("network.ca_file: " + (folder / "ca.pem") +
+                                ": No such file or directory"));
+  EXPECT_THAT(missing, Contains(HasSubstr("target.t.key_file: " + (folder / "keys/t"))));
+  EXPECT_THAT(missing, Contains(HasSubstr("workspace.roots: " + (folder / "src"))));
+  EXPECT_THAT(missing, Contains(HasSubstr("model.absolute.path: /m.gguf")));
+  EXPECT_THAT(missing, Not(Contains(HasSubstr("model.beside"))));
 }
 
 TEST(Config, ReadsModels) {

@@ -104,7 +104,6 @@ TEST(TargetFacts, AreReadPrintedAndPlacedWhenWrong) {
               HasSubstr("p.toml:2: policy.on_no_target: expected one of refuse, wait, ask"));
   EXPECT_THAT(wrong("[[label]]\nname = \"x\"\nmatch = [\"detector:keys\"]"),
               HasSubstr("p.toml:3: label.match: expected \"detector:NAME\""));
-  EXPECT_THAT(wrong("[workspace]\nroots = [\"src\"]"), HasSubstr("absolute paths"));
 }
 
 TEST(PolicyWords, SayWhatDecideWouldDo) {

@@ -118,7 +118,7 @@ TEST_F(WorkspaceTest, WhatCannotBeReadIsCounted) {
 TEST(WorkspaceRoots, AbsoluteRulesAreRootsOfTheirOwn) {
   const test::Variable home("HOME", "/home/ada");
   Policy policy;
-  policy.roots = {"~/src", "/srv/work"};
+  policy.roots = {"/home/ada/src", "/srv/work"};
   policy.labels = {
       {"secret",
        {"~/.ssh/**", "/etc/ssl/private/*.pem", "/**/x", "src/**", "repo:a/*", "/srv/one.txt"},
