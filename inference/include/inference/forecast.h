@@ -23,8 +23,6 @@ namespace hearth::engine {
 struct ModelSnapshot;
 class PrefixIndex;
 
-inline constexpr uint32_t kCachePage = 64;  // tokens are cached in whole pages of so many
-
 // An expectation and one standard deviation.
 struct Band {
   double mean = 0, sd = 0;
