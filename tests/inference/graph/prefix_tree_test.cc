@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <random>
+
 namespace hearth {
 namespace {
 
@@ -358,6 +361,136 @@ TEST_F(PrefixTreeTest, WhoFollowsHearsOfPartsOfPages) {
   give_back(take(6));
   EXPECT_THAT(heard, ElementsAre(kPage + 10, kPage, 0u));
 }
+
+// Conversations at random over few tokens, that fork anywhere and run beside each other while the pool
+// runs over. What is in a page's memory is followed: what is found was computed from the same tokens.
+class AtRandom : public ::testing::TestWithParam<uint32_t> {
+ protected:
+  struct Sequence {
+    std::vector<Token> tokens;
+    std::vector<PageIndex> pages;
+    size_t n_computed = 0, first_window = 0;
+  };
+  static constexpr uint32_t kPages = 24;
+  const uint32_t window = GetParam();
+  KvCache cache = *KvCache::create(
+      {.layers = {{1, 32, 32}, {1, 32, 32, window}}, .element = KvElement::f32}, kPages, kPages - 6);
+  PrefixTree tree{cache};
+  std::minstd_rand random{GetParam() + 1};
+  std::vector<Sequence> running;
+  // The beginning that each page's memory ends, and its window part's.
+  std::map<PageIndex, std::vector<Token>> memory;
+  std::map<const std::byte*, std::vector<Token>> window_memory;
+
+  static bool begins_with(const std::vector<Token>& tokens, std::span<const Token> beginning) {
+    return tokens.size() >= beginning.size() &&
+           std::equal(beginning.begin(), beginning.end(), tokens.begin());
+  }
+  void check(const Sequence& sequence) {
+    for (size_t i = 0; i < sequence.pages.size(); ++i) {
+      const size_t end = std::min<size_t>((i + 1) * kPage, sequence.n_computed);
+      if (end <= i * kPage) break;
+      const auto expected = std::span(sequence.tokens).first(end);
+      EXPECT_TRUE(begins_with(memory[sequence.pages[i]], expected)) << i;
+      if (window == 0 || i < sequence.first_window) continue;
+      EXPECT_TRUE(begins_with(window_memory[cache.data(1, sequence.pages[i])], expected)) << i;
+    }
+  }
+  void end(Sequence& sequence, bool remembers) {
+    if (remembers)
+      tree.insert(std::span(sequence.tokens).first(sequence.n_computed), sequence.pages,
+                  sequence.first_window);
+    for (size_t i = 0; i < sequence.pages.size(); ++i) {
+      if (i >= sequence.first_window) cache.release_window(sequence.pages[i]);
+      cache.release(sequence.pages[i]);
+    }
+  }
+  bool add_page(Sequence& sequence) {
+    const auto page = tree.acquire();
+    if (!page) return false;
+    if (!tree.hold_window(*page)) {
+      cache.release(*page);
+      return false;
+    }
+    sequence.pages.push_back(*page);
+    return true;
+  }
+  // In the page that the next token belongs in.
+  bool compute(Sequence& sequence, size_t n_tokens) {
+    for (; sequence.n_computed < n_tokens; ++sequence.n_computed) {
+      const size_t at = sequence.n_computed / kPage;
+      if (at == sequence.pages.size() && !add_page(sequence)) return false;
+      const auto begin = sequence.tokens.begin();
+      const std::vector<Token> now(begin, begin + static_cast<ptrdiff_t>(sequence.n_computed) + 1);
+      memory[sequence.pages[at]] = now;
+      if (window > 0) window_memory[cache.data(1, sequence.pages[at])] = now;
+    }
+    const size_t n_whole = sequence.n_computed / kPage;
+    const size_t first = window > 0 ? first_page_of_window(
+                                          window, (n_whole - std::min<size_t>(n_whole, 1)) * kPage)
+                                    : 0;
+    for (; sequence.first_window < std::min(first, sequence.pages.size()); ++sequence.first_window)
+      cache.release_window(sequence.pages[sequence.first_window]);
+    return true;
+  }
+  bool start(Sequence& sequence) {
+    Prefix prefix = tree.find(sequence.tokens);
+    sequence.pages = prefix.pages;
+    sequence.n_computed = prefix.n_tokens;
+    sequence.first_window = prefix.first_window;
+    check(sequence);
+    if (prefix.n_tokens % kPage == 0) return true;
+    if (!add_page(sequence)) return false;
+    const PageIndex own = sequence.pages.back();
+    sequence.pages.pop_back();
+    const PageIndex source = std::exchange(sequence.pages.back(), own);
+    cache.copy(source, own);
+    memory[own] = memory[source];
+    if (window > 0) window_memory[cache.data(1, own)] = window_memory[cache.data(1, source)];
+    cache.release_window(source);
+    cache.release(source);
+    return true;
+  }
+};
+
+TEST_P(AtRandom, WhatIsFoundWasComputedFromTheSameTokens) {
+  std::vector<std::vector<Token>> said{{}};
+  size_t n_shared = 0;
+  for (int i = 0; i < 4000; ++i) {
+    if (running.size() < 3) {
+      Sequence sequence;
+      sequence.tokens = said[random() % said.size()];
+      sequence.tokens.resize(std::min<size_t>(sequence.tokens.size(), random() % 300));
+      for (size_t n = random() % 80; n > 0; --n)
+        sequence.tokens.push_back(static_cast<Token>(random() % 2));
+      if (!start(sequence)) {
+        end(sequence, false);
+        continue;
+      }
+      n_shared += sequence.n_computed;
+      running.push_back(std::move(sequence));
+      continue;
+    }
+    const size_t which = random() % running.size();
+    Sequence& sequence = running[which];
+    const bool goes_on = compute(sequence, sequence.tokens.size());
+    check(sequence);
+    if (goes_on && random() % 3 > 0) {
+      tree.insert(sequence.tokens, sequence.pages, sequence.first_window);
+      sequence.tokens.push_back(static_cast<Token>(random() % 2));
+    } else {
+      said.push_back(sequence.tokens);
+      end(sequence, random() % 8 > 0);
+      running.erase(running.begin() + static_cast<ptrdiff_t>(which));
+    }
+  }
+  EXPECT_GT(n_shared, 20'000u);
+  for (Sequence& sequence : running) end(sequence, true);
+  EXPECT_EQ(tree.n_pages() + cache.n_free(), kPages) << "no page is held by two nodes";
+  for (uint32_t n = 0; n < kPages; ++n) EXPECT_TRUE(tree.acquire()) << n;
+}
+
+INSTANTIATE_TEST_SUITE_P(Windows, AtRandom, ::testing::Values(0u, 40u, 100u));
 
 }  // namespace
 }  // namespace hearth
