@@ -112,21 +112,7 @@ Result<JsonSchema> JsonSchema::parse(std::string_view text) {
     return Error{Errc::invalid, "the schema: expected an object or a boolean"};
   JsonSchema out;
   out.root_ = out.keep(std::move(*document));
-  // Where schemas give themselves names; the depth is the document's.
-  std::vector<Schema> left = {out.root_};
-  while (!left.empty()) {
-    Schema value = left.back();
-    left.pop_back();
-    if (const Array* list = value->if_array())
-      for (const Value& item : *list) left.push_back(&item);
-    const Object* object = value->if_object();
-    if (!object) continue;
-    for (std::string_view key : {"$anchor", "$id", "$dynamicAnchor"})
-      if (const Value* name = member(*object, key); name && name->is_string())
-        out.named_.emplace((key == "$id" ? "" : "#") + std::string(name->get_string()), value);
-    for (const auto& [key, child] : *object)
-      if (key != "enum" && key != "const") left.push_back(&child);
-  }
+  if (auto done = out.references_.read(out.root_); !done) return done.error();
   return out;
 }
 
@@ -175,49 +161,6 @@ Result<> JsonSchema::split(const Schemas& alternatives, Branch& branch,
   return {};
 }
 
-Result<Schema> JsonSchema::target_of(std::string_view reference) const {
-  if (reference == "#") return root_;
-  if (auto at = named_.find(reference); at != named_.end()) return at->second;
-  if (!reference.starts_with("#/"))
-    return unsupported("$ref", fmt::format("\"{}\" is not in the schema, and nothing is fetched",
-                                           reference.substr(0, 200)));
-  Schema at = root_;
-  reference.remove_prefix(2);
-  for (bool is_last = false; !is_last;) {
-    const size_t slash = reference.find('/');
-    is_last = slash == reference.npos;
-    std::string name;
-    const std::string_view raw = reference.substr(0, slash);
-    for (size_t i = 0; i < raw.size(); ++i) {
-      const auto hex = [&](size_t k) {
-        const int c = k < raw.size() ? raw[k] : 0;
-        return c >= '0' && c <= '9'                 ? c - '0'
-               : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
-                                                    : -1;
-      };
-      if (raw[i] == '%' && hex(i + 1) >= 0 && hex(i + 2) >= 0) {
-        name += static_cast<char>(hex(i + 1) * 16 + hex(i + 2));
-        i += 2;
-      } else {
-        name += raw[i];
-      }
-    }
-    for (const auto& [code, c] : {std::pair{"~1", '/'}, std::pair{"~0", '~'}})
-      for (size_t p = 0; (p = name.find(code, p)) != name.npos; ++p) name.replace(p, 2, 1, c);
-    Schema next = nullptr;
-    if (const Object* object = at->if_object()) next = object->if_contains(name);
-    if (const Array* list = at->if_array()) {
-      const bool is_index = !name.empty() && name.size() < 8 &&
-                            std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
-      if (is_index && std::stoul(name) < list->size()) next = &(*list)[std::stoul(name)];
-    }
-    if (!next) return wrong("$ref", fmt::format("a place in the schema; there is no \"{}\"", name));
-    at = next;
-    if (!is_last) reference.remove_prefix(slash + 1);
-  }
-  return at;
-}
-
 Result<> JsonSchema::read(Schema schema, Branch& branch, std::vector<Branch>& others) {
   if (const bool* is_anything = schema->if_bool()) {
     branch.is_impossible = !*is_anything;
@@ -254,7 +197,7 @@ Result<> JsonSchema::read_applicators(const Object& object, Branch& branch,
                                       std::vector<Branch>& others) {
   if (const Value* reference = member(object, "$ref")) {
     if (!reference->is_string()) return wrong("$ref", "a string");
-    auto target = target_of(std::string_view(reference->get_string()));
+    auto target = references_.target_of(std::string_view(reference->get_string()), object);
     if (!target) return target.error();
     // A chain of nothing but references that comes back to itself says nothing.
     std::set<Schema> chain;
@@ -263,7 +206,8 @@ Result<> JsonSchema::read_applicators(const Object& object, Branch& branch,
         return wrong("$ref", "a schema; it refers to itself");
       const Value* next = member(at->get_object(), "$ref");
       if (!next || !next->is_string()) break;
-      auto further = target_of(std::string_view(next->get_string()));
+      auto further =
+          references_.target_of(std::string_view(next->get_string()), at->get_object());
       if (!further) break;
       at = *further;
     }
@@ -470,6 +414,7 @@ Result<> JsonSchema::read_objects(const Object& object, Branch& branch) {
       const Value then = demand.is_array() ? Value(Object{{"required", demand}}) : Value(demand);
       const Value both = Object{{"allOf", Array{present, then}}};
       all.push_back(keep(Object{{"anyOf", Array{absent, both}}}));
+      if (auto done = references_.read_copy(all.back(), object); !done) return done;
     }
     branch.left.insert(branch.left.end(), all.rbegin(), all.rend());
   }

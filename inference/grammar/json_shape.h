@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "grammar/json_number.h"
+#include "grammar/json_references.h"
 #include "grammar/rules.h"
 #include "support/json.h"
 
@@ -93,16 +94,17 @@ class JsonSchema {
   Result<> read_objects(const json::Object& object, Branch& branch);
   Result<> read_values(const json::Object& object, Shape& shape);
   Result<> split(const Schemas& alternatives, Branch& branch, std::vector<Branch>& others);
-  Result<Schema> target_of(std::string_view reference) const;
   Result<bool> are_disjoint(Schema a, Schema b, int depth);
   Result<bool> are_disjoint(const Shape& a, const Shape& b, int depth);
   Schema keep(json::Value value);
 
   std::deque<json::Value> kept_;  // the document, and schemas that were made from it
   Schema root_ = nullptr;
-  std::map<std::string, Schema, std::less<>> named_;  // by $anchor and $id
+  JsonReferences references_;
   std::map<std::string, Dfa, std::less<>> key_patterns_;
   size_t n_steps_ = 0;  // taken in all: what hostile schemas multiply
+  Schema culprit_ = nullptr;  // in which something was found that cannot be honoured
+  Schemas was_read_;          // since the last forget_read()
 };
 
 // Values by what they mean: 1 and 1.0 are the same.

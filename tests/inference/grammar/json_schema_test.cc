@@ -1,6 +1,8 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -86,6 +88,27 @@ TEST(JsonSchema, ListsAndMapsKeepTheirCounts) {
       {"{}", R"({"abc":null})"}, {R"({"A":null})", R"({"a":1})"});
 }
 
+TEST(JsonSchema, ReferencesStartAtTheirOwnBase) {
+  expect(R"({"$id":"http://x/root","$defs":{"x":{"type":"string"},"n":{"$id":"nested",
+             "$defs":{"x":{"type":"integer"}},"$ref":"#/$defs/x"}},"$ref":"#/$defs/n"})",
+         {"5"}, {R"("a")"});
+  expect(R"({"$id":"http://x/a/root","$defs":{"b":{"$id":"b/","$anchor":"f","type":"integer",
+             "$defs":{"c":{"$id":"../c?q","$anchor":"f","type":"string"}}}},
+             "prefixItems":[{"$ref":"b/#f"},{"$ref":"/a/c?q#f"},{"$ref":"//x/a/./b/../c?q"}],
+             "items":false,"type":"array","minItems":3})",
+         {R"([1,"a","b"])"}, {R"(["a",1,"b"])", R"([1,"a",1])"});
+  // Schemas that are made of parts mean what they meant; names in data are none.
+  expect(R"({"$id":"http://x/r","$defs":{"s":{"type":"string"},
+             "n":{"$id":"n","$defs":{"s":{"type":"integer"}},"type":"object",
+                  "properties":{"a":{},"b":{}},"additionalProperties":false,
+                  "dependentSchemas":{"a":{"properties":{"b":{"$ref":"#/$defs/s"}}}}}},
+             "default":{"$id":"n","type":"null"},"$ref":"n"})",
+         {R"({"a":1,"b":2})", R"({"b":"x"})"}, {R"({"a":1,"b":"x"})", "null"});
+  EXPECT_THAT(error_of(R"({"$id":"http://x/y","$ref":"z"})"), HasSubstr("nothing is fetched"));
+  EXPECT_THAT(error_of(R"({"$id":"http://x/y","$ref":"#z"})"), HasSubstr("nothing is fetched"));
+  EXPECT_THAT(error_of(R"({"$id":")" + std::string(3000, 'a') + R"("})"), HasSubstr("$id"));
+}
+
 TEST(JsonSchema, KeywordsThatCannotBeHonouredAreRefusedByName) {
   EXPECT_THAT(error_of(R"({"contains":{"type":"integer"}})"), HasSubstr("contains"));
   EXPECT_THAT(error_of(R"({"type":"array","uniqueItems":true})"), HasSubstr("uniqueItems"));
@@ -124,7 +147,12 @@ TEST(JsonSchema, HostileSchemasAreRefusedAndNothingIsFetched) {
 
 // The official suite: never lets in what is invalid (but for host names in punycode, whose rules no
 // regular expression has), and the counts of what is right and refused, which may only get better.
+// What llguidance passes is right here, too, but for the instances named here.
 TEST(JsonSchema, OfficialSuite) {
+  // Leap seconds that are one by an offset.
+  constexpr std::string_view kBehind[] = {
+      R"("1998-12-31T15:59:60.123-08:00")", R"("00:29:60-23:30")", R"("01:29:60+01:30")",
+      R"("15:59:60-08:00")", R"("23:29:60+23:30")"};
   std::ifstream file(testing::data_path("json-schema/draft2020-12.json"));
   std::stringstream text;
   text << file.rdbuf();
@@ -136,15 +164,21 @@ TEST(JsonSchema, OfficialSuite) {
       auto grammar = Grammar::from_json_schema(json::to_text(group["schema"].value()));
       const bool is_impossible =
           !grammar && grammar.error().message.find("no text fulfils") != std::string::npos;
+      const std::string described =
+          fmt::format("{}: {}", name, std::string_view(group["description"].get_string()));
       for (auto test : group["tests"].get_array()) {
         const bool is_valid = test.at(2).get_bool();
+        const std::string instance = json::to_text(test.at(1).value());
+        const bool passes_there = std::string_view(test.at(3).get_string()) == "pass" &&
+                                  std::ranges::count(kBehind, instance) == 0;
         if (!grammar && !(is_impossible && !is_valid)) {
           ++n_refused;
+          EXPECT_FALSE(passes_there) << described << ": " << grammar.error().message;
           continue;
         }
-        const std::string instance = json::to_text(test.at(1).value());
         const bool is_in = grammar && (*grammar)->matches(instance);
         n_right += is_in == is_valid;
+        EXPECT_TRUE(is_in == is_valid || !passes_there) << described << ": " << instance;
         n_valid_refused += is_valid && !is_in;
         const bool may_be_wrong = name == "optional/format/hostname";
         EXPECT_FALSE(is_in && !is_valid && !may_be_wrong)
@@ -153,9 +187,9 @@ TEST(JsonSchema, OfficialSuite) {
     }
   RecordProperty("right", static_cast<int>(n_right));
   RecordProperty("refused", static_cast<int>(n_refused));
-  EXPECT_GE(n_right, 1330u);
-  EXPECT_LE(n_refused, 664u);
-  EXPECT_LE(n_valid_refused, 30u);  // members in another order, other spellings of a number
+  EXPECT_GE(n_right, 1353u);
+  EXPECT_LE(n_refused, 642u);
+  EXPECT_LE(n_valid_refused, 29u);  // members in another order, other spellings of a number
 }
 
 }  // namespace
