@@ -238,7 +238,15 @@ Result<Expr> JsonRules::object_of(JsonSchema& schema, const Shape& shape) {
   if (!other) return other;
 
   // A rule for each place in the list and number of members written so far, as far as that matters.
+  // A name that is written twice makes one member, and nothing keeps those that the schema does not
+  // name apart: towards minProperties they count as one.
   const uint32_t most = shape.max_members, least = shape.min_members;
+  const bool has_others = rules_.node(*other).kind != Rules::Kind::alt ||
+                          !rules_.node(*other).children.empty();
+  if (has_others && least > names.size() + 1)
+    return Error{Errc::unsupported,
+                 fmt::format("minProperties: {} where {} members have names that are known",
+                             least, names.size())};
   const uint32_t n_counted = most == kUnbounded ? std::max(least, 1u) : std::max(most, 1u);
   if (!names.empty() && n_counted > kMaxCountedMembers)
     return Error{
@@ -248,6 +256,7 @@ Result<Expr> JsonRules::object_of(JsonSchema& schema, const Shape& shape) {
   const auto rest = [&](uint32_t n) {
     const uint32_t from = least - std::min(least, n);
     const uint32_t to = most == kUnbounded ? most : most - std::min(most, n);
+    if (from > 1) return rules_.nothing();
     const Expr more = rules_.cat({separator(), *other});
     if (n > 0) return rules_.repeat(more, from, to);
     if (to == 0) return rules_.empty();

@@ -109,6 +109,19 @@ TEST(JsonSchema, ReferencesStartAtTheirOwnBase) {
   EXPECT_THAT(error_of(R"({"$id":")" + std::string(3000, 'a') + R"("})"), HasSubstr("$id"));
 }
 
+// Names that are written twice make one member.
+TEST(JsonSchema, MinPropertiesCountsNamesThatAreKnownToDiffer) {
+  EXPECT_THAT(error_of(R"({"type":"object","additionalProperties":{"type":"integer"},
+                           "minProperties":2})"),
+              HasSubstr("minProperties"));
+  expect(R"({"type":"object","properties":{"a":{},"b":{}},"required":["a"],"minProperties":2})",
+         {R"({"a":1,"b":2})", R"({"a":1,"c":2})", R"({"a":1,"b":2,"c":3})"},
+         {R"({"a":1})", R"({"c":1,"c":2})"});
+  expect(R"({"type":"object","properties":{"a":{},"b":{}},"minProperties":2})",
+         {R"({"a":1,"b":2})", R"({"b":1,"c":2})"}, {R"({"c":1,"c":2})", R"({"b":1})"});
+  expect(R"({"type":"object","minProperties":1})", {R"({"x":1})", R"({"x":1,"x":2})"}, {"{}"});
+}
+
 TEST(JsonSchema, KeywordsThatCannotBeHonouredAreRefusedByName) {
   EXPECT_THAT(error_of(R"({"contains":{"type":"integer"}})"), HasSubstr("contains"));
   EXPECT_THAT(error_of(R"({"type":"array","uniqueItems":true})"), HasSubstr("uniqueItems"));
