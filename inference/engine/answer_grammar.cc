@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "grammar/json_schema.h"
 #include "grammar/regex.h"
 #include "support/json.h"
@@ -109,12 +111,23 @@ class Writer {
     return request_.tool_choice.mode != Mode::named || request_.tool_choice.name == tool.name;
   }
 
+  // What of a tool's schema can be honoured, where all of it cannot.
+  const std::string& relaxed(const ToolSpec& tool) {
+    auto [at, is_new] = relaxed_.try_emplace(&tool);
+    if (!is_new) return at->second;
+    grammar::Relaxed made = grammar::relaxed_object_schema(tool.parameters.text);
+    for (const std::string& place : made.left_out)
+      log::warn("a keyword of a tool's schema cannot be honoured and is left out",
+                {{"tool", tool.name}, {"keyword", place}});
+    return at->second = std::move(made.schema);
+  }
+
   Expr arguments_of(const ToolSpec& tool) {
+    auto [at, is_new] = arguments_.try_emplace(&tool);
+    if (!is_new) return at->second;
     auto made = json_.of_object_schema(tool.parameters.text);
-    if (made) return *made;
-    log::debug("a tool's arguments are any object",
-               {{"tool", tool.name}, {"why", made.error().message}});
-    return json_.any_object();
+    if (!made) made = json_.of_object_schema(relaxed(tool));
+    return at->second = made ? *made : json_.any_object();
   }
 
   // {"name": "f", "arguments": {...}}
@@ -213,6 +226,7 @@ class Writer {
     std::vector<Expr> parts = {word(tool.name)};
     if (form.name_end != "\n") parts.push_back(marker_parts(form.name_end));
     auto members = json_.members_of(tool.parameters.text);
+    if (!members) members = json_.members_of(relaxed(tool));
     if (members && *members) {
       for (const JsonRules::Member& member : **members) {
         const Expr argument = list_of({spaces(), tag_argument(form, member)});
@@ -297,6 +311,8 @@ class Writer {
   const AnswerContext& context_;
   Rules rules_;
   JsonRules json_;
+  std::map<const ToolSpec*, std::string> relaxed_;
+  std::map<const ToolSpec*, Expr> arguments_;
 };
 
 }  // namespace

@@ -22,8 +22,7 @@ struct AnswerContext {
 };
 
 // Null when the answer is free. Errc::unsupported names what the request's format demands and no
-// grammar has; a tool whose schema has such a keyword gets any object as arguments instead, since
-// nobody but `strict` promises more.
+// grammar has; of a tool's schema such a keyword alone is left out, which is logged.
 Result<std::shared_ptr<const grammar::Grammar>> answer_grammar(const CompletionRequest& request,
                                                                const AnswerContext& context);
 

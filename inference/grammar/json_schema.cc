@@ -96,6 +96,12 @@ Result<Expr> JsonRules::of_parsed(JsonSchema parsed, bool is_object) {
 // Rules are made for what others refer to until nothing is left: no recursion, however schemas
 // nest.
 Result<> JsonRules::work_off() {
+  auto done = define_pending();
+  if (!done) pending_.clear();  // nobody asks for them any more
+  return done;
+}
+
+Result<> JsonRules::define_pending() {
   while (!pending_.empty()) {
     Pending next = std::move(pending_.back());
     pending_.pop_back();
@@ -104,6 +110,7 @@ Result<> JsonRules::work_off() {
       return Error{Errc::unsupported, fmt::format("pattern: all of them together need automata of "
                                                   "more than {} states",
                                                   kMaxAllDfaStates)};
+    next.schema->forget_read();
     auto shapes = next.schema->shapes_of(next.schemas);
     if (!shapes) return shapes.error();
     auto expr = alternatives_of(*next.schema, *shapes);
@@ -440,6 +447,26 @@ Result<std::optional<std::vector<JsonRules::Member>>> JsonRules::members_of(std:
   }
   if (auto done = work_off(); !done) return done.error();
   return std::optional(std::move(out));
+}
+
+Relaxed relaxed_object_schema(std::string_view schema) {
+  constexpr size_t kMaxTakenOut = 32, kMaxOfLarge = 4, kLargeBytes = 32 << 10;
+  Relaxed out{std::string(schema), {}};
+  const size_t n_most = schema.size() > kLargeBytes ? kMaxOfLarge : kMaxTakenOut;
+  while (true) {
+    Rules rules;
+    JsonRules json(rules);
+    auto made = json.of_object_schema(out.schema);
+    if (made) return out;
+    auto next = json.without_culprit(made.error());
+    if (!next || out.left_out.size() >= n_most) {
+      out.left_out.push_back("all of it: " + made.error().message);
+      out.schema.clear();
+      return out;
+    }
+    out.schema = std::move(next->schema);
+    out.left_out.push_back(std::move(next->place));
+  }
 }
 
 }  // namespace hearth::grammar

@@ -31,6 +31,12 @@ class JsonRules {
   // The same for a value that has to be an object anyway (a call's arguments).
   Result<Expr> of_object_schema(std::string_view schema);
 
+  // After an error of of_object_schema(): as JsonSchema has it.
+  std::optional<JsonSchema::TakenOut> without_culprit(const Error& error) {
+    if (schemas_.empty()) return std::nullopt;
+    return schemas_.back().without_culprit(error);
+  }
+
   // Values of an object schema's members, one by one, for forms that are not JSON as a whole.
   struct Member {
     std::string name;
@@ -51,6 +57,7 @@ class JsonRules {
   void define_values();
   Expr word(std::string_view text) { return rules_.bytes(text); }
   Result<> work_off();
+  Result<> define_pending();
   RuleId rule_of(JsonSchema& schema, Schemas schemas);
   Result<Expr> alternatives_of(JsonSchema& schema, const std::vector<Shape>& shapes);
   Result<Expr> expr_of(JsonSchema& schema, const Shape& shape);
@@ -70,5 +77,13 @@ class JsonRules {
   std::map<std::pair<JsonSchema*, Schemas>, RuleId> known_;
   std::vector<Pending> pending_;
 };
+
+// What of a schema for an object can be honoured. Keywords that cannot are taken out, one by one,
+// and told with their place; where that does not help, nothing is left (an empty text: any object).
+struct Relaxed {
+  std::string schema;
+  std::vector<std::string> left_out;  // "properties.a: uniqueItems"
+};
+Relaxed relaxed_object_schema(std::string_view schema);
 
 }  // namespace hearth::grammar

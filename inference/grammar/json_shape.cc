@@ -135,7 +135,11 @@ Result<std::vector<Shape>> JsonSchema::shapes_of(const Schemas& schemas) {
       Schema schema = branch.left.back();
       branch.left.pop_back();
       if (!branch.read.insert(schema).second) continue;
-      if (auto done = read(schema, branch, open); !done) return done.error();
+      was_read_.push_back(schema);
+      if (auto done = read(schema, branch, open); !done) {
+        if (!culprit_) culprit_ = schema;
+        return done.error();
+      }
     }
     if (!branch.is_impossible && branch.shape.types) out.push_back(std::move(branch.shape));
   }
@@ -419,6 +423,66 @@ Result<> JsonSchema::read_objects(const Object& object, Branch& branch) {
     branch.left.insert(branch.left.end(), all.rbegin(), all.rend());
   }
   return {};
+}
+
+namespace {
+
+// The value at this address, and how it is reached ("properties.a").
+Value* found(Value& at, Schema wanted, std::string& path) {
+  if (&at == wanted) return &at;
+  const size_t size = path.size();
+  if (Object* object = at.if_object())
+    for (auto& [name, child] : *object) {
+      path.append(path.empty() ? "" : ".").append(name);
+      if (Value* value = found(child, wanted, path)) return value;
+      path.resize(size);
+    }
+  if (Array* list = at.if_array())
+    for (size_t i = 0; i < list->size(); ++i) {
+      path += fmt::format("[{}]", i);
+      if (Value* value = found((*list)[i], wanted, path)) return value;
+      path.resize(size);
+    }
+  return nullptr;
+}
+
+}  // namespace
+
+std::optional<JsonSchema::TakenOut> JsonSchema::without_culprit(const Error& error) {
+  const std::string blamed = error.message.substr(0, error.message.find(':'));
+  const auto take = [&](Schema schema, std::string_view keyword) -> std::optional<TakenOut> {
+    const Object* object = schema->if_object();
+    if (!object || !object->contains(keyword)) return std::nullopt;
+    std::string path;
+    Value* at = found(kept_.front(), schema, path);
+    if (!at) return std::nullopt;  // made of parts of the document
+    Object& changed = at->get_object();
+    path.append(path.empty() ? "" : ": ").append(keyword);
+    if (keyword == "oneOf" && !changed.contains("anyOf")) {
+      changed["anyOf"] = changed["oneOf"];
+      path += " (taken as anyOf)";
+    }
+    changed.erase(keyword);
+    return TakenOut{boost::json::serialize(*root_), std::move(path)};
+  };
+  if (culprit_)
+    if (auto out = take(culprit_, blamed)) return out;
+  std::ranges::reverse(was_read_);
+  // A pattern that cannot be honoured is quoted in the message.
+  for (Schema schema : was_read_) {
+    const Object* object = schema->if_object();
+    const Value* value = object ? object->if_contains(blamed) : nullptr;
+    if (!value || !value->is_string()) continue;
+    const std::string_view text = value->get_string();
+    const std::string quoted = fmt::format("\"{}\"", text.substr(0, 200));
+    if (error.message.find(quoted) == std::string::npos) continue;
+    if (auto out = take(schema, blamed)) return out;
+  }
+  for (std::string_view keyword : {std::string_view(blamed), std::string_view("dependentSchemas"),
+                                   std::string_view("dependencies")})
+    for (Schema schema : was_read_)
+      if (auto out = take(schema, keyword)) return out;
+  return std::nullopt;
 }
 
 Result<bool> JsonSchema::are_disjoint(Schema a, Schema b, int depth) {

@@ -76,6 +76,15 @@ class JsonSchema {
   // Errc::unsupported, by name.
   Result<std::vector<Shape>> shapes_of(const Schemas& schemas);
 
+  // After an error of what was read lately (shapes_of(), or making automata of its shapes): the
+  // schema without the keyword that the error names, and where that stood ("properties.a:
+  // uniqueItems"). Nothing when that cannot be told. This is of no use afterwards.
+  struct TakenOut {
+    std::string schema, place;
+  };
+  std::optional<TakenOut> without_culprit(const Error& error);
+  void forget_read() { was_read_.clear(); }
+
   // All that is said about the member of this name.
   Result<> add_member_schemas(const Shape& shape, std::string_view name, Schemas& out);
   // The names that a schema of propertyNames lets in.

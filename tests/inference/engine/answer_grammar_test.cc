@@ -2,6 +2,7 @@
 // bytes, through the dialect's own reader.
 #include "engine/answer_grammar.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -186,6 +187,40 @@ TEST(AnswerGrammar, WhatCannotBeHonouredIsRefusedButForTools) {
   calling.tools = {{"f", "", {R"({"type":"object","not":{"required":["a"]}})"}, ""}};
   const auto any = made(calling, {.dialect = dialect_named("hermes")});
   EXPECT_TRUE(any->matches("<tool_call>{\"name\":\"f\",\"arguments\":{\"z\":[1]}}</tool_call>"));
+
+  calling.tools[0].parameters.text =
+      R"({"type":"object","properties":{"a":{"type":"array","uniqueItems":true}},
+          "required":["a"]})";
+  for (std::string_view dialect : {"hermes", "qwen_coder"}) {
+    SCOPED_TRACE(dialect);
+    const auto most = made(calling, {.dialect = dialect_named(dialect)});
+    const bool is_json = dialect == "hermes";
+    const auto call = [&](std::string_view name, std::string_view value) {
+      return is_json
+                 ? fmt::format(R"(<tool_call>{{"name":"f","arguments":{{"{}":{}}}}}</tool_call>)",
+                               name, value)
+                 : fmt::format("<tool_call>\n<function=f>\n<parameter={}>\n{}\n</parameter>\n"
+                               "</function>\n</tool_call>",
+                               name, value);
+    };
+    EXPECT_TRUE(most->matches(call("a", "[1,1]"))) << "what alone is left out";
+    EXPECT_FALSE(most->matches(call("a", "1")));
+    EXPECT_FALSE(most->matches(call("z", "[1]")));
+  }
+}
+
+TEST(AnswerGrammar, ACallAndAFormContradictEachOther) {
+  for (const auto kind : {ResponseFormat::Kind::json_object, ResponseFormat::Kind::gbnf}) {
+    CompletionRequest request = request_with_tools(ToolChoice::Mode::required);
+    request.response_format.kind = kind;
+    request.response_format.pattern = "root ::= \"a\"";
+    auto refused = answer_grammar(request, {.dialect = dialect_named("hermes")});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::invalid);
+    EXPECT_NE(refused.error().message.find("tool_choice"), std::string::npos);
+    request.tool_choice.mode = ToolChoice::Mode::automatic;
+    EXPECT_TRUE(answer_grammar(request, {.dialect = dialect_named("hermes")}));
+  }
 }
 
 TEST(AnswerGrammar, AFreeAnswerHasNone) {

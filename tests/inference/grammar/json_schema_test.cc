@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "grammar/grammar.h"
+#include "grammar/json_schema.h"
 #include "support/json.h"
 #include "support/test_data.h"
 
@@ -120,6 +121,31 @@ TEST(JsonSchema, MinPropertiesCountsNamesThatAreKnownToDiffer) {
   expect(R"({"type":"object","properties":{"a":{},"b":{}},"minProperties":2})",
          {R"({"a":1,"b":2})", R"({"b":1,"c":2})"}, {R"({"c":1,"c":2})", R"({"b":1})"});
   expect(R"({"type":"object","minProperties":1})", {R"({"x":1})", R"({"x":1,"x":2})"}, {"{}"});
+}
+
+TEST(JsonSchema, WhatCannotBeHonouredIsTakenOutAloneAndNamed) {
+  using ::testing::ElementsAre;
+  using ::testing::UnorderedElementsAre;
+  const Relaxed two = relaxed_object_schema(
+      R"({"type":"object","properties":{"a":{"type":"array","uniqueItems":true},
+          "b":{"type":"string","format":"idn-email","minLength":2}},"required":["a"]})");
+  EXPECT_THAT(two.left_out,
+              UnorderedElementsAre("properties.a: uniqueItems", "properties.b: format"));
+  EXPECT_EQ(two.schema,
+            R"({"type":"object","properties":{"a":{"type":"array"},)"
+            R"("b":{"type":"string","minLength":2}},"required":["a"]})");
+  const Relaxed patterns = relaxed_object_schema(
+      R"j({"anyOf":[{"properties":{"a":{"pattern":"^a$"}}},{"properties":{"a":{"pattern":"(?=x)"}}}]})j");
+  EXPECT_THAT(patterns.left_out, ElementsAre("anyOf[1].properties.a: pattern"));
+  const Relaxed one = relaxed_object_schema(
+      R"({"properties":{"n":{"oneOf":[{"type":"integer"},{"type":"number"}]}}})");
+  EXPECT_THAT(one.left_out, ElementsAre("properties.n: oneOf (taken as anyOf)"));
+  EXPECT_THAT(one.schema, HasSubstr("anyOf"));
+  EXPECT_THAT(relaxed_object_schema(R"({"$ref":"http://x/y"})").left_out, ElementsAre("$ref"));
+  EXPECT_THAT(relaxed_object_schema(R"({"dependentSchemas":{"a":{"contains":{}}}})").left_out,
+              ElementsAre("dependentSchemas"));
+  EXPECT_THAT(relaxed_object_schema("{").left_out, ElementsAre(HasSubstr("all of it")));
+  EXPECT_TRUE(relaxed_object_schema(R"({"type":"object"})").left_out.empty());
 }
 
 TEST(JsonSchema, KeywordsThatCannotBeHonouredAreRefusedByName) {
