@@ -31,6 +31,10 @@ class Writer {
     const bool has_format = request_.response_format.kind != ResponseFormat::Kind::text;
     const bool must_call = has_tools && request_.tool_choice.mode != Mode::automatic;
     Result<Expr> body = rules_.empty();
+    if (must_call && has_format)
+      return Error{Errc::invalid,
+                   "tool_choice: demands a call, and response_format (or grammar) a text of its "
+                   "own form; only one of them can be the answer"};
     if (must_call) {
       body = calls();
     } else if (has_format) {

@@ -174,7 +174,7 @@ TEST(AnswerGrammar, HarmonyAnswersInItsFinalChannel) {
   EXPECT_FALSE(grammar->matches("<|channel|>final<|message|>so"));
 }
 
-TEST(AnswerGrammar, WhatCannotBeHonouredIsRefusedButForTools) {
+TEST(AnswerGrammar, WhatCannotBeHonouredIsRefusedAndOfToolsLeftOut) {
   CompletionRequest request;
   request.response_format.kind = ResponseFormat::Kind::json_schema;
   request.response_format.schema.text = R"({"type":"array","uniqueItems":true})";
