@@ -337,11 +337,21 @@ Result<> read_chat_logprobs(Element body, std::optional<uint32_t>& out) {
   return {};
 }
 
+// "add_generation_prompt" is a variable of the template like the others; true is what it is anyway.
 Result<> read_template_variables(Element body, RawJson& out) {
+  bool adds_prompt = true;
+  if (auto done = read_flag(body, "add_generation_prompt", adds_prompt); !done) return done;
   auto extra = member(body, "chat_template_kwargs");
-  if (!extra) return {};
-  if (!extra->is_object()) return wrong("chat_template_kwargs", "an object");
-  out.text = json::to_text(*extra);
+  if (extra && !extra->is_object()) return wrong("chat_template_kwargs", "an object");
+  if (extra) {
+    bool is_on;
+    auto prompt = member(*extra, "add_generation_prompt");
+    if (prompt && prompt->get_bool().get(is_on))
+      return wrong("chat_template_kwargs.add_generation_prompt", "a boolean");
+  }
+  json::Value variables = extra ? json::to_value(*extra) : json::Object();
+  if (!adds_prompt) variables.get_object()["add_generation_prompt"] = false;
+  if (extra || !adds_prompt) out.text = boost::json::serialize(variables);
   return {};
 }
 

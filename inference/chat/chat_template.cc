@@ -33,14 +33,17 @@ constexpr std::pair<std::string_view, std::string_view> kReasoningMarkers[] = {
 };
 
 // What steers a template beside the conversation. The conversation and the tokens of the vocabulary
-// stay ours: the latter count as text of the template.
+// stay ours: the latter count as text of the template. Whether an answer is opened may be said
+// anew.
 Result<> add_extra(Object& variables, const RawJson& extra) {
   if (extra.text.empty()) return {};
   auto given = json::parse_value(extra.text);
   if (!given) return Error{Errc::invalid, "template variables: " + given.error().message};
   if (!given->is_object()) return Error{Errc::invalid, "template variables: expected an object"};
   for (auto& [name, value] : given->get_object())
-    if (!std::string_view(name).ends_with("_token")) variables.emplace(name, std::move(value));
+    if (name == "add_generation_prompt" && value.is_bool())
+      variables[name] = value;
+    else if (!std::string_view(name).ends_with("_token")) variables.emplace(name, std::move(value));
   return {};
 }
 

@@ -204,6 +204,13 @@ TEST(ChatTemplate, DescribesToolsInWordsWhereTheTemplateCannotShowThem) {
   EXPECT_NE(model->notes().back().find("does not show tools"), std::string::npos);
 }
 
+TEST(ChatTemplate, AnAnswerNeedNotBeOpened) {
+  ChatModel model("{{ messages[0].content }}{% if add_generation_prompt %}>{% endif %}");
+  Message user = text_message(Role::user, "q");
+  EXPECT_EQ(model.text({&user, 1}), "q>");
+  EXPECT_EQ(model.text({&user, 1}, {}, {R"({"add_generation_prompt":false})"}), "q");
+}
+
 TEST(ChatTemplate, KnowsTheMarkersOfReasoningAndWhetherThePromptOpensIt) {
   ChatModel open(std::string(kDump) + "{% if add_generation_prompt %}<think>\n{% endif %}");
   ASSERT_TRUE(open->reasoning());
