@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 
 #include "support/id.h"
 #include "wire/openai.h"
@@ -21,6 +23,8 @@ using transport::HttpRequest;
 using transport::HttpResponder;
 
 namespace {
+
+constexpr size_t kMaxInputs = 2048;  // of one request for embeddings, as OpenAI has it
 
 bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
 
@@ -42,8 +46,9 @@ Result<> read_tokens(Element list, std::string_view field, std::vector<Token>& o
   return {};
 }
 
-// A text, several, or the tokens of one.
-Result<> read_input(Element body, Query& query) {
+// A text, several, the tokens of one, or of several: of these the first go into the query, the
+// others into `more`.
+Result<> read_input(Element body, Query& query, std::vector<std::vector<Token>>& more) {
   auto input = wire::member(body, "input");
   if (!input) return wire::wrong("input", "a string or an array");
   std::string_view text;
@@ -55,10 +60,24 @@ Result<> read_input(Element body, Query& query) {
   if (input->get_array().get(list) || list.size() == 0)
     return wire::wrong("input", "a string or an array that is not empty");
   if ((*list.begin()).is_int64()) return read_tokens(*input, "input", query.tokens);
+  const bool has_lists = (*list.begin()).is_array();
+  if (list.size() > kMaxInputs)
+    return wire::wrong("input", fmt::format("at most {} texts", kMaxInputs));
   for (Element item : list) {
-    if (item.get_string().get(text)) return wire::wrong("input", "strings, or token ids");
+    if (has_lists) {
+      std::vector<Token> tokens;
+      if (auto done = read_tokens(item, "input", tokens); !done) return done;
+      if (tokens.empty()) return wire::wrong("input", "arrays of token ids that are not empty");
+      more.push_back(std::move(tokens));
+      continue;
+    }
+    if (item.get_string().get(text))
+      return wire::wrong("input", "strings, token ids, or arrays of token ids");
     query.texts.emplace_back(text);
   }
+  if (!has_lists) return {};
+  query.tokens = std::move(more.front());
+  more.erase(more.begin());
   return {};
 }
 
@@ -117,13 +136,14 @@ Result<> read_tokenize(Element body, Query& query) {
 }
 
 struct EmbeddingForm {
+  std::vector<std::vector<Token>> more;  // inputs behind the query's own
   bool is_base64 = false;
   std::optional<uint32_t> n_dimensions;
 };
 
 Result<> read_embed(Element body, Query& query, EmbeddingForm& form) {
   query.kind = Query::Kind::embed;
-  if (auto done = read_input(body, query); !done) return done;
+  if (auto done = read_input(body, query, form.more); !done) return done;
   const std::string format = wire::text_member(body, "encoding_format");
   if (!format.empty() && format != "float" && format != "base64")
     return wire::wrong("encoding_format", "float or base64");
@@ -274,8 +294,17 @@ Task<TextHandlers::Reply> TextHandlers::embed(std::string body) {
   auto spec = spec_of(model);
   if (!spec) co_return spec.error();
   model = spec->model;
+  Query next = query;
+  engine::ModelSpec of = *spec;
   auto answered = co_await engine_.ask(std::move(*spec), std::move(query));
   if (!answered) co_return answered.error();
+  for (std::vector<Token>& tokens : form.more) {
+    next.tokens = std::move(tokens);
+    auto further = co_await engine_.ask(of, next);
+    if (!further) co_return further.error();
+    answered->n_tokens += further->n_tokens;
+    std::ranges::move(further->embeddings, std::back_inserter(answered->embeddings));
+  }
   co_return embeddings_reply(std::move(*answered), form, model);
 }
 
