@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <span>
 
 #include "wire/carried.h"
 #include "wire/openai.h"
@@ -146,6 +147,14 @@ Result<> read_response_format(Element body, ResponseFormat& out) {
   if (!kind || *kind > ResponseFormat::Kind::json_schema)
     return wrong("response_format.type", "text, json_object or json_schema");
   out.kind = *kind;
+  // llama-server's way.
+  if (auto plain = member(*format, "schema");
+      plain && out.kind == ResponseFormat::Kind::json_object) {
+    if (!plain->is_object()) return wrong("response_format.schema", "an object");
+    out.kind = ResponseFormat::Kind::json_schema;
+    out.schema.text = json::to_text(*plain);
+    return {};
+  }
   if (out.kind != ResponseFormat::Kind::json_schema) return {};
   auto schema = member(*format, "json_schema");
   if (!schema) return wrong("response_format.json_schema", "an object");
@@ -175,6 +184,36 @@ std::string choice_pattern(simdjson::dom::array choices) {
   return "(?:" + out + ")";
 }
 
+// Refuses what of vLLM's words for forms nobody here knows. Options that change nothing are let in:
+// there is little white space anyway, and no second engine to fall back to.
+Result<> refuse_unknown_forms(Element body) {
+  constexpr std::string_view kGuided[] = {"json", "regex", "choice", "grammar",
+                                          "decoding_backend"};
+  constexpr std::string_view kStructured[] = {"json",        "json_object",
+                                              "regex",       "choice",
+                                              "grammar",     "disable_fallback",
+                                              "disable_any_whitespace"};
+  const auto refuse = [](std::string_view prefix, std::string_view name, Element value,
+                         std::span<const std::string_view> known) -> Result<> {
+    bool is_on;
+    const bool is_off = !value.get_bool().get(is_on) && !is_on;
+    if (is_off || value.is_null() || std::ranges::count(known, name) > 0) return {};
+    return Error{Errc::unsupported, fmt::format("{}{}: is not supported; expected {}", prefix, name,
+                                                fmt::join(known, ", "))};
+  };
+  simdjson::dom::object members;
+  if (body.get_object().get(members)) return wrong("body", "an object");
+  for (auto [key, value] : members)
+    if (key.starts_with("guided_"))
+      if (auto done = refuse("guided_", key.substr(7), value, kGuided); !done) return done;
+  const auto structured = member(body, "structured_outputs");
+  if (!structured) return {};
+  if (structured->get_object().get(members)) return wrong("structured_outputs", "an object");
+  for (auto [key, value] : members)
+    if (auto done = refuse("structured_outputs.", key, value, kStructured); !done) return done;
+  return {};
+}
+
 // How llama-server (grammar, json_schema) and vLLM (guided_*, structured_outputs) ask for a form.
 Result<> read_form(Element body, ResponseFormat& out) {
   using Kind = ResponseFormat::Kind;
@@ -186,6 +225,7 @@ Result<> read_form(Element body, ResponseFormat& out) {
       {"json_schema", "json", Kind::json_schema}, {"guided_json", "json", Kind::json_schema},
       {"guided_regex", "regex", Kind::regex},     {"guided_choice", "choice", Kind::regex},
       {"guided_grammar", "grammar", Kind::gbnf},  {"grammar", "grammar", Kind::gbnf}};
+  if (auto done = refuse_unknown_forms(body); !done) return done;
   const auto structured = member(body, "structured_outputs");
   std::string_view chosen;
   const auto read = [&](const Row& row, std::string_view name, Element value) -> Result<> {
@@ -218,6 +258,13 @@ Result<> read_form(Element body, ResponseFormat& out) {
     for (const Row& row : {kRows[1], kRows[2], kRows[3], kRows[4]})
       if (auto value = member(*structured, row.inner))
         if (auto done = read(row, row.inner, *value); !done) return done;
+  bool is_object = false;
+  if (structured)
+    if (auto done = read_flag(*structured, "json_object", is_object); !done) return done;
+  if (!is_object) return {};
+  if (out.kind != Kind::text)
+    return Error{Errc::invalid, "structured_outputs.json_object: the answer's form is said twice"};
+  out.kind = Kind::json_object;
   return {};
 }
 

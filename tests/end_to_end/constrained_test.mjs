@@ -38,6 +38,7 @@ test('json_object, grammar, guided_regex and guided_choice are kept', async () =
   assert.match(content(await chat({ guided_regex: '[A-Z]{2}-[0-9]{4}' })), /^[A-Z]{2}-[0-9]{4}$/);
   assert.ok(['yes (sure)', 'no'].includes(content(await chat({ guided_choice: ['yes (sure)', 'no'] }))));
   assert.equal(typeof JSON.parse(content(await chat({ json_schema: { type: 'boolean' } }))), 'boolean');
+  assert.match(content(await chat({ response_format: { type: 'json_object', schema: { type: 'integer', minimum: 1, maximum: 9 } } })), /^[1-9]$/);
 });
 
 test('what a schema demands and nobody can keep is refused by name', async () => {
@@ -47,6 +48,10 @@ test('what a schema demands and nobody can keep is refused by name', async () =>
   assert.equal((await chat(schema({ pattern: '^+a$' }))).status, 400);
   assert.equal((await chat(schema({ $ref: 'http://127.0.0.1:9/x' }))).status, 400);
   assert.equal((await chat({ grammar: 'root ::= (' })).status, 400);
+  const tools = [{ type: 'function', function: { name: 'stop', parameters: { type: 'object' } } }];
+  const twice = await chat({ grammar: 'root ::= "a"', tools, tool_choice: 'required' });
+  assert.equal(twice.status, 400);
+  assert.match(twice.body.error.message, /tool_choice/);
 });
 
 test('tool_choice required and named: a call comes, with arguments of its schema', async () => {
@@ -94,6 +99,8 @@ test('tokenize, detokenize, apply-template and props', async () => {
   assert.deepEqual(pieces.map((t) => t.piece).join(''), 'Hello');
   const { prompt } = (await post('/apply-template', { messages: [{ role: 'user', content: 'Hi' }] })).body;
   assert.match(prompt, /<\|im_start\|>user\nHi<\|im_end\|>\n<\|im_start\|>assistant\n$/);
+  const unopened = await post('/apply-template', { messages: [{ role: 'user', content: 'Hi' }], add_generation_prompt: false });
+  assert.match(unopened.body.prompt, /user\nHi<\|im_end\|>\n$/);
   const response = await fetch(daemon.discovery.url + '/props', { headers: { authorization: `Bearer ${daemon.discovery.token}` } });
   const props = await response.json();
   assert.ok(props.default_generation_settings.n_ctx > 0 && props.chat_template.includes('im_start'));
@@ -203,6 +210,11 @@ test('embeddings: floats and base64 say the same, of unit length, as many number
     const packed = Buffer.from((await embed({ input: 'hello', dimensions: 4, encoding_format: 'base64' })).body.data[0].embedding, 'base64');
     floats.forEach((number, i) => assert.ok(Math.abs(packed.readFloatLE(4 * i) - number) < 1e-6));
     assert.equal(two.usage.prompt_tokens, two.usage.total_tokens);
+    const lists = (await embed({ input: [[5, 6, 7], [8]] })).body;
+    assert.deepEqual(lists.data.map((row) => row.index), [0, 1]);
+    assert.deepEqual(lists.data[1].embedding, (await embed({ input: [8] })).body.data[0].embedding);
+    assert.equal(lists.usage.prompt_tokens, 2 * (await embed({ input: [8] })).body.usage.prompt_tokens + 2);
+    for (const input of [[[1], []], [[1], 'x'], [[1], 2], ['x', [1]]]) assert.equal((await embed({ input })).status, 400);
     for (const body of [{ input: 'x', dimensions: 99999 }, { input: [] }, { input: 'x', encoding_format: 'int8' }]) assert.equal((await embed(body)).status, 400);
   } finally {
     assert.equal((await encoder.stop()).code, 0);

@@ -160,6 +160,63 @@ TEST(OpenAiChat, FormsAreReadInTheWordsOfOtherServersToo) {
   EXPECT_FALSE(regex);
 }
 
+TEST(OpenAiChat, FormsThatNobodyKnowsAreRefusedByName) {
+  const auto read = [](const std::string& fields) {
+    return parse_chat(R"({"messages":[{"role":"user","content":"x"}],)" + fields + "}");
+  };
+  for (const auto& [fields, name] :
+       {std::pair{R"("structured_outputs":{"foo":true})", "structured_outputs.foo"},
+        std::pair{R"("structured_outputs":{"regex":"a","whitespace_pattern":" "})",
+                  "structured_outputs.whitespace_pattern"},
+        std::pair{R"("guided_json_object":true)", "guided_json_object"},
+        std::pair{R"("guided_whitespace_pattern":"x")", "guided_whitespace_pattern"}}) {
+    auto request = read(fields);
+    ASSERT_FALSE(request) << fields;
+    EXPECT_EQ(request.error().code, Errc::unsupported) << fields;
+    EXPECT_THAT(request.error().message, HasSubstr(name));
+  }
+  for (const char* fields :
+       {R"("structured_outputs":"x")", R"("structured_outputs":[])",
+        R"("structured_outputs":{"json_object":true,"regex":"a"})",
+        R"("structured_outputs":{"json_object":"yes"})", R"("add_generation_prompt":1)",
+        R"("chat_template_kwargs":{"add_generation_prompt":"no"})"}) {
+    auto request = read(fields);
+    ASSERT_FALSE(request) << fields;
+    EXPECT_EQ(request.error().code, Errc::invalid) << fields;
+  }
+  for (const char* fields :
+       {R"("structured_outputs":{"regex":"a","disable_fallback":true,"whitespace_pattern":null})",
+        R"("structured_outputs":null)", R"("guided_decoding_backend":"xgrammar")"})
+    EXPECT_TRUE(read(fields)) << fields;
+}
+
+TEST(OpenAiChat, ObjectsMayHaveASchemaAndAreAForm) {
+  using Kind = ResponseFormat::Kind;
+  const ResponseFormat schema =
+      chat(R"({"messages":[{"role":"user","content":"x"}],
+               "response_format":{"type":"json_object","schema":{"type":"integer"}}})")
+          .body.response_format;
+  EXPECT_EQ(schema.kind, Kind::json_schema);
+  EXPECT_EQ(schema.schema.text, R"({"type":"integer"})");
+  EXPECT_EQ(chat(R"({"messages":[{"role":"user","content":"x"}],
+                     "structured_outputs":{"json_object":true}})")
+                .body.response_format.kind,
+            Kind::json_object);
+  EXPECT_FALSE(parse_chat(R"({"messages":[{"role":"user","content":"x"}],
+                              "response_format":{"type":"json_object","schema":7}})"));
+}
+
+TEST(OpenAiChat, AnAnswerNeedNotBeOpened) {
+  const auto variables = [](const std::string& fields) {
+    return chat(R"({"messages":[{"role":"user","content":"x"}],)" + fields + "}")
+        .body.template_variables.text;
+  };
+  EXPECT_EQ(variables(R"("add_generation_prompt":true)"), "");
+  EXPECT_EQ(variables(R"("add_generation_prompt":false)"), R"({"add_generation_prompt":false})");
+  EXPECT_EQ(variables(R"("add_generation_prompt":false,"chat_template_kwargs":{"a":1})"),
+            R"({"a":1,"add_generation_prompt":false})");
+}
+
 TEST(OpenAiChat, LogprobsAreCountedAndBounded) {
   auto read = [](const std::string& fields) {
     return parse_chat(R"({"messages":[{"role":"user","content":"x"}],)" + fields + "}");
