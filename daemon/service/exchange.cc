@@ -64,7 +64,7 @@ Task<> Exchange::refuse(Failure failure, std::string request_id) {
 
 Task<Answer> Exchange::ask() {
   router::RouteRequest request{facts_, std::move(asked_.body)};
-  DeltaSink sink = [](const StreamDelta&) {};
+  DeltaSink sink = [this](const StreamDelta& delta) { note_left_out(delta); };
   if (asked_.is_stream) sink = [this](const StreamDelta& delta) { hear(delta); };
   auto on_decision = [this](const router::Decision& decision) {
     decision_ = {decision.id, decision.target, decision.reason};
@@ -118,7 +118,13 @@ Task<> Exchange::answer_stream() {
   co_await (std::move(running) && std::move(pumping));
 }
 
+void Exchange::note_left_out(const StreamDelta& delta) {
+  if (delta.kind != StreamDelta::Kind::progress || delta.text.empty()) return;
+  if (std::ranges::count(asked_.left_out, delta.text) == 0) asked_.left_out.push_back(delta.text);
+}
+
 void Exchange::hear(const StreamDelta& delta) {
+  note_left_out(delta);
   if (delta.kind == StreamDelta::Kind::progress) {
     head_.n_prompt = delta.n_prompt;
     if (!is_begun_) head_.n_cached = delta.n_done;

@@ -45,6 +45,7 @@ class Exchange {
   Task<> refuse();
   bool tells_in_stream() const;
   void hear(const StreamDelta& delta);
+  void note_left_out(const StreamDelta& delta);  // the engine tells it with the progress
   void begin();
   void add(std::string_view bytes);
   transport::Headers headers() const;

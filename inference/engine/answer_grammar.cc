@@ -24,6 +24,7 @@ class Writer {
  public:
   Writer(const CompletionRequest& request, const AnswerContext& context)
       : request_(request), context_(context), json_(rules_) {}
+  std::vector<std::string> left_out;
 
   Result<std::shared_ptr<const grammar::Grammar>> write() {
     const bool has_tools =
@@ -120,9 +121,11 @@ class Writer {
     auto [at, is_new] = relaxed_.try_emplace(&tool);
     if (!is_new) return at->second;
     grammar::Relaxed made = grammar::relaxed_object_schema(tool.parameters.text);
-    for (const std::string& place : made.left_out)
+    for (const std::string& place : made.left_out) {
       log::warn("a keyword of a tool's schema cannot be honoured and is left out",
                 {{"tool", tool.name}, {"keyword", place}});
+      left_out.push_back(fmt::format("tool {}: {}", tool.name, place));
+    }
     return at->second = std::move(made.schema);
   }
 
@@ -322,8 +325,12 @@ class Writer {
 }  // namespace
 
 Result<std::shared_ptr<const grammar::Grammar>> answer_grammar(const CompletionRequest& request,
-                                                               const AnswerContext& context) {
-  return Writer(request, context).write();
+                                                               const AnswerContext& context,
+                                                               std::vector<std::string>* left_out) {
+  Writer writer(request, context);
+  auto written = writer.write();
+  if (left_out) *left_out = std::move(writer.left_out);
+  return written;
 }
 
 }  // namespace hearth::engine

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "dialects/dialect.h"
 #include "grammar/grammar.h"
@@ -22,8 +23,10 @@ struct AnswerContext {
 };
 
 // Null when the answer is free. Errc::unsupported names what the request's format demands and no
-// grammar has; of a tool's schema such a keyword alone is left out, which is logged.
-Result<std::shared_ptr<const grammar::Grammar>> answer_grammar(const CompletionRequest& request,
-                                                               const AnswerContext& context);
+// grammar has; of a tool's schema such a keyword alone is left out, which `left_out` tells
+// ("tool f: properties.a: uniqueItems") and the log.
+Result<std::shared_ptr<const grammar::Grammar>> answer_grammar(
+    const CompletionRequest& request, const AnswerContext& context,
+    std::vector<std::string>* left_out = nullptr);
 
 }  // namespace hearth::engine

@@ -27,37 +27,37 @@ std::string key_of(const CompletionRequest& request, const dialects::Dialect* di
 
 }  // namespace
 
-Result<std::shared_ptr<grammar::Constraint>> Grammars::constraint_of(
-    const CompletionRequest& request, const dialects::Dialect* dialect,
-    const dialects::ReasoningMarkers* markers) {
+Result<Grammars::Form> Grammars::form_of(const CompletionRequest& request,
+                                         const dialects::Dialect* dialect,
+                                         const dialects::ReasoningMarkers* markers) {
   const bool is_free = request.response_format.kind == ResponseFormat::Kind::text &&
                        (!dialect || request.tools.empty());
-  if (is_free) return std::shared_ptr<grammar::Constraint>();
+  if (is_free) return Form();
   std::string key = key_of(request, dialect, markers);
   for (auto at = known_.begin(); at != known_.end(); ++at) {
     if (at->key != key) continue;
-    if (at->constraint && at->constraint->is_worn()) {  // it remembers too much
+    if (at->form.constraint && at->form.constraint->is_worn()) {  // it remembers too much
       known_.erase(at);
       break;
     }
     known_.splice(known_.begin(), known_, at);
-    return known_.front().constraint;
+    return known_.front().form;
   }
   const AnswerContext context{
       .dialect = dialect, .markers = markers, .is_control = [this](auto text) {
         const Token token = tokenizer_.find(text);
         return token >= 0 && tokenizer_.is_control(token);
       }};
-  auto made = answer_grammar(request, context);
+  Form form;
+  auto made = answer_grammar(request, context, &form.left_out);
   if (!made) return made.error();
-  std::shared_ptr<grammar::Constraint> constraint;
   if (*made) {
-    constraint = std::make_shared<grammar::Constraint>(*made, vocabulary());
-    constraint->prepare(kWideMasks);
+    form.constraint = std::make_shared<grammar::Constraint>(*made, vocabulary());
+    form.constraint->prepare(kWideMasks);
   }
-  known_.push_front({std::move(key), constraint});
+  known_.push_front({std::move(key), form});
   if (known_.size() > kMaxKnown) known_.pop_back();
-  return constraint;
+  return form;
 }
 
 std::shared_ptr<const grammar::Vocabulary> Grammars::vocabulary() {

@@ -18,15 +18,17 @@ class Grammars {
  public:
   explicit Grammars(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
 
-  // Null when the answer is free.
-  Result<std::shared_ptr<grammar::Constraint>> constraint_of(
-      const CompletionRequest& request, const dialects::Dialect* dialect,
-      const dialects::ReasoningMarkers* markers);
+  struct Form {
+    std::shared_ptr<grammar::Constraint> constraint{};  // null when the answer is free
+    std::vector<std::string> left_out{};                // of the tools' schemas: answer_grammar.h
+  };
+  Result<Form> form_of(const CompletionRequest& request, const dialects::Dialect* dialect,
+                       const dialects::ReasoningMarkers* markers);
 
  private:
   struct Known {
     std::string key;  // all that the grammar depends on
-    std::shared_ptr<grammar::Constraint> constraint;
+    Form form;
   };
   std::shared_ptr<const grammar::Vocabulary> vocabulary();
 

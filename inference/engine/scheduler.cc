@@ -109,6 +109,13 @@ void Scheduler::admit() {
       sequence.divergence = divergence_of(sequence);
       sequence.started = sequence.last_progress = clock_();
       sequence.usage.n_cached = sequence.n_computed;
+      // Before anything else is told: it stands in the head of the answer.
+      if (!sequence.left_out.empty())
+        emit_(Delta{sequence.request,
+                    {.kind = StreamDelta::Kind::progress,
+                     .text = sequence.left_out,
+                     .n_done = sequence.n_computed,
+                     .n_prompt = sequence.n_prompt}});
       emit_(Accepted{sequence.request, sequence.n_prompt, sequence.n_computed});
     }
     running_.push_back(std::move(waiting_.front()));

@@ -103,9 +103,9 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
   const uint32_t n_prompt = static_cast<uint32_t>(tokens.size());
   const uint32_t n_room = n_context - n_prompt;
   TextStream::Options reading = reading_of(body, model, tokens);
-  auto constraint = model.grammars->constraint_of(body, reading.dialect,
-                                                  reading.markers ? &*reading.markers : nullptr);
-  if (!constraint) return refuse(constraint.error());
+  auto form = model.grammars->form_of(body, reading.dialect,
+                                      reading.markers ? &*reading.markers : nullptr);
+  if (!form) return refuse(form.error());
   std::unique_ptr<Sequence> sequence(
       new Sequence{.request = request.request,
                    .tokens = std::move(tokens),
@@ -115,7 +115,8 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
                    .stream = TextStream(*model.tokenizer, std::move(reading)),
                    .arrived = now});
   sequence->usage.n_prompt = n_prompt;
-  if (*constraint) sequence->matcher.emplace(std::move(*constraint));
+  if (form->constraint) sequence->matcher.emplace(std::move(form->constraint));
+  sequence->left_out = fmt::format("{}", fmt::join(form->left_out, "; "));
   sequence->n_logprobs = body.n_logprobs;
   sequence->lane = body.lane;
   sequence->explains_cache = body.explains_cache;

@@ -35,6 +35,7 @@ struct Sequence {
   Sampler sampler;
   TextStream stream;
   std::optional<grammar::Matcher> matcher{};  // nothing: any token may come
+  std::string left_out{};                     // of what the request demands; "": nothing
   std::optional<uint32_t> n_logprobs{};
   std::string lane{};
   bool explains_cache = false;

@@ -69,6 +69,24 @@ test('tool_choice required and named: a call comes, with arguments of its schema
   }
 });
 
+test('what of a tool cannot be honoured is left out alone, and the header says so', async () => {
+  const parameters = { type: 'object', properties: { a: { type: 'array', items: { const: 1 }, maxItems: 3, uniqueItems: true } }, required: ['a'], additionalProperties: false };
+  const tools = [{ type: 'function', function: { name: 'f', parameters } }];
+  for (let i = 0; i < 2; ++i) {
+    const answer = await chat({ tools, tool_choice: 'required', parallel_tool_calls: false });
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    const { a } = JSON.parse(answer.body.choices[0].message.tool_calls[0].function.arguments);
+    assert.ok(a.length <= 3 && a.every((one) => one === 1), JSON.stringify(a));
+    assert.equal(answer.headers.get('x-hearth-left-out'), 'tool f: properties.a: uniqueItems');
+  }
+  const streamed = await fetch(daemon.discovery.url + '/v1/chat/completions', {
+    method: 'POST', headers: { authorization: `Bearer ${daemon.discovery.token}` },
+    body: JSON.stringify({ messages: [{ role: 'user', content: 'Hi' }], tools, tool_choice: 'required', stream: true, max_tokens: 60 }),
+  });
+  assert.equal(streamed.headers.get('x-hearth-left-out'), 'tool f: properties.a: uniqueItems');
+  await streamed.text();
+});
+
 test('logprobs: of each token, whole and streamed, chat and completions', async () => {
   const whole = await chat({ logprobs: true, top_logprobs: 3, max_tokens: 5 });
   const tokens = whole.body.choices[0].logprobs.content;

@@ -268,7 +268,7 @@ struct CacheDivergence {
 struct StreamDelta {
   enum class Kind : uint8_t { text, reasoning, tool_call, progress, opaque };
   Kind kind = Kind::text;
-  std::string text{};  // text, reasoning; tool_call: the next piece of its arguments; opaque: JSON
+  std::string text{};  // text, reasoning, arguments; opaque: JSON; progress: what is left out
   std::vector<Token> tokens{};           // local answers: the ids behind the text
   uint32_t tool_index = 0;               // tool_call: which call of this message
   std::string tool_id{};                 // tool_call: with its first piece

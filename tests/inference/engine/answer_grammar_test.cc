@@ -194,6 +194,9 @@ TEST(AnswerGrammar, WhatCannotBeHonouredIsRefusedAndOfToolsLeftOut) {
   for (std::string_view dialect : {"hermes", "qwen_coder"}) {
     SCOPED_TRACE(dialect);
     const auto most = made(calling, {.dialect = dialect_named(dialect)});
+    std::vector<std::string> left_out;
+    ASSERT_TRUE(answer_grammar(calling, {.dialect = dialect_named(dialect)}, &left_out));
+    EXPECT_EQ(left_out, std::vector<std::string>{"tool f: properties.a: uniqueItems"});
     const bool is_json = dialect == "hermes";
     const auto call = [&](std::string_view name, std::string_view value) {
       return is_json
