@@ -36,7 +36,8 @@ Needs needs_of(const CompletionRequest& request) {
       {Need::ignore_eos, request.ignore_eos},
       {Need::template_variables, !request.template_variables.text.empty()},
       {Need::grammar, request.response_format.kind == ResponseFormat::Kind::regex ||
-                          request.response_format.kind == ResponseFormat::Kind::gbnf},
+                          request.response_format.kind == ResponseFormat::Kind::gbnf ||
+                          request.response_format.kind == ResponseFormat::Kind::structural_tag},
       {Need::infill, request.infill.has_value()},
       {Need::logprobs, request.n_logprobs.has_value()},
   };

@@ -217,6 +217,7 @@ Result<> read_tools(Element body, Asked& out) {
     spec.description = text_member(tool, "description");
     spec.parameters.text = json::to_text(*schema);
     spec.cache = cache_of(tool);
+    if (auto done = read_flag(tool, "strict", spec.is_strict); !done) return done;
     out.body.tools.push_back(std::move(spec));
   }
   return {};

@@ -121,6 +121,7 @@ Result<> read_tools(Element body, CompletionRequest& out) {
     spec.description = std::string(string_member(*function, "description").value_or(""));
     if (auto parameters = member(*function, "parameters"))
       spec.parameters.text = json::to_text(*parameters);
+    if (auto done = read_flag(*function, "strict", spec.is_strict); !done) return done;
     out.tools.push_back(std::move(spec));
   }
   return {};
@@ -140,12 +141,52 @@ Result<> read_tool_choice(Element body, const std::vector<ToolSpec>& tools, Tool
   return check_tool_choice(out, tools, "tool_choice.function.name");
 }
 
+// Free text in which what stands behind a trigger is of a schema: {"structures": [{"begin",
+// "schema", "end"}], "triggers": [text]}, as vLLM and SGLang have it.
+Result<> read_structural_tag(Element form, const std::string& path, ResponseFormat& out) {
+  simdjson::dom::object members;
+  if (form.get_object().get(members)) return wrong(path, "an object");
+  for (auto [key, value] : members)
+    if (key != "type" && key != "structures" && key != "triggers")
+      return Error{
+          Errc::unsupported,
+          fmt::format("{}.{}: is not supported; expected structures and triggers", path, key)};
+  std::vector<std::string_view> triggers;
+  simdjson::dom::array list;
+  if (form["triggers"].get_array().get(list) || list.size() == 0)
+    return wrong(path + ".triggers", "an array of texts");
+  for (Element item : list) {
+    std::string_view text;
+    if (item.get_string().get(text) || text.empty())
+      return wrong(path + ".triggers", "an array of texts");
+    triggers.push_back(text);
+  }
+  if (form["structures"].get_array().get(list) || list.size() == 0)
+    return wrong(path + ".structures", "an array of at least one object");
+  size_t index = 0;
+  for (Element item : list) {
+    const std::string at = fmt::format("{}.structures[{}]", path, index++);
+    const auto begin = string_member(item, "begin"), end = string_member(item, "end");
+    const auto schema = member(item, "schema");
+    if (!begin || !end) return wrong(at, "begin, schema and end");
+    if (!schema || !(schema->is_object() || schema->is_bool()))
+      return wrong(at + ".schema", "a JSON schema");
+    if (std::ranges::none_of(triggers, [&](auto text) { return begin->starts_with(text); }))
+      return wrong(at + ".begin", "a text that starts with one of the triggers");
+  }
+  out.kind = ResponseFormat::Kind::structural_tag;
+  out.schema.text = json::to_text(form);
+  return {};
+}
+
 Result<> read_response_format(Element body, ResponseFormat& out) {
   auto format = member(body, "response_format");
   if (!format) return {};
   auto kind = enum_from_name<ResponseFormat::Kind>(string_member(*format, "type").value_or(""));
+  if (kind == ResponseFormat::Kind::structural_tag)
+    return read_structural_tag(*format, "response_format", out);
   if (!kind || *kind > ResponseFormat::Kind::json_schema)
-    return wrong("response_format.type", "text, json_object or json_schema");
+    return wrong("response_format.type", "text, json_object, json_schema or structural_tag");
   out.kind = *kind;
   // llama-server's way.
   if (auto plain = member(*format, "schema");
@@ -191,8 +232,8 @@ Result<> refuse_unknown_forms(Element body) {
                                           "decoding_backend"};
   constexpr std::string_view kStructured[] = {"json",        "json_object",
                                               "regex",       "choice",
-                                              "grammar",     "disable_fallback",
-                                              "disable_any_whitespace"};
+                                              "grammar",     "structural_tag",
+                                              "disable_fallback", "disable_any_whitespace"};
   const auto refuse = [](std::string_view prefix, std::string_view name, Element value,
                          std::span<const std::string_view> known) -> Result<> {
     bool is_on;
@@ -258,6 +299,19 @@ Result<> read_form(Element body, ResponseFormat& out) {
     for (const Row& row : {kRows[1], kRows[2], kRows[3], kRows[4]})
       if (auto value = member(*structured, row.inner))
         if (auto done = read(row, row.inner, *value); !done) return done;
+  if (auto tag = structured ? member(*structured, "structural_tag") : std::nullopt) {
+    constexpr const char* kPath = "structured_outputs.structural_tag";
+    if (out.kind != Kind::text)
+      return Error{Errc::invalid, fmt::format("{}: the answer's form is said twice", kPath)};
+    std::string_view text;
+    if (tag->get_string().get(text)) {
+      if (auto done = read_structural_tag(*tag, kPath, out); !done) return done;
+    } else {
+      auto document = json::Document::parse(text);
+      if (!document) return wrong(kPath, "an object, or its JSON");
+      if (auto done = read_structural_tag(document->root(), kPath, out); !done) return done;
+    }
+  }
   bool is_object = false;
   if (structured)
     if (auto done = read_flag(*structured, "json_object", is_object); !done) return done;

@@ -195,6 +195,7 @@ Result<> read_tools(Element body, Asked& asked, Echo& echo) {
     spec.name = text_member(tool, "name");
     if (spec.name.empty()) return wrong(at + ".name", "a string");
     spec.description = text_member(tool, "description");
+    if (auto done = read_flag(tool, "strict", spec.is_strict); !done) return done;
     if (type == "custom") {
       echo.free_form.insert(spec.name);
       spec.parameters.text = kFreeFormSchema;

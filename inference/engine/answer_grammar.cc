@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <optional>
 
 #include "grammar/json_schema.h"
 #include "grammar/regex.h"
@@ -36,6 +37,10 @@ class Writer {
       return Error{Errc::invalid,
                    "tool_choice: demands a call, and response_format (or grammar) a text of its "
                    "own form; only one of them can be the answer"};
+    if (has_tools)
+      for (const ToolSpec& tool : request_.tools)
+        if (tool.is_strict && is_wanted(tool)) (void)arguments_of(tool);
+    if (refused_) return *refused_;
     if (must_call) {
       body = calls();
     } else if (has_format) {
@@ -105,11 +110,46 @@ class Writer {
         if (!body) return Error{body.error().code, "the pattern: " + body.error().message};
         break;
       case ResponseFormat::Kind::gbnf: body = grammar::parse_gbnf(rules_, format.pattern); break;
+      case ResponseFormat::Kind::structural_tag: body = tagged(format.schema.text); break;
       case ResponseFormat::Kind::text: break;
     }
     if (body && is_harmony())
       return list_of({marker("<|channel|>"), word("final"), marker("<|message|>"), *body});
     return body;
+  }
+
+  // Free text in which what stands behind a trigger is one of the structures that start with it.
+  Result<Expr> tagged(const std::string& text) {
+    auto document = json::Document::parse(text);
+    simdjson::dom::array structures, triggers;
+    if (!document || document->root()["structures"].get_array().get(structures) ||
+        document->root()["triggers"].get_array().get(triggers))
+      return Error{Errc::invalid, "structural_tag: expected structures and triggers"};
+    std::map<std::string, std::vector<Expr>, std::less<>> ways;
+    for (json::Element trigger : triggers)
+      if (std::string_view mark; !trigger.get_string().get(mark) && !mark.empty())
+        ways.try_emplace(std::string(mark));
+    size_t index = 0;
+    for (json::Element structure : structures) {
+      std::string_view begin, end;
+      if (structure["begin"].get_string().get(begin) || structure["end"].get_string().get(end))
+        return Error{Errc::invalid, "structural_tag: expected begin and end"};
+      json::Element schema;
+      if (structure["schema"].get(schema))
+        return Error{Errc::invalid, "structural_tag: expected a schema"};
+      auto value = json_.of_schema(json::to_text(schema));
+      if (!value)
+        return Error{value.error().code, fmt::format("structural_tag: structures[{}].schema: {}",
+                                                     index, value.error().message)};
+      ++index;
+      for (auto& [trigger, behind] : ways)
+        if (begin.starts_with(trigger))
+          behind.push_back(list_of({word(begin.substr(trigger.size())), *value, marker(end)}));
+    }
+    std::vector<Rules::Mark> marks;
+    for (auto& [trigger, behind] : ways)
+      marks.push_back({mark(trigger), rules_.alt(std::move(behind))});
+    return rules_.unless(std::move(marks), true);
   }
 
   bool is_wanted(const ToolSpec& tool) const {
@@ -121,6 +161,10 @@ class Writer {
     auto [at, is_new] = relaxed_.try_emplace(&tool);
     if (!is_new) return at->second;
     grammar::Relaxed made = grammar::relaxed_object_schema(tool.parameters.text);
+    if (tool.is_strict && !refused_)
+      refused_ = Error{Errc::unsupported,
+                       fmt::format("tools: {}: {}: cannot be honoured, and the tool is strict",
+                                   tool.name, made.left_out.at(0))};
     for (const std::string& place : made.left_out) {
       log::warn("a keyword of a tool's schema cannot be honoured and is left out",
                 {{"tool", tool.name}, {"keyword", place}});
@@ -318,6 +362,7 @@ class Writer {
   const AnswerContext& context_;
   Rules rules_;
   JsonRules json_;
+  std::optional<Error> refused_;
   std::map<const ToolSpec*, std::string> relaxed_;
   std::map<const ToolSpec*, Expr> arguments_;
 };

@@ -24,7 +24,7 @@ struct AnswerContext {
 
 // Null when the answer is free. Errc::unsupported names what the request's format demands and no
 // grammar has; of a tool's schema such a keyword alone is left out, which `left_out` tells
-// ("tool f: properties.a: uniqueItems") and the log.
+// ("tool f: properties.a: uniqueItems") and the log, unless the tool is strict.
 Result<std::shared_ptr<const grammar::Grammar>> answer_grammar(
     const CompletionRequest& request, const AnswerContext& context,
     std::vector<std::string>* left_out = nullptr);

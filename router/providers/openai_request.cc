@@ -129,6 +129,7 @@ void add_tools(Object& body, const Quirks& quirks, const CompletionRequest& requ
     Object function{{"name", tool.name}, {"description", tool.description}};
     if (auto schema = json::parse_value(tool.parameters.text))
       function["parameters"] = std::move(*schema);
+    if (tool.is_strict) function["strict"] = true;
     tools.push_back(Object{{"type", "function"}, {"function", std::move(function)}});
   }
   body["tools"] = std::move(tools);

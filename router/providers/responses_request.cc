@@ -107,7 +107,7 @@ void add_tools(Object& body, const CompletionRequest& request) {
                            {"name", tool.name},
                            {"description", tool.description},
                            {"parameters", parameters_of(tool)},
-                           {"strict", false}});
+                           {"strict", tool.is_strict}});
   body["tools"] = std::move(tools);
   const ToolChoice& choice = request.tool_choice;
   if (choice.mode == ToolChoice::Mode::named)

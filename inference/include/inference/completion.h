@@ -95,10 +95,11 @@ struct ReasoningControls {
 
 // What the answer's text must be. Never a wish: who cannot keep it refuses.
 struct ResponseFormat {
-  enum class Kind : uint8_t { text, json_object, json_schema, regex, gbnf };
+  enum class Kind : uint8_t { text, json_object, json_schema, regex, gbnf, structural_tag };
   Kind kind = Kind::text;
   std::string name;     // json_schema
-  RawJson schema;       // json_schema
+  RawJson schema;       // json_schema; structural_tag: {"structures": [{"begin", "schema", "end"}],
+                        // "triggers": [text]}, every "begin" starting with a trigger
   std::string pattern;  // regex; gbnf: the grammar
   std::optional<bool> is_strict;
   static void fields(auto& self, auto&& field) {
@@ -117,7 +118,8 @@ struct EnumNames<ResponseFormat::Kind> {
                                                              {K::json_object, "json_object"},
                                                              {K::json_schema, "json_schema"},
                                                              {K::regex, "regex"},
-                                                             {K::gbnf, "gbnf"}};
+                                                             {K::gbnf, "gbnf"},
+                                                             {K::structural_tag, "structural_tag"}};
 };
 
 // A place in a file to fill, for models that were trained on it: what stands before and behind, and

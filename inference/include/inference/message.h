@@ -143,12 +143,14 @@ struct ToolSpec {
   std::string name;
   std::string description;
   RawJson parameters;
-  std::string cache;  // as Block's
+  std::string cache;       // as Block's
+  bool is_strict = false;  // of its schema nothing may be left out
   static void fields(auto& self, auto&& field) {
     field("name", self.name);
     field.or_default("description", self.description);
     field("parameters", self.parameters);
     field.or_default("cache", self.cache);
+    field.or_default("strict", self.is_strict);
   }
 };
 

@@ -190,6 +190,41 @@ TEST(OpenAiChat, FormsThatNobodyKnowsAreRefusedByName) {
     EXPECT_TRUE(read(fields)) << fields;
 }
 
+TEST(OpenAiChat, StructuralTagsAreAForm) {
+  using Kind = ResponseFormat::Kind;
+  const std::string members =
+      R"("structures":[{"begin":"<f=a>","schema":{"type":"null"},"end":"</f>"}],"triggers":["<f="])";
+  const std::string typed = R"({"type":"structural_tag",)" + members + "}";
+  const auto read = [](const std::string& fields) {
+    return parse_chat(R"({"messages":[{"role":"user","content":"x"}],)" + fields + "}");
+  };
+  for (const std::string& fields :
+       {R"("response_format":)" + typed, R"("structured_outputs":{"structural_tag":)" + typed + "}",
+        R"("structured_outputs":{"structural_tag":)" + json::quote(typed) + "}"}) {
+    auto request = read(fields);
+    ASSERT_TRUE(request) << fields << ": " << request.error().message;
+    EXPECT_EQ(request->body.response_format.kind, Kind::structural_tag);
+    EXPECT_EQ(request->body.response_format.schema.text, typed);
+  }
+  for (const auto& [form, where] :
+       {std::pair{R"({"format":{}})", "format"}, std::pair{R"({"triggers":["a"]})", "structures"},
+        std::pair{R"({"triggers":[""],"structures":[]})", "triggers"},
+        std::pair{R"({"triggers":["a"],"structures":[{"begin":"b","schema":{},"end":""}]})", "begin"},
+        std::pair{R"({"triggers":["a"],"structures":[{"begin":"a","end":""}]})", "schema"}}) {
+    auto request = read(std::string(R"("structured_outputs":{"structural_tag":)") + form + "}");
+    ASSERT_FALSE(request) << form;
+    EXPECT_THAT(request.error().message, HasSubstr(where));
+  }
+}
+
+TEST(OpenAiChat, ToolsMayBeStrict) {
+  const Request request = chat(R"({"messages":[{"role":"user","content":"x"}],"tools":[
+    {"type":"function","function":{"name":"f","strict":true}},
+    {"type":"function","function":{"name":"g"}}]})");
+  EXPECT_TRUE(request.body.tools.at(0).is_strict);
+  EXPECT_FALSE(request.body.tools.at(1).is_strict);
+}
+
 TEST(OpenAiChat, ObjectsMayHaveASchemaAndAreAForm) {
   using Kind = ResponseFormat::Kind;
   const ResponseFormat schema =

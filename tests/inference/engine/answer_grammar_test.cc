@@ -226,6 +226,44 @@ TEST(AnswerGrammar, ACallAndAFormContradictEachOther) {
   }
 }
 
+TEST(AnswerGrammar, OfAStrictToolNothingIsLeftOut) {
+  for (const auto mode : {ToolChoice::Mode::required, ToolChoice::Mode::automatic}) {
+    CompletionRequest request = request_with_tools(mode);
+    request.tools = {{.name = "f",
+                      .parameters = {R"({"properties":{"a":{"uniqueItems":true}}})"},
+                      .is_strict = true}};
+    for (std::string_view dialect : {"hermes", "qwen_coder", "llama"}) {
+      auto refused = answer_grammar(request, {.dialect = dialect_named(dialect)});
+      ASSERT_FALSE(refused);
+      EXPECT_EQ(refused.error().code, Errc::unsupported);
+      EXPECT_NE(refused.error().message.find("f: properties.a: uniqueItems"), std::string::npos);
+    }
+    request.tools.push_back({.name = "g", .parameters = {R"({"type":"object"})"}});
+    request.tool_choice = {ToolChoice::Mode::named, "g", {}};
+    EXPECT_TRUE(answer_grammar(request, {.dialect = dialect_named("hermes")}));
+  }
+}
+
+TEST(AnswerGrammar, StructuresStandInFreeText) {
+  CompletionRequest request;
+  request.response_format.kind = ResponseFormat::Kind::structural_tag;
+  request.response_format.schema.text =
+      R"({"structures":[{"begin":"<f=a>","schema":{"type":"integer"},"end":"</f>"},
+                        {"begin":"<f=b>","schema":{"const":"x"},"end":"</f>"}],"triggers":["<f="]})";
+  const auto grammar = made(request, {.dialect = dialect_named("hermes")});
+  ASSERT_TRUE(grammar);
+  EXPECT_TRUE(grammar->matches("no call, <f a>"));
+  EXPECT_TRUE(grammar->matches("so: <f=a>12</f> and <f=b>\"x\"</f>."));
+  EXPECT_FALSE(grammar->matches("so: <f=a>\"x\"</f>"));
+  EXPECT_FALSE(grammar->matches("<f=c>1</f>"));
+  EXPECT_FALSE(grammar->matches("<f=a>1"));
+  request.response_format.schema.text =
+      R"({"structures":[{"begin":"<a>","schema":{"contains":{}},"end":""}],"triggers":["<a>"]})";
+  auto refused = answer_grammar(request, {});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("structures[0].schema: contains"), std::string::npos);
+}
+
 TEST(AnswerGrammar, AFreeAnswerHasNone) {
   CompletionRequest request;
   auto none = answer_grammar(request, {.dialect = dialect_named("hermes")});
