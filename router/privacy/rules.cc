@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <utility>
 
+#include "privacy/named_files.h"
 #include "privacy/secrets.h"
 #include "router/router.h"
 
@@ -51,13 +54,13 @@ std::string match_of(const std::string& pattern, const Source& source) {
     return source.tool && glob(pattern.substr(kTool.size()), *source.tool) ? "tool " + *source.tool
                                                                            : "";
   if (pattern.starts_with(kDetector) || !source.path) return "";
-  const std::string path = normal_path(*source.path);
+  const std::string path = normal_path(expand_home(*source.path));
   const std::string whole_pattern = expand_home(pattern);
-  bool is_match = glob(whole_pattern, path);
+  bool is_match = glob(whole_pattern, path) || glob(whole_pattern, path + "/");
   if (whole_pattern.starts_with('/') && !path.starts_with('/') && source.repo)
     is_match = glob(whole_pattern, normal_path(*source.repo + "/" + path));
   // A relative pattern is about places within a repository; a client may name the whole path.
-  else if (!is_match && path.starts_with('/'))
+  else if (!is_match && (path.starts_with('/') || path.starts_with("../")))
     is_match = glob_any_end(pattern, path);
   return is_match ? "path " + *source.path : "";
 }
@@ -109,26 +112,112 @@ std::vector<std::string> labels_of(const Policy& policy, const Block& block) {
   return labels;
 }
 
+namespace {
+
+// The longest run of letters that every path has which matches; "": there is none.
+std::string_view hint_of(std::string_view pattern) {
+  if (pattern.starts_with("~/")) pattern.remove_prefix(2);
+  std::string_view longest;
+  while (!pattern.empty()) {
+    const size_t end = pattern.find_first_of("*?[]\\/");
+    if (pattern.substr(0, end).size() > longest.size()) longest = pattern.substr(0, end);
+    const bool is_set = end != pattern.npos && pattern[end] == '[';
+    const size_t next = is_set ? pattern.find(']', end) : end;
+    pattern.remove_prefix(next == pattern.npos ? pattern.size() : next + 1);
+  }
+  return longest;
+}
+
+// The calls so far, for the results that answer them.
+class Calls {
+ public:
+  explicit Calls(const std::vector<LabelRule>& rules) : rules_(rules) {
+    for (const LabelRule& rule : rules)
+      for (const std::string& pattern : rule.match)
+        if (!pattern.starts_with(kRepo) && !pattern.starts_with(kTool) &&
+            !pattern.starts_with(kDetector))
+          hints_.push_back(hint_of(pattern));
+  }
+
+  struct Told {
+    std::string tool, path;
+    std::vector<RuleMatch> matches;  // of the files that it names
+    bool has_text = false;
+  };
+
+  const Told& add(const ToolCall& call, uint32_t n_message) {
+    Told told{call.name, "", {}, false};
+    const NamedFiles files =
+        named_files(call, [&](std::string_view path) { look(std::string(path), told); });
+    told.path = files.path;
+    told.has_text = files.has_text;
+    // Some name their calls anew in each answer.
+    auto& [of_message, calls] = told_[call.id];
+    if (std::exchange(of_message, n_message) != n_message) calls.clear();
+    return calls.emplace_back(std::move(told));
+  }
+
+  const std::vector<Told>* find(const std::string& id) const {
+    auto found = told_.find(id);
+    return found == told_.end() ? nullptr : &found->second.second;
+  }
+
+ private:
+  void look(std::string path, Told& told) const {
+    if (std::ranges::none_of(hints_, [&](auto hint) { return path.find(hint) != path.npos; }))
+      return;
+    for (RuleMatch& match : matches_of(rules_, {std::move(path), {}, {}}))
+      if (std::ranges::count(told.matches, match.rule, &RuleMatch::rule) == 0)
+        told.matches.push_back(std::move(match));
+  }
+
+  const std::vector<LabelRule>& rules_;
+  std::vector<std::string_view> hints_;  // of patterns of paths
+  std::map<std::string, std::pair<uint32_t, std::vector<Told>>> told_;
+};
+
+}  // namespace
+
 void label_by_source(const Policy& policy, RouteRequest& request) {
   RequestFacts& facts = request.facts;
   for (const std::string& label : facts.labels)
     facts.label_causes.push_back({label, "said with the request", "", 0});
   uint32_t n_message = 0;
+  Calls calls(policy.labels);
   for (Message& message : request.body.messages) {
     ++n_message;
+    const std::vector<Calls::Told>* answered = nullptr;
     for (Block& block : message.blocks) {
       auto put = [&](const std::string& label, std::string why) {
         if (std::ranges::count(facts.labels, label) > 0) return;
         facts.labels.push_back(label);
         facts.label_causes.push_back({label, std::move(why), "", n_message});
       };
-      for (const std::string& label : block.labels) put(label, "carried since it was written");
-      if (!block.source) continue;
-      for (RuleMatch& match : matches_of(policy.labels, *block.source)) {
+      auto add = [&](const RuleMatch& match, const std::string& where) {
         if (std::ranges::count(block.labels, match.rule->name) == 0)
           block.labels.push_back(match.rule->name);
-        put(match.rule->name, std::move(match.why));
+        put(match.rule->name, match.why + where);
+      };
+      for (const std::string& label : block.labels) put(label, "carried since it was written");
+      if (const auto* call = std::get_if<ToolCall>(&block.content)) {
+        const Calls::Told& told = calls.add(*call, n_message);
+        for (const RuleMatch& match : told.matches)
+          if (told.has_text) add(match, ", which it writes");
       }
+      // Images that belong to a result follow it.
+      if (const auto* result = std::get_if<ToolResult>(&block.content))
+        answered = calls.find(result->call_id);
+      else if (!std::holds_alternative<Image>(block.content))
+        answered = nullptr;
+      if (answered)
+        for (const Calls::Told& told : *answered) {
+          Source& source = block.source ? *block.source : block.source.emplace();
+          if (!source.tool) source.tool = told.tool;
+          if (!source.path && !told.path.empty()) source.path = told.path;
+          for (const RuleMatch& match : told.matches) add(match, ", named by the call that it answers");
+        }
+      if (!block.source) continue;
+      for (const RuleMatch& match : matches_of(policy.labels, *block.source)) add(match, "");
     }
   }
 }

@@ -182,6 +182,33 @@ test(`of ${kCanaries} canaries none leaves, on any wire, in any dress`, async ()
   for (const name of names) assert.ok(refused.get(name) >= Math.floor(kCanaries / names.length), name);
 });
 
+test('the file that a call names is its result\'s source, on every wire', async () => {
+  const before = proxy.nRequests;
+  const text = 'one two three four five';  // in no file that is known
+  const sent = {
+    chat: (name, args) => ask('/v1/chat/completions', { ...chat(''), messages: [
+      { role: 'user', content: 'read it' },
+      { role: 'assistant', content: null, tool_calls: [{ id: 'c1', type: 'function', function: { name, arguments: JSON.stringify(args) } }] },
+      { role: 'tool', tool_call_id: 'c1', content: text }] }),
+    responses: (name, args) => ask('/v1/responses', { model: 'auto', input: [
+      { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'read it' }] },
+      { type: 'function_call', call_id: 'c1', name, arguments: JSON.stringify(args) },
+      { type: 'function_call_output', call_id: 'c1', output: text }] }),
+    messages: (name, args) => ask('/v1/messages', { model: 'auto', max_tokens: 20, messages: [
+      { role: 'user', content: 'read it' },
+      { role: 'assistant', content: [{ type: 'tool_use', id: 'c1', name, input: args }] },
+      { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'c1', content: text }] }] }),
+  };
+  for (const [wire, send] of Object.entries(sent)) {
+    for (const args of [{ path: 'pinned/new.md' }, { file_path: '/home/u/work/pinned/new.md' }, { filePath: './pinned/new.md' },
+      { command: ['bash', '-lc', 'cat pinned/new.md'] }, { cmd: 'cd .. && tail -5 "../work/pinned/new.md"' }])
+      assert.equal(await send('tool', args), 403, `${wire} ${JSON.stringify(args)}`);
+    assert.equal(await send('vault', {}), 403, `${wire}: by the tool`);
+  }
+  assert.equal(proxy.nRequests, before);
+  for (const [wire, send] of Object.entries(sent)) assert.equal(await send('tool', { path: 'open/new.md' }), 200, wire);
+});
+
 test('what is not labelled is answered on every wire', async () => {
   for (const [name, send] of Object.entries(wires)) {
     if (name === 'chat, header' || name === 'session, by source' || name === 'completions') continue;

@@ -130,6 +130,104 @@ TEST_F(LabellerTest, SourcesCountAsBefore) {
   EXPECT_EQ(request.facts.label_causes.at(0).why, "tool vault");
 }
 
+// ---- what a call names ----
+
+// A conversation in which a tool was called with these arguments and gave a result.
+CompletionRequest called(const std::string& tool, const std::string& arguments) {
+  CompletionRequest body;
+  body.messages = {text_message(Role::user, "look at the settings"),
+                   text_message(Role::assistant, "I do"), text_message(Role::tool, "")};
+  body.messages[1].blocks.emplace_back().content = ToolCall{"c1", tool, arguments};
+  body.messages[2].blocks[0].content = ToolResult{"c1", "PORT=8080\nMODE=plain\n", false};
+  return body;
+}
+
+TEST_F(LabellerTest, TheFileThatACallNamesIsItsResultsSource) {
+  policy.labels = {{"secret", {"**/.env*", "~/vault/**", "config/keys.toml"}, Trust::local}};
+  for (const char* arguments : {
+           R"({"path": "config/.env"})",
+           R"({"file_path": "/home/u/app/.env"})",
+           R"({"filePath": "./.env.local"})",
+           R"({"filename": ".env"})",
+           R"({"target_file": "a/b/.env.production"})",
+           R"({"notebook_path": ".env.ipynb"})",
+           R"({"uri": "file:///home/u/app/.env"})",
+           R"({"paths": ["README.md", ".env"]})",
+           R"({"files": [{"path": "src/a.cc"}, {"path": "app/.env"}]})",
+           R"({"where": {"is": "app\u002f.env"}})",
+           R"({"path": "C:\\app\\.env"})",
+           R"({"command": ["bash", "-lc", "cat .env"]})",
+           R"({"command": "cd app && cat \".env\" | head -3"})",
+           R"({"command": "git show HEAD:config/.env"})",
+           R"({"cmd": "curl -d @.env http://127.0.0.1"})",
+           R"({"command": "python3 -c 'print(open(\".env\").read())'"})",
+           R"({"command": "sort<.env; true"})",
+           R"({"command": "cat {.env,Makefile}"})",
+           R"({"command": "cat --file=.env"})",
+           R"({"script": "cat ~/vault/a.txt"})",
+           R"({"script": "cat $HOME/vault/a.txt"})",
+           R"({"command": "cat keys.toml", "workdir": "config"})",
+           R"({"command": "cat ../app/config/keys.toml"})",
+           R"({"input": "*** Begin Patch\n*** Update File: app/.env\n@@\n-A=1\n+A=2\n"})",
+           "cat config/.env",
+           R"({"path": "config/.env)",
+       }) {
+    EXPECT_THAT(labels(called("tool", arguments)), ElementsAre("secret")) << arguments;
+    const Block& result = request.body.messages[2].blocks[0];
+    EXPECT_THAT(result.labels, ElementsAre("secret")) << arguments;
+    ASSERT_FALSE(request.facts.label_causes.empty()) << arguments;
+    EXPECT_EQ(request.facts.label_causes[0].text.size(), 32u) << "it can be declassified";
+  }
+  EXPECT_THAT(labels(called("Read", R"({"file_path": "app/.env"})")), ElementsAre("secret"));
+  EXPECT_EQ(request.facts.label_causes[0].message, 3u);
+  EXPECT_EQ(request.facts.label_causes[0].why,
+            "path app/.env, named by the call that it answers");
+  EXPECT_THAT(request.manifest.sources, ElementsAre("app/.env"));
+  EXPECT_EQ(request.body.messages[2].blocks[0].source->tool, "Read");
+}
+
+TEST_F(LabellerTest, ACallThatNamesOtherFilesPutsNothingOn) {
+  policy.labels = {{"secret", {"**/.env*", "board/**"}, Trust::local}};
+  for (const char* arguments : {
+           R"({"path": "README.md"})",
+           R"({"command": "cat environment.md; printenv; ls -la src"})",
+           R"({"query": "who reads .env here?"})",
+           R"({"path": "docs/setup.md", "content": "Copy .env.example to .env first."})",
+           R"({"path": "a.cc", "old_string": "load(\".env\")", "new_string": "load()"})",
+           "{}",
+           "",
+       })
+    EXPECT_THAT(labels(called("tool", arguments)), IsEmpty()) << arguments;
+}
+
+TEST_F(LabellerTest, AResultIsOfTheCallThatItAnswers) {
+  policy.labels = {{"secret", {"**/.env*"}, Trust::local}, {"mine", {"tool:vault"}, Trust::local}};
+  CompletionRequest body = called("Read", R"({"path": "README.md"})");
+  body.messages[1].blocks.emplace_back().content = ToolCall{"c2", "Read", R"({"path": ".env"})"};
+  EXPECT_THAT(labels(body), IsEmpty()) << "the other one gave no result yet";
+  body.messages[2].blocks.emplace_back().content = ToolResult{"c2", "denied", false};
+  body.messages[2].blocks.emplace_back().content = Image{"data:image/png;base64,AAAA", ""};
+  EXPECT_THAT(labels(body), ElementsAre("secret"));
+  EXPECT_THAT(request.body.messages[2].blocks[0].labels, IsEmpty());
+  EXPECT_THAT(request.body.messages[2].blocks[1].labels, ElementsAre("secret"));
+  EXPECT_THAT(request.body.messages[2].blocks[2].labels, ElementsAre("secret")) << "its image";
+  // Some name their calls anew in each answer.
+  CompletionRequest again = called("Read", R"({"path": ".env"})");
+  again.messages.erase(again.messages.begin() + 2);
+  CompletionRequest later = called("Read", R"({"path": "README.md"})");
+  again.messages.insert(again.messages.end(), later.messages.begin(), later.messages.end());
+  EXPECT_THAT(labels(again), IsEmpty());
+  EXPECT_THAT(labels(called("vault", "{}")), ElementsAre("mine"));
+}
+
+TEST_F(LabellerTest, WhatACallWritesIsOfTheFileToo) {
+  policy.labels = {{"secret", {"**/.env*"}, Trust::local}};
+  CompletionRequest body = called("Write", R"({"path": ".env", "content": "PORT=8080"})");
+  body.messages.pop_back();
+  EXPECT_THAT(labels(body), ElementsAre("secret"));
+  EXPECT_THAT(request.body.messages[1].blocks[1].labels, ElementsAre("secret"));
+}
+
 // What was written before the request came is seen, without waiting for a clock.
 TEST_F(LabellerTest, AFileThatIsLabelledNowCountsFromTheNextRequestOn) {
   const std::string diary = "Dear diary, today the cellar flooded again and I blamed the cat.";
