@@ -306,6 +306,7 @@ Result<> Daemon::reload_config() {
 Result<std::string> Daemon::rotate_token() {
   auto tell = [this](const std::string& text) {
     log::hide(text);
+    labeller_.guard(text);
     return announce(text);
   };
   if (auto done = token_.rotate(tell); !done) return done.error();
@@ -338,6 +339,7 @@ Task<> Daemon::run() {
   if (auto done = co_await sessions_.recover(); !done)
     log::error("sessions could not be recovered", {{"error", done.error().message}});
   server_.serve(std::move(*listener_));
+  labeller_.guard(token_.text());
   if (auto done = announce(token_.text()); !done)
     log::error("no discovery file", {{"error", done.error().message}});
   Task<> signals = watch_signals();

@@ -20,6 +20,7 @@
 #include "privacy/secrets.h"
 #include "privacy/text_key.h"
 #include "privacy/workspace.h"
+#include "providers/endpoint.h"
 #include "router/router.h"
 #include "support/file.h"
 #include "support/json.h"
@@ -52,13 +53,15 @@ struct Unread {
   std::string text;
 };
 
+using Secrets = std::vector<std::string>;
+
 std::vector<Known> read_all(const std::vector<Unread>& texts, const Workspace& workspace,
-                            const DerivedTexts& derived) {
+                            const DerivedTexts& derived, const Secrets& own) {
   std::vector<Known> known;
   known.reserve(texts.size());
   for (const Unread& each : texts)
     known.push_back(
-        {text_digest(each.text), read_text(each.text, workspace, derived), workspace.generation});
+        {text_digest(each.text), read_text(each.text, workspace, derived, own), workspace.generation});
   return known;
 }
 
@@ -139,8 +142,7 @@ struct Labeller::State : std::enable_shared_from_this<Labeller::State> {
     rules = policy->labels;
     roots = std::move(next_roots);
     ++rules_number;
-    recent.clear();  // what was read under other rules is read again
-    older.clear();
+    forget();  // what was read under other rules is read again
   }
 
   // Whether a request that came at `asked_at` may quote what no walk has seen. What is written
@@ -221,7 +223,43 @@ struct Labeller::State : std::enable_shared_from_this<Labeller::State> {
     co_return roots.empty() ? nothing : workspace;
   }
 
+  // ---- what Hearth itself holds ----
+
+  std::shared_ptr<const Secrets> own = std::make_shared<const Secrets>();
+  std::shared_ptr<const Policy> keys_of;  // the policy whose keys were read
+  Clock::time_point keys_read = Clock::time_point::min();
+
+  void guard(std::string_view secret) {
+    constexpr size_t kMost = 1024;
+    if (!is_distinct(secret) || own->size() >= kMost || std::ranges::count(*own, secret) > 0)
+      return;
+    Secrets more = *own;
+    more.emplace_back(secret);
+    own = std::make_shared<const Secrets>(std::move(more));
+    forget();
+  }
+
+  // A rotated key is known soon; the one before it stays a secret.
+  void read_keys(const std::shared_ptr<const Policy>& policy) {
+    constexpr std::chrono::seconds kAge{10};
+    const Clock::time_point now = Clock::now();
+    if (policy == keys_of && now - keys_read < kAge) return;
+    keys_of = policy;
+    keys_read = now;
+    for (const Target& target : policy->targets) {
+      if (target.kind != TargetKind::api) continue;
+      Target server = target;
+      if (target.is_pool && !target.endpoints.empty()) server.base_url = target.endpoints.front();
+      if (auto endpoint = endpoint_of(server)) guard(endpoint->key);
+    }
+  }
+
   // ---- what texts were found to be ----
+
+  void forget() {
+    recent.clear();
+    older.clear();
+  }
 
   std::unordered_map<TextKey, Known, TextKeyHash> recent, older;
   DerivedTexts derived;
@@ -371,6 +409,7 @@ Task<Result<>> Labeller::label(std::shared_ptr<const Policy> policy, RouteReques
   const std::shared_ptr<State> state = state_;
   const std::vector<std::string> of_request = request.facts.labels;
   read_facts(*policy, request);
+  state->read_keys(policy);
   const auto current = co_await state->current(policy);
   if (!current) co_return current.error();
   const std::shared_ptr<const Workspace> workspace = *current;
@@ -386,10 +425,11 @@ Task<Result<>> Labeller::label(std::shared_ptr<const Policy> policy, RouteReques
     }
     std::vector<Known> known;
     if (n_bytes <= kReadHere) {
-      known = read_all(unread, *workspace, state->derived);
+      known = read_all(unread, *workspace, state->derived, *state->own);
     } else {
-      auto job = [texts = std::move(unread), workspace, &derived = state->derived] {
-        return read_all(texts, *workspace, derived);
+      auto job = [texts = std::move(unread), workspace, &derived = state->derived,
+                  own = state->own] {
+        return read_all(texts, *workspace, derived, *own);
       };
       auto reading = run_on(state->workers, std::move(job));
       known = co_await std::move(reading);
@@ -413,6 +453,8 @@ Task<Result<>> Labeller::label(std::shared_ptr<const Policy> policy, RouteReques
   state->list(contents, request.manifest);
   co_return Result<>();
 }
+
+void Labeller::guard(std::string_view secret) { state_->guard(secret); }
 
 void Labeller::derive(std::string_view text, const std::vector<std::string>& labels) {
   state_->derived.add(text, labels);

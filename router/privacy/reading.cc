@@ -93,9 +93,11 @@ void add(Reading& reading, Excerpt excerpt) {
 }
 
 void read_plain(std::string_view text, const Workspace& workspace, const DerivedTexts& derived,
-                Reading& reading) {
+                const std::vector<std::string>& own, Reading& reading) {
   for (const Secret& secret : find_secrets(text))
     reading.detectors |= 1u << static_cast<unsigned>(secret.detector);
+  if (std::ranges::any_of(own, [&](auto& key) { return text.find(key) != text.npos; }))
+    reading.detectors |= 1u << static_cast<unsigned>(Detector::own_key);
   if (workspace.index.entries().empty() && derived.is_empty()) return;
   const std::vector<Fingerprint> lookups = lookups_of(text);
   for (uint32_t owner : workspace.index.owners_of(lookups))
@@ -124,14 +126,15 @@ std::vector<std::string> encoded_texts(std::string_view text) {
 }
 
 // In pieces that overlap, so that memory stays bounded and nothing is cut.
-Reading read_text(std::string_view text, const Workspace& workspace, const DerivedTexts& derived) {
+Reading read_text(std::string_view text, const Workspace& workspace, const DerivedTexts& derived,
+                  const std::vector<std::string>& own) {
   constexpr size_t kPiece = 256 << 10, kOverlap = 8 << 10;
   Reading reading;
   for (size_t at = 0;; at += kPiece - kOverlap) {
     const std::string_view piece = text.substr(at, kPiece);
-    read_plain(piece, workspace, derived, reading);
+    read_plain(piece, workspace, derived, own, reading);
     for (const std::string& inner : encoded_texts(piece))
-      read_plain(inner, workspace, derived, reading);
+      read_plain(inner, workspace, derived, own, reading);
     if (at + kPiece >= text.size()) return reading;
   }
 }

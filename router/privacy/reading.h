@@ -25,7 +25,9 @@ struct Reading {
   std::vector<Excerpt> excerpts;
 };
 
-Reading read_text(std::string_view text, const Workspace& workspace, const DerivedTexts& derived);
+// `own`: secrets that Hearth holds.
+Reading read_text(std::string_view text, const Workspace& workspace, const DerivedTexts& derived,
+                  const std::vector<std::string>& own = {});
 
 // Texts that this one holds encoded: runs of base64 or hexadecimal digits that decode to letters.
 std::vector<std::string> encoded_texts(std::string_view text);

@@ -139,6 +139,9 @@ constexpr KeyForm kKeyForms[] = {
     {"PMAK-", 50, 70},
     {"rubygems_", 40, 64},
     {"pat-", 32, 64},
+    {"hth_", 64, 64},
+    {"hooks.slack.com/services/", 30, 90},
+    {"discord.com/api/webhooks/", 40, 120},
 };
 
 // Which two letters begin a prefix, so that most words are passed over at once.
@@ -149,6 +152,7 @@ constexpr std::array<bool, 4096> first_letters() {
     first[pair_of(static_cast<unsigned char>(form.prefix[0]),
                   static_cast<unsigned char>(form.prefix[1]))] = true;
   first[pair_of('e', 'y')] = true;
+  for (unsigned char b : {'B', 'b'}) first[pair_of(b, 'e')] = first[pair_of(b, 'a')] = true;
   return first;
 }
 constexpr std::array<bool, 4096> kFirst = first_letters();
@@ -157,9 +161,9 @@ std::optional<Secret> key_at(std::string_view text, size_t at) {
   const std::string_view rest = text.substr(at, 320);  // bounded, however many begin here
   for (const KeyForm& form : kKeyForms) {
     if (!rest.starts_with(form.prefix)) continue;
-    const bool is_dotted = form.prefix.ends_with('.');
+    const bool is_dotted = form.prefix.ends_with('.'), is_address = form.prefix.ends_with('/');
     const size_t n_body = run(rest, form.prefix.size(), [&](unsigned char c) {
-      return is_key_char(c) || (is_dotted && c == '.');
+      return is_key_char(c) || (is_dotted && c == '.') || (is_address && c == '/');
     });
     if (n_body < form.min_body || n_body > form.max_body) continue;
     const std::string_view body = rest.substr(form.prefix.size(), n_body);
@@ -167,6 +171,28 @@ std::optional<Secret> key_at(std::string_view text, size_t at) {
       return Secret{Detector::api_key, at, at + form.prefix.size() + n_body};
   }
   return std::nullopt;
+}
+
+// "Bearer KEY", and "Basic KEY" behind the header's name.
+std::optional<Secret> header_at(std::string_view text, size_t at) {
+  constexpr size_t kMaxBody = 4096;
+  const std::string scheme = lower(text.substr(at, 7));
+  const bool is_bearer = scheme == "bearer ", is_basic = scheme.starts_with("basic ");
+  if (!is_bearer && !is_basic) return std::nullopt;
+  if (is_basic) {
+    const size_t n_before = std::min<size_t>(at, 24);
+    if (lower(text.substr(at - n_before, n_before)).find("authorization") == std::string::npos)
+      return std::nullopt;
+  }
+  const size_t begin = at + (is_bearer ? 7 : 6);
+  const size_t n_body = run(text.substr(0, std::min(text.size(), begin + kMaxBody)), begin,
+                            [](unsigned char c) {
+                              return is_name(c) || c == '+' || c == '/' || c == '=' || c == '~';
+                            });
+  const std::string_view body = text.substr(begin, n_body);
+  if (n_body < (is_bearer ? 16u : 12u) || !looks_drawn(body, is_bearer ? 2 : 1, 3.0))
+    return std::nullopt;
+  return Secret{Detector::api_key, at, begin + n_body};
 }
 
 std::optional<Secret> jwt_at(std::string_view text, size_t at) {
@@ -372,6 +398,7 @@ std::vector<Secret> find_secrets(std::string_view text) {
       // "\nsk-..." within JSON begins a word too.
       const bool begins = !is_alnum(before) || (i > 1 && text[i - 2] == '\\');
       if (!begins) continue;
+      if (c == 'B' || c == 'b') add(header_at(text, i));
       add(c == 'e' ? (text.substr(i).starts_with("eyJ") ? jwt_at(text, i) : std::nullopt)
                    : key_at(text, i));
     } else if (c == '=') {
@@ -396,6 +423,15 @@ std::vector<Secret> find_secrets(std::string_view text) {
   }
   std::ranges::sort(found, {}, &Secret::begin);
   return found;
+}
+
+bool is_distinct(std::string_view key) {
+  constexpr size_t kLeast = 8, kLeastOfLetters = 12;
+  constexpr std::string_view kNone[] = {"no-key", "nokey", "not-required", "unused", "anything"};
+  const std::string text = lower(key);
+  const bool has_digit = std::ranges::any_of(key, [](unsigned char c) { return is_digit(c); });
+  return key.size() >= (has_digit ? kLeast : kLeastOfLetters) && !is_placeholder(key) &&
+         std::ranges::none_of(kNone, [&](auto word) { return text.find(word) != text.npos; });
 }
 
 uint32_t detectors_of(std::string_view name) {

@@ -12,10 +12,11 @@
 namespace hearth::router {
 
 // What "detector:NAME" of a label may name; "detector:key" is any of them.
-enum class Detector : uint8_t { private_key, api_key, jwt, connection_string, assignment };
+// own_key: what Hearth itself holds, whatever its form; the Labeller knows.
+enum class Detector : uint8_t { private_key, api_key, jwt, connection_string, assignment, own_key };
 
-inline constexpr std::string_view kDetectorNames[] = {"private-key", "api-key", "jwt",
-                                                      "connection-string", "assignment"};
+inline constexpr std::string_view kDetectorNames[] = {
+    "private-key", "api-key", "jwt", "connection-string", "assignment", "own-key"};
 
 struct Secret {
   Detector detector;
@@ -24,6 +25,10 @@ struct Secret {
 
 // In order; at most one of each detector, since a label needs no more.
 std::vector<Secret> find_secrets(std::string_view text);
+
+// Whether a key can be looked for as it is: long enough, and not what people write where a server
+// wants none ("not-needed", "ollama").
+bool is_distinct(std::string_view key);
 
 // The bits of the detectors that a rule ("key", "jwt") means; 0: there is no such detector.
 uint32_t detectors_of(std::string_view name);

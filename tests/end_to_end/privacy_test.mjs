@@ -209,6 +209,13 @@ test('the file that a call names is its result\'s source, on every wire', async 
   for (const [wire, send] of Object.entries(sent)) assert.equal(await send('tool', { path: 'open/new.md' }), 200, wire);
 });
 
+test('what Hearth itself holds is a secret: its token, a key, in any sentence', async () => {
+  const before = proxy.nRequests;
+  for (const secret of [kKey, daemon.discovery.token])
+    assert.equal(await wires.chat(`Is ${secret} the right one?`), 403);
+  assert.equal(proxy.nRequests, before);
+});
+
 test('what is not labelled is answered on every wire', async () => {
   for (const [name, send] of Object.entries(wires)) {
     if (name === 'chat, header' || name === 'session, by source' || name === 'completions') continue;

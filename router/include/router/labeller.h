@@ -69,6 +69,10 @@ class Labeller {
   // what cannot be read is an error, not harmless.
   Task<Result<>> label(std::shared_ptr<const Policy> policy, RouteRequest& request);
 
+  // A secret that Hearth holds beside its targets' keys (which it finds itself): "detector:own-key"
+  // from now on, wherever it stands.
+  void guard(std::string_view secret);
+
   // What was answered to a request with these labels carries them, wherever it turns up.
   void derive(std::string_view text, const std::vector<std::string>& labels);
 

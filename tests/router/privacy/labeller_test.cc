@@ -228,6 +228,28 @@ TEST_F(LabellerTest, WhatACallWritesIsOfTheFileToo) {
   EXPECT_THAT(request.body.messages[1].blocks[1].labels, ElementsAre("secret"));
 }
 
+// ---- what Hearth itself holds ----
+
+TEST_F(LabellerTest, AConfiguredKeyIsASecretWhateverItsForm) {
+  write("key", "plain-words-4711\n");
+  std::filesystem::permissions(folder / "key", std::filesystem::perms::owner_read |
+                                                   std::filesystem::perms::owner_write);
+  const std::string text = "the header says plain-words-4711, why?";
+  EXPECT_THAT(labels(text), IsEmpty());
+  Target target;
+  target.name = "acme";
+  target.kind = TargetKind::api;
+  target.provider = "acme";
+  target.base_url = "http://127.0.0.1:1";
+  target.key_file = folder / "key";
+  policy.targets = {target};
+  set_policy();
+  EXPECT_THAT(labels(text), ElementsAre("key")) << "also where it was read before";
+  EXPECT_EQ(request.facts.label_causes.at(0).why, "looks like own-key");
+  labeller.guard("0wner-token-of-the-day");
+  EXPECT_THAT(labels("Is 0wner-token-of-the-day right?"), ElementsAre("key"));
+}
+
 // What was written before the request came is seen, without waiting for a clock.
 TEST_F(LabellerTest, AFileThatIsLabelledNowCountsFromTheNextRequestOn) {
   const std::string diary = "Dear diary, today the cellar flooded again and I blamed the cat.";

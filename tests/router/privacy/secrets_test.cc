@@ -47,6 +47,8 @@ TEST(Secrets, KeysWithAKnownPrefix) {
            joined({"AI", "za", "SyD7q8Zw2Rt5Yk7mN3xV9bL4cJ6hG1fD8sA"}),
            joined({"hf", "_", "q8Zw2Rt5Yk7mN3xV9bL4cJ6hG1fD8sA2pO"}),
            joined({"gl", "pat-", "q8Zw2Rt5Yk7mN3xV9bL4"}),
+           joined({"hth", "_", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}),
+           joined({"hooks.slack.com/", "services/", "T02Q8ZW2R/B05YK7MN3/xV9bL4cJ6hG1fD8sA2pO5iU7"}),
            joined({"sk", "_live_", "q8Zw2Rt5Yk7mN3xV9bL4cJ6h"}),
            joined(
                {"SG", ".", "q8Zw2Rt5Yk7mN3xV9bL4cJ.6hG1fD8sA2pO5iU7yTq8Zw2Rt5Yk7mN3xV9bL4cJ6hG1f"}),
@@ -80,6 +82,24 @@ TEST(Secrets, TokensAndConnectionStrings) {
   expect_none("postgres://user:password@localhost/db");
   expect_none("https://example.com:8080/@scope/name");
   expect_none("postgres://{user}:{password}@{host}/db and redis://:@localhost");
+}
+
+TEST(Secrets, KeysInAHeader) {
+  const std::string hex = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+  expect_found(Detector::api_key, "Authorization: Bearer " + hex);
+  expect_found(Detector::api_key, "curl -H 'authorization: bearer " + hex + "' http://127.0.0.1");
+  expect_found(Detector::api_key, "{\"Authorization\": \"Basic c2hvcDprN1dxLTI5eFp0OFJiNVZu\"}");
+  expect_none("Authorization: Bearer $TOKEN, or Bearer <token>");
+  expect_none("headers: { Authorization: `Bearer ${await getAccessToken2(user)}` }");
+  expect_none("Basic configuration2 is enough; bearer tokens are opaque; Basic Usage");
+}
+
+TEST(Secrets, WhatStandsWhereNoKeyIsNeededIsNotLookedFor) {
+  for (std::string_view key : {"", "x", "ollama", "lm-studio", "not-needed", "sk-no-key-required",
+                               "EMPTY", "dummy-key-1234"})
+    EXPECT_FALSE(is_distinct(key)) << key;
+  for (std::string_view key : {"acme-4711", "correcthorsebatterystaple"})
+    EXPECT_TRUE(is_distinct(key)) << key;
 }
 
 TEST(Secrets, ValuesThatAreGivenToATellingName) {
@@ -160,7 +180,7 @@ TEST(Secrets, HostileTextEndsSoon) {
 }
 
 TEST(Secrets, ARuleNamesOneDetectorOrAll) {
-  EXPECT_EQ(detectors_of("key"), 0b11111u);
+  EXPECT_EQ(detectors_of("key"), 0b111111u);
   EXPECT_EQ(detectors_of("jwt"), 0b00100u);
   EXPECT_EQ(detectors_of("jw"), 0u);
 }
