@@ -46,9 +46,12 @@ TrialReport report_of(const std::vector<TrialPair>& pairs, double per_month) {
   report.better = interval_of(better, 1);
   report.saving_per_month = interval_of(saved, per_month);
   // All alike says nothing of the spread: few pairs must not look certain (rule of three).
-  if (report.n > 0)
-    report.better.low =
-        std::min(report.better.low, report.better.mean - 3 / static_cast<double>(report.n));
+  if (report.n > 0) {
+    const double unsure = 3 / static_cast<double>(report.n);
+    Interval& share = report.better;
+    share.low = std::max(-1.0, std::min(share.low, share.mean - unsure));
+    share.high = std::min(1.0, std::max(share.high, share.mean + unsure));
+  }
   report.is_no_worse = report.n > 0 && report.better.low >= -kMayLose;
   return report;
 }

@@ -18,6 +18,7 @@
 #include "cli/rpc_client.h"
 #include "cli/terminal.h"
 #include "cli/time_option.h"
+#include "cli/usd_text.h"
 #include "router/ledger_reader.h"
 #include "router/trial.h"
 #include "support/file.h"
@@ -219,9 +220,9 @@ void print_report(const Options& options, const router::TrialReport& report) {
              report.n_losses);
   fmt::print("wins less losses: {:+.1f} % (95 %: {:+.1f} to {:+.1f})\n", 100 * report.better.mean,
              100 * report.better.low, 100 * report.better.high);
-  fmt::print("saves ${:.2f} a month (95 %: {:.2f} to {:.2f}); the trial took ${:.4f}\n",
-             report.saving_per_month.mean, report.saving_per_month.low,
-             report.saving_per_month.high, report.spent_usd);
+  fmt::print("saves ${} a month (95 %: {} to {}); the trial took ${}\n",
+             usd_text(report.saving_per_month.mean), usd_text(report.saving_per_month.low),
+             usd_text(report.saving_per_month.high), usd_text(report.spent_usd));
   if (report.is_no_worse)
     fmt::print("\nTo adopt it, in the policy:\n\n  [class.{}]\n  targets = [\"{}\"]\n",
                options.task, printable(options.candidate));
@@ -295,8 +296,8 @@ int run(const Common& common, const Options& options) {
             .usd();
     if (spent + most > options.budget_usd) {
       stopped = fmt::format(
-          "the next pair may cost ${:.4f}, and of the budget of ${:.2f} ${:.4f} are spent", most,
-          options.budget_usd, spent);
+          "the next pair may cost ${}, and of the budget of ${} ${} are spent", usd_text(most),
+          usd_text(options.budget_usd), usd_text(spent));
       break;
     }
     auto pair = run_pair(*daemon, options, *decision, messages, max_output);

@@ -12,6 +12,7 @@
 #include "cli/rpc_client.h"
 #include "cli/terminal.h"
 #include "cli/token_terms.h"
+#include "cli/usd_text.h"
 #include "config/config.h"
 #include "daemon/protocol/model.h"
 #include "net/auth.h"
@@ -44,7 +45,7 @@ void tell_daemon(const Common& common) {
 
 std::string budget_text(const ClientToken& token) {
   if (!token.budget_usd) return "-";
-  return fmt::format("${:.2f}{}{}", *token.budget_usd, token.budget_per.empty() ? "" : "/",
+  return fmt::format("${}{}{}", usd_text(*token.budget_usd), token.budget_per.empty() ? "" : "/",
                      token.budget_per);
 }
 

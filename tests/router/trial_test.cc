@@ -35,6 +35,17 @@ TEST(Trial, FewPairsAreNotEnoughHoweverTheyFall) {
   EXPECT_FALSE(report_of({}, 1000).is_no_worse);
 }
 
+TEST(Trial, AShareLiesWithinWhatCanBe) {
+  const Interval lost = report_of(pairs(0, 0, 2), 1000).better;
+  EXPECT_EQ(lost.mean, -1);
+  EXPECT_EQ(lost.low, -1);
+  EXPECT_GT(lost.high, -1) << "two pairs are not certain";
+  EXPECT_EQ(report_of(pairs(2, 0, 0), 1000).better.high, 1);
+  const Interval tied = report_of(pairs(0, 5, 0), 1000).better;
+  EXPECT_EQ(tied.high, -tied.low) << "ties speak for neither";
+  EXPECT_GT(tied.high, 0);
+}
+
 TEST(Trial, APairIsReckonedAtItsMostBeforeItIsSent) {
   Target dear, free;
   dear.price = Price{3, 0.3, 15};
