@@ -9,7 +9,7 @@
 //   expect = { target = "coder", labels = ["secret"] }
 //
 // Labels come as they do in serving: by source, by detectors, by the text of files below the
-// policy's roots. Targets are taken to be up and idle; models that are merely pulled are none.
+// policy's roots. Targets are the policy's and what is pulled, and taken to be up and idle.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,9 +24,11 @@
 #include "config/config.h"
 #include "router/labeller.h"
 #include "router/router.h"
+#include "service/model_catalog.h"
 #include "settings/section.h"
 #include "support/file.h"
 #include "support/json.h"
+#include "support/path.h"
 
 namespace hearth::cli {
 
@@ -235,7 +237,10 @@ int run(const Common& common, const Options& options) {
   auto config =
       options.policy.empty() ? load_config(common.config_files) : load_file(options.policy);
   if (!config) return fail(config.error());
-  const auto policy = std::make_shared<const router::Policy>(config->policy);
+  // The daemon makes a target of every pulled model.
+  ModelCatalog catalog(models::Store(path::join(common.folders.data, "models")),
+                       std::make_shared<const Config>(std::move(*config)));
+  const std::shared_ptr<const router::Policy> policy = catalog.policy();
 
   net::io_context loop(1);
   router::Labeller labeller(loop.get_executor());
