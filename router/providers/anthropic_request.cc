@@ -225,7 +225,9 @@ uint32_t add_reasoning(Object& body, std::string_view model, const ReasoningCont
     body["thinking"] = Object{{"type", "disabled"}};
     return 0;
   }
-  if (takes_budget(model)) {
+  // Whose model it is, nobody here knows: as the client says it.
+  const bool is_foreign = !model.starts_with("claude-");
+  if (takes_budget(model) || (is_foreign && asked.budget_tokens)) {
     uint32_t budget =
         asked.budget_tokens.value_or(budget_for(asked.effort.value_or(Effort::medium)));
     body["thinking"] = Object{{"type", "enabled"}, {"budget_tokens", budget}};

@@ -178,6 +178,10 @@ TEST(AnthropicRequest, NewerModelsAreGivenAnEffortAndOlderOnesABudget) {
   EXPECT_EQ(member_of(request, "output_config"), R"({"effort":"high"})");
   EXPECT_EQ(member_of(request, "thinking", "claude-opus-4-5"),
             R"({"type":"enabled","budget_tokens":20000})");
+  EXPECT_EQ(member_of(request, "thinking", "acme-thinker-2"),
+            R"({"type":"enabled","budget_tokens":20000})")
+      << "as the client says it, to a model that nobody knows";
+  EXPECT_EQ(member_of(request, "output_config", "acme-thinker-2"), "absent");
   for (bool by_effort : {true, false}) {
     request.reasoning = {};
     if (by_effort)
