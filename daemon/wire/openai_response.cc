@@ -103,6 +103,8 @@ Value text_logprobs(std::span<const TokenLogprob> logprobs, size_t& offset) {
 Object usage_object(const Completion& completion) {
   const Usage& usage = completion.usage;
   Object details{{"cached_tokens", usage.n_cached}};
+  if (const uint32_t n_written = usage.n_cache_write + usage.n_cache_write_1h)
+    details["cache_write_tokens"] = n_written;
   add_prompt_notes(completion, details);
   return Object{{"prompt_tokens", usage.n_prompt},
                 {"completion_tokens", usage.n_completion},

@@ -361,6 +361,12 @@ Result<Asked, Failure> parse(std::string_view text) {
   if (done = read_number(body, "top_logprobs", 0, 20, n_top_logprobs); !done) return done.error();
   if (n_top_logprobs.value_or(0) > 0)
     return Error{Errc::unsupported, "top_logprobs: only 0 is supported on this path"};
+  // Wishes that cost nothing to leave out, but not without a word.
+  if (auto said = member(body, "text"); said && !text_member(*said, "verbosity").empty())
+    asked.left_out.push_back("text.verbosity");
+  const std::string tier = text_member(body, "service_tier");
+  if (!tier.empty() && tier != "auto" && tier != "default")
+    asked.left_out.push_back("service_tier: " + tier);
   asked.session = text_member(body, "prompt_cache_key");
   echo.fields = echoed(body, asked);
   asked.shape = make_answer(std::move(echo));

@@ -351,6 +351,16 @@ TEST(OpenAiChat, WritesAWholeAnswer) {
   EXPECT_EQ(body->at("usage").at("total_tokens").to_number<int>(), 13);
 }
 
+TEST(OpenAiChat, TheUsageSaysWhatWasWrittenToACache) {
+  Completion completion = sample();
+  completion.usage.n_cache_write = 2;
+  completion.usage.n_cache_write_1h = 1;
+  auto body = json::parse_value(chat_response(kHead, completion));
+  ASSERT_TRUE(body);
+  const auto& details = body->at("usage").at("prompt_tokens_details");
+  EXPECT_EQ(details.at("cache_write_tokens").to_number<int>(), 3);
+}
+
 TEST(OpenAiChat, TheUsageSaysWhereThePromptWasReadAnewAndWhatWasMoved) {
   Completion completion = sample();
   completion.divergence = {70, "", "then"};

@@ -121,6 +121,12 @@ TEST(Responses, OffersTheToolsThatCanRunHere) {
   EXPECT_EQ(allowed.body.tool_choice.mode, ToolChoice::Mode::required);
 }
 
+TEST(Responses, NamesTheWishesThatItLeavesOut) {
+  EXPECT_THAT(ask(R"("input":"x","text":{"verbosity":"low"},"service_tier":"flex")").left_out,
+              ElementsAre("text.verbosity", "service_tier: flex"));
+  EXPECT_TRUE(ask(R"("input":"x","text":{},"service_tier":"auto")").left_out.empty());
+}
+
 StreamDelta say(Kind kind, std::string text) {
   StreamDelta delta;
   delta.kind = kind;
@@ -197,6 +203,15 @@ TEST(Responses, StreamsTypedEventsInSequence) {
   EXPECT_EQ(boost::json::serialize(response.at("usage")),
             R"({"input_tokens":10,"input_tokens_details":{"cached_tokens":4},"output_tokens":3,)"
             R"("output_tokens_details":{"reasoning_tokens":1},"total_tokens":13})");
+}
+
+TEST(Responses, TheUsageSaysWhatWasWrittenToACache) {
+  Completion completion = answer(thinks_says_and_calls());
+  completion.usage.n_cache_write = 3;
+  auto body = json::parse_value(ask(R"("input":"x")").shape->whole(kHead, completion));
+  ASSERT_TRUE(body);
+  const auto& details = body->at("usage").at("input_tokens_details");
+  EXPECT_EQ(details.at("cache_write_tokens").to_number<int>(), 3);
 }
 
 TEST(Responses, AWholeAnswerHoldsWhatItsStreamWouldHave) {
