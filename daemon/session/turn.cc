@@ -58,6 +58,7 @@ void Turn::interrupt() {
 void Turn::abandon() { end(Error{Errc::cancelled, "interrupted"}); }
 
 void Turn::on_delta(const StreamDelta& delta) {
+  if (delta.kind == StreamDelta::Kind::progress && !delta.provider.empty()) return;
   if (delta.kind == StreamDelta::Kind::progress)
     return session_.tell(TurnProgress{id_, delta.n_done, delta.n_prompt});
   if (message_id_.empty()) message_id_ = fmt::format("m{}", session_.next_seq());

@@ -174,7 +174,10 @@ Result<void, Failure> MessagesReader::hear(std::string_view, std::string_view da
   if (type == "content_block_start" && !root["content_block"].get(part)) return begin(index, part);
   if (type == "content_block_delta" && !root["delta"].get(part)) return go_on(index, part);
   if (type == "content_block_stop") return end(index);
-  if (type == "message_start" && !root["message"]["usage"].get(part)) hear_usage(part);
+  if (type == "message_start" && !root["message"]["usage"].get(part)) {
+    hear_usage(part);
+    return say_prompt(provider_);
+  }
   if (type == "message_delta") {
     if (!root["usage"].get(part)) hear_usage(part);
     if (!root["delta"].get(part)) hear_reason(part);

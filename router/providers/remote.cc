@@ -198,6 +198,7 @@ class RemoteProvider : public Provider {
     };
     DeltaSink noting = [sink = std::move(sink), &attempt, this,
                         sent = clock_.now()](const StreamDelta& delta) {
+      if (delta.kind == StreamDelta::Kind::progress) return sink(delta);
       if (!attempt.has_spoken) attempt.first_word_ms = ms(clock_.now() - sent);
       attempt.has_spoken = true;
       sink(delta);

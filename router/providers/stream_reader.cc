@@ -32,6 +32,16 @@ Result<void, Failure> StreamReader::say_opaque(std::string_view provider, std::s
   return say(delta);
 }
 
+Result<void, Failure> StreamReader::say_prompt(std::string_view provider) {
+  StreamDelta delta;
+  delta.kind = StreamDelta::Kind::progress;
+  delta.provider = provider;
+  delta.n_prompt = completion_.usage.n_prompt;
+  delta.n_done = completion_.usage.n_cached;
+  sink_(delta);
+  return {};
+}
+
 Answer StreamReader::finish(std::string_view provider) {
   if (!is_complete())
     return Error{Errc::upstream,

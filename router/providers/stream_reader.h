@@ -39,6 +39,8 @@ class StreamReader {
   Result<void, Failure> say(StreamDelta::Kind kind, std::string_view text);
   // What only its provider understands, to be returned to it as it is.
   Result<void, Failure> say_opaque(std::string_view provider, std::string part);
+  // The size of the prompt, and how much of it was cached, before the first word.
+  Result<void, Failure> say_prompt(std::string_view provider);
   // The last one counts.
   void note_usage(const CountedUsage& counted) {
     completion_.usage = counted.usage;

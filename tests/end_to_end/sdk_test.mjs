@@ -36,6 +36,18 @@ const weather = (asked) => {
 };
 const run = (name, args) => (name === 'get_weather' ? `${secret} in ${args.city}` : 'noon');
 
+test('the first event of a message says what is known of its prompt', async () => {
+  reply = weather;
+  for (const [model, known] of [['claudia', { input_tokens: 60, cache_read_input_tokens: 40 }], ['chatty', {}]]) {
+    const events = await anthropic.messages.create({ model, max_tokens: 50, stream: true, messages: [{ role: 'user', content: 'hello, my friend' }] });
+    let first;
+    for await (const event of events) first ??= event;
+    assert.equal(first.type, 'message_start');
+    assert.ok(first.message.usage.input_tokens > 0, JSON.stringify(first));
+    for (const [name, value] of Object.entries(known)) assert.equal(first.message.usage[name], value, name);
+  }
+});
+
 for (const model of ['chatty', 'claudia']) {
   test(`openai chat over ${model}: a tool loop, whole and streamed`, async () => {
     reply = weather;

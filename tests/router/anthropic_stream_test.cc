@@ -75,6 +75,16 @@ TEST(AnthropicStream, TheClassesOfUsageAreDisjointAndAddUp) {
   EXPECT_EQ(usage.n_completion, 89u) << "the last count is the total, not a further one";
 }
 
+TEST(AnthropicStream, TheSizeOfThePromptIsToldBeforeTheFirstWord) {
+  const Heard heard = hear(anthropic_events());
+  ASSERT_FALSE(heard.deltas.empty());
+  const StreamDelta& first = heard.deltas.front();
+  EXPECT_EQ(first.kind, StreamDelta::Kind::progress);
+  EXPECT_EQ(first.provider, "anthropic") << "it computes there, not here";
+  EXPECT_EQ(first.n_prompt, 1325u);
+  EXPECT_EQ(first.n_done, 1000u);
+}
+
 TEST(AnthropicStream, ALaterCountCorrectsAnEarlierOne) {
   Heard heard = hear(
       {R"({"type":"message_start","message":{"usage":{"input_tokens":5,"output_tokens":1}}})",
