@@ -335,8 +335,9 @@ class Dispatcher::Run {
     }
     DeltaSink sink = [this, heard = std::move(heard)](const StreamDelta& delta) {
       const bool is_said = delta.kind == StreamDelta::Kind::text && !delta.text.empty();
-      is_shown_ = is_shown_ || is_said || delta.kind == StreamDelta::Kind::tool_call ||
-                  delta.kind == StreamDelta::Kind::opaque;
+      is_shown_ = is_shown_ || (order_.is_seen &&
+                                (is_said || delta.kind == StreamDelta::Kind::tool_call ||
+                                 delta.kind == StreamDelta::Kind::opaque));
       heard(delta);
     };
     Witness witness(*this, target, std::move(*payment), is_hedge);
@@ -380,6 +381,14 @@ void Dispatcher::look(const Policy& policy, const Target& target, const RequestF
     if (!best || each.wait_ms < best->wait_ms) best = std::move(each);
   }
   if (best) state = std::move(*best);
+}
+
+std::optional<Failure> Dispatcher::stopped(const Policy& policy, const Target& target,
+                                           const RequestFacts& facts) const {
+  if (target.is_pool || target.kind == TargetKind::engine) return std::nullopt;
+  auto bar = health_.bar(target, need_of(policy, facts, target));
+  if (!bar) return std::nullopt;
+  return std::move(bar->why);
 }
 
 std::vector<TargetStanding> Dispatcher::standings(const Policy& policy) const {

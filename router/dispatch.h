@@ -51,12 +51,17 @@ class Dispatcher {
     DeltaSink sink;
     std::function<void(const AttemptRecord&)> on_attempt;
     OnStandIn on_stand_in = {};
+    bool is_seen = true;  // by a client, word by word; else a broken answer may be begun anew
   };
   Task<Answer> carry_out(Order order);
 
   // How things stand with a target, for decide(): of a pool, with the server that is free first.
   void look(const Policy& policy, const Target& target, const RequestFacts& facts,
             TargetState& state) const;
+  // What keeps this one from being asked for longer than a request waits: what it said when it was
+  // last asked, and the wait as it is now. Nothing of an engine or a pool.
+  std::optional<Failure> stopped(const Policy& policy, const Target& target,
+                                 const RequestFacts& facts) const;
   // A row for each target, for each server of a pool.
   std::vector<TargetStanding> standings(const Policy& policy) const;
 

@@ -20,10 +20,18 @@ namespace hearth::router {
 
 namespace {
 
-bool names(const RequestFacts& facts, const Target& target) {
+bool is_by_name(const RequestFacts& facts, const Target& target) {
+  return facts.model == target.name || facts.model == target.model;
+}
+
+// A provider's name means any of its targets, where no target is called so.
+bool names(const RequestFacts& facts, const Policy& policy, const Target& target) {
   if (is_any(facts.model)) return true;
   if (facts.model == "local") return target.kind == TargetKind::engine;
-  return facts.model == target.name || facts.model == target.model;
+  if (is_by_name(facts, target)) return true;
+  return target.kind == TargetKind::api && facts.model == target.provider &&
+         std::ranges::none_of(policy.targets,
+                              [&](const Target& other) { return is_by_name(facts, other); });
 }
 
 const TaskRule& rule_of(const Policy& policy, TaskClass task) {
@@ -48,14 +56,10 @@ std::string cause_of(const RequestFacts& facts, std::string_view label) {
   return fmt::format(" ({}{}{})", place, cause->why, digest);
 }
 
-bool is_by_name(const RequestFacts& facts, const Target& target) {
-  return facts.model == target.name || facts.model == target.model;
-}
-
 // Whether the request means this target: by its name, or by the class that lists it; else why not.
-bool is_meant(const RequestFacts& facts, const TaskRule& rule, const Target& target,
-              std::string& why) {
-  if (!names(facts, target)) {
+bool is_meant(const RequestFacts& facts, const Policy& policy, const TaskRule& rule,
+              const Target& target, std::string& why) {
+  if (!names(facts, policy, target)) {
     say(why, "the request asks for \"{}\"", facts.model);
     return false;
   }
@@ -146,10 +150,19 @@ std::optional<Errc> exclusion(const RequestFacts& facts, const Policy& policy, c
   return std::nullopt;
 }
 
-std::string reason_of_refusal(const Decision& decision) {
+// Those who were not meant say nothing, where anybody was.
+std::string reason_of_refusal(const RequestFacts& facts, const Policy& policy, const TaskRule& rule,
+                              const Decision& decision) {
+  std::string unsaid;
+  std::vector<bool> meant;
+  for (const Target& target : policy.targets)
+    meant.push_back(is_meant(facts, policy, rule, target, unsaid));
+  const bool is_any_meant = std::ranges::count(meant, true) > 0;
   std::string reason = "no target is left:";
-  for (const Candidate& candidate : decision.candidates)
-    reason += fmt::format(" {}: {};", candidate.target, candidate.excluded_by.value_or(""));
+  for (size_t i = 0; i < decision.candidates.size(); ++i)
+    if (meant[i] || !is_any_meant)
+      reason += fmt::format(" {}: {};", decision.candidates[i].target,
+                            decision.candidates[i].excluded_by.value_or(""));
   if (decision.candidates.empty())
     return "no target is configured and no model is pulled: run `hearth pull`, or add a "
            "[target.NAME]";
@@ -163,7 +176,7 @@ std::string question_of(const RequestFacts& facts, const Policy& policy, const D
   const Target* nearest = nullptr;  // the most trusted that the label keeps out
   for (const Target& target : policy.targets)
     if (target.trust > trust && (!nearest || target.trust < nearest->trust) &&
-        names(facts, target))
+        names(facts, policy, target))
       nearest = &target;
   auto cause = std::ranges::find(facts.label_causes, label, &LabelCause::label);
   if (nearest && !label.empty() && cause != facts.label_causes.end() && !cause->text.empty())
@@ -269,7 +282,7 @@ void decide(const RequestFacts& facts, const Policy& policy, const std::vector<T
   assert(states.size() == policy.targets.size());
   clear(decision);
   const bool is_known =
-      std::ranges::any_of(policy.targets, [&](const Target& t) { return names(facts, t); });
+      std::ranges::any_of(policy.targets, [&](const Target& t) { return names(facts, policy, t); });
   if (!is_known && !policy.targets.empty())
     return refuse(decision, Errc::not_found, unknown_model(facts, policy));
   if (auto why = runaway(facts.rounds, policy.limits))
@@ -291,7 +304,7 @@ void decide(const RequestFacts& facts, const Policy& policy, const std::vector<T
     Candidate& candidate = decision.candidates[i];
     forecast(facts, value, target, states[i], candidate);
     std::string& why = candidate.excluded_by ? *candidate.excluded_by : candidate.excluded_by.emplace();
-    if (!is_meant(facts, rule, target, why)) continue;
+    if (!is_meant(facts, policy, rule, target, why)) continue;
     auto code = exclusion(facts, policy, rule, {trust, label}, target, states[i], candidate, why);
     if (code) {
       decision.may_pass = decision.may_pass || *code == Errc::busy;
@@ -303,7 +316,7 @@ void decide(const RequestFacts& facts, const Policy& policy, const std::vector<T
   }
   if (kept.empty()) {
     decision.refused_as = shared_code.value_or(Errc::denied);
-    decision.reason = reason_of_refusal(decision);
+    decision.reason = reason_of_refusal(facts, policy, rule, decision);
     decision.fallbacks.clear();
     if (policy.on_no_target == OnNoTarget::ask)
       decision.question = question_of(facts, policy, decision);

@@ -97,15 +97,6 @@ class KeepsRoom {
   DecisionRecord& record_;
 };
 
-// With the question, where the policy says to ask it.
-Failure refusal_of(const Decision& decision) {
-  Failure failure = Error{*decision.refused_as, decision.reason};
-  if (decision.question.empty()) return failure;
-  failure.message += "; " + decision.question;
-  failure.word = "policy_question";
-  return failure;
-}
-
 // A step of a cascade has no fallback: the next step is one.
 void begin_with(const std::string& target, const Policy& policy, Decision& decision) {
   auto found = std::ranges::find(policy.targets, target, &Target::name);
@@ -282,14 +273,40 @@ Router::~Router() = default;
 
 Task<Answer> Router::carry_out(const DecisionRecord& record, std::shared_ptr<const Policy> policy,
                                RouteRequest request, DeltaSink sink,
-                               OnStandIn on_stand_in) {
-  if (record.decision.refused_as) return refused(refusal_of(record.decision));
+                               OnStandIn on_stand_in, bool is_seen) {
+  if (record.decision.refused_as) return refused(refusal_of(record, *policy));
   auto on_attempt = [this, &record](const AttemptRecord& attempt) {
     services_.log.attempted(record, attempt);
   };
   Dispatcher::Order order{std::move(policy), record, std::move(request), std::move(sink),
-                          std::move(on_attempt), std::move(on_stand_in)};
+                          std::move(on_attempt), std::move(on_stand_in), is_seen};
   return dispatcher_->carry_out(std::move(order));
+}
+
+Failure Router::refusal_of(const DecisionRecord& record, const Policy& policy) const {
+  const Decision& decision = record.decision;
+  std::optional<Failure> stopped;
+  for (size_t i = 0; i < decision.candidates.size(); ++i) {
+    const auto& down = record.states[i].down;
+    if (!down || decision.candidates[i].excluded_by != down) continue;
+    std::optional<Failure> why = dispatcher_->stopped(policy, policy.targets[i], record.facts);
+    if (!why) continue;
+    if (!stopped) {
+      stopped = std::move(why);
+      continue;
+    }
+    const auto soonest = std::min(stopped->retry_after, why->retry_after);
+    if (stopped->code != why->code) stopped = Error{Errc::busy, ""};
+    stopped->retry_after = soonest;
+  }
+  Failure failure = Error{*decision.refused_as, ""};
+  if (failure.code == Errc::busy && stopped) failure = std::move(*stopped);
+  failure.message = decision.reason;
+  if (decision.question.empty()) return failure;
+  // With the question, where the policy says to ask it.
+  failure.message += "; " + decision.question;
+  failure.word = "policy_question";
+  return failure;
 }
 
 void Router::judged(const std::string& decision_id, double quality) {
@@ -359,6 +376,7 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   services_.log.asked(record, request.body, *policy);
   if (on_decision) on_decision(record.decision);
   state_effort(*policy, record, request.body);
+  const bool is_seen = sink.target<WaitsForAll>() == nullptr;
   Inheritance heirs(services_.labeller, record.facts.labels);
   sink = heirs.hear(std::move(sink));
   keep_alive_->asked(request);
@@ -370,7 +388,8 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   };
   // On its own line: what is named within an await is held in this frame until it is over.
   Task<Answer> answering =
-      steps.empty() ? carry_out(record, policy, std::move(request), std::move(sink), on_stand_in)
+      steps.empty() ? carry_out(record, policy, std::move(request), std::move(sink), on_stand_in,
+                                is_seen)
                     : climb(record, steps, policy, std::move(request), std::move(sink), on_stand_in);
   Answer answer = co_await std::move(answering);
   if (kept && answer && !record.stand_in) {  // the words that are kept are for who was decided for

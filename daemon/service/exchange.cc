@@ -64,7 +64,8 @@ Task<> Exchange::refuse(Failure failure, std::string request_id) {
 
 Task<Answer> Exchange::ask() {
   router::RouteRequest request{facts_, std::move(asked_.body)};
-  DeltaSink sink = [this](const StreamDelta& delta) { note_left_out(delta); };
+  DeltaSink sink =
+      router::WaitsForAll{[this](const StreamDelta& delta) { note_left_out(delta); }};
   if (asked_.is_stream) sink = [this](const StreamDelta& delta) { hear(delta); };
   auto on_decision = [this](const router::Decision& decision) {
     decision_ = {decision.id, decision.target, decision.reason};
@@ -128,6 +129,7 @@ void Exchange::hear(const StreamDelta& delta) {
   if (delta.kind == StreamDelta::Kind::progress) {
     head_.n_prompt = delta.n_prompt;
     if (!is_begun_) head_.n_cached = delta.n_done;
+    if (!delta.provider.empty()) return;  // counts alone: it may yet fail, with a status
     begin();
     return add(fmt::format(": prompt {}/{}\n\n", delta.n_done, delta.n_prompt));
   }
@@ -137,6 +139,9 @@ void Exchange::hear(const StreamDelta& delta) {
 }
 
 void Exchange::begin() {
+  constexpr uint64_t kMost = UINT32_MAX;
+  if (head_.n_prompt == 0)
+    head_.n_prompt = static_cast<uint32_t>(std::min(n_prompt_estimate_, kMost));
   if (!is_begun_) asked_.shape->begin(head_, pending_);
   is_begun_ = true;
 }

@@ -52,7 +52,8 @@ const std::string kModels = "/v1/models";
 bool can_mean(std::string_view model, const router::Target& target) {
   if (model == "auto" || model.starts_with("auto:")) return true;
   if (model == "local") return target.kind == router::TargetKind::engine;
-  return model == target.name || model == target.model;
+  return model == target.name || model == target.model ||
+         (target.kind == router::TargetKind::api && model == target.provider);
 }
 
 

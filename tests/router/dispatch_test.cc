@@ -20,6 +20,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -137,6 +138,7 @@ class DispatchTest : public ::testing::Test {
       last_reason = decision.reason;
     };
     RouteRequest copy = request;
+    if (waits_for_all) sink = WaitsForAll();
     Task<Answer> answering = router.complete(std::move(copy), std::move(sink), on_decision);
     got = co_await std::move(answering);
   }
@@ -163,6 +165,7 @@ class DispatchTest : public ::testing::Test {
   std::vector<std::pair<std::string, long>> asked;  // who, ms
   Clock::Time began{};
   OutboundRequest last_asked;
+  bool waits_for_all = false;  // the client sees nothing before the end
   std::string shown;
   std::vector<std::string> named;  // targets whose answer was said to be coming
   std::string last_reason;
@@ -243,6 +246,23 @@ TEST_F(DispatchTest, ACallThatHasBegunIsNotBegunElsewhere) {
   EXPECT_THAT(names(), ElementsAre("a"));
 }
 
+TEST_F(DispatchTest, WhatNobodySawIsBegunAnew) {
+  waits_for_all = true;
+  for (const char* first : {
+           "data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n",
+           "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"run\"}}]}}]}\n\n",
+       }) {
+    purse.settled.clear();
+    upstreams["a"] = {breaks_after({first})};
+    upstreams["b"] = {says({"Hello"})};
+    Answer answer = ask();
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(text_of(answer->message), "Hello");
+    EXPECT_THAT(names(), ElementsAre("a", "b"));
+    EXPECT_THAT(purse.settled, SizeIs(2)) << "each attempt is paid for on its own";
+  }
+}
+
 TEST_F(DispatchTest, ThoughtsAloneMayBeThoughtAgain) {
   upstreams["a"] = {
       breaks_after({"data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\n"})};
@@ -275,6 +295,46 @@ TEST_F(DispatchTest, ALongWaitIsToldAndKept) {
   EXPECT_EQ(answer.error().retry_after, seconds(7));
   clock.jump(clock.now() + seconds(8));
   EXPECT_TRUE(ask());
+}
+
+// Who asks again in vain is told what is wrong, not that there is too much load.
+TEST_F(DispatchTest, WhatStoppedATargetIsToldUntilItMayBeAskedAgain) {
+  request.facts.model = "a";
+  struct {
+    int status;
+    std::string_view word;
+    Errc code;
+  } constexpr kStops[] = {{429, "insufficient_quota", Errc::over_budget},
+                          {401, "invalid_api_key", Errc::denied},
+                          {429, "rate_limit_exceeded", Errc::busy}};
+  for (const auto& stop : kStops) {
+    upstreams["a"] = {refuses(stop.status, stop.word, {{"retry-after", "600"}})};
+    Answer first = ask();
+    ASSERT_FALSE(first);
+    EXPECT_EQ(first.error().code, stop.code) << stop.word;
+    clock.jump(clock.now() + seconds(10));
+    Answer second = ask();
+    ASSERT_FALSE(second);
+    EXPECT_THAT(names(), IsEmpty());
+    EXPECT_EQ(second.error().code, stop.code) << stop.word;
+    EXPECT_EQ(second.error().word, stop.word);
+    EXPECT_EQ(second.error().remedy, first.error().remedy);
+    EXPECT_EQ(second.error().http_status, stop.status);
+    EXPECT_EQ(second.error().speaker, "acme-a");
+    EXPECT_EQ(second.error().retry_after, seconds(590)) << stop.word;
+    EXPECT_THAT(second.error().message, HasSubstr("it is asked again in 590 s"));
+    EXPECT_THAT(second.error().message, Not(HasSubstr("b:"))) << "it was not asked for";
+    clock.jump(clock.now() + std::chrono::hours(1));
+  }
+  // Where all that were meant are stopped, the first that is back.
+  request.facts.model = "auto";
+  upstreams["a"] = {refuses(401, "invalid_api_key", {{"retry-after", "600"}})};
+  upstreams["b"] = {refuses(429, "rate_limit_exceeded", {{"retry-after", "60"}})};
+  EXPECT_FALSE(ask());
+  Answer answer = ask();
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, Errc::busy);
+  EXPECT_EQ(answer.error().retry_after, seconds(60));
 }
 
 TEST_F(DispatchTest, AStormIsWaitedOutInBoundedAttempts) {

@@ -74,6 +74,27 @@ TEST(Decide, NamesPickTargetsAndModelsAndLocal) {
   EXPECT_EQ(decided(facts("local"), policy).target, "local");
 }
 
+TEST(Decide, AProvidersNameMeansAnyOfItsTargets) {
+  Policy policy = three_targets();
+  policy.targets[1].provider = policy.targets[2].provider = "acme";
+  EXPECT_EQ(decided(facts("acme"), policy).target, "cheap");
+  EXPECT_THAT(decided(facts("acme"), policy).fallbacks, ::testing::ElementsAre("strong"));
+  EXPECT_THAT(why_not(decided(facts("acme"), policy), "local"), HasSubstr("asks for \"acme\""));
+  policy.targets[2].name = "acme";
+  EXPECT_THAT(decided(facts("acme"), policy).fallbacks, ::testing::IsEmpty())
+      << "a target's own name comes first";
+}
+
+TEST(Decide, ARefusalSpeaksOfThoseWhoWereMeant) {
+  Policy policy = three_targets();
+  std::vector<TargetState> states(3);
+  states[2].down = "it rests";
+  EXPECT_EQ(decided(facts("strong"), policy, states).reason, "no target is left: strong: it rests");
+  for (TargetState& state : states) state.down = "it rests";
+  EXPECT_EQ(decided(facts(), policy, states).reason,
+            "no target is left: local: it rests; cheap: it rests; strong: it rests");
+}
+
 TEST(Decide, AnUnknownModelIsNotFoundAndSaysWhatIsKnown) {
   Policy policy = three_targets();
   Decision decision = decided(facts("gpt-9"), policy);

@@ -54,6 +54,15 @@ class Dispatcher;
 class KeepAlive;
 class Learner;
 
+// The sink of who waits for the whole answer: what broke midway may be asked for anew. `note` hears
+// what comes meanwhile, of a broken one too.
+struct WaitsForAll {
+  DeltaSink note;
+  void operator()(const StreamDelta& delta) const {
+    if (note) note(delta);
+  }
+};
+
 // Lives on the loop thread. What it is made with outlives it.
 class Router : public Completer {
  public:
@@ -98,7 +107,10 @@ class Router : public Completer {
                      std::shared_ptr<const Policy> policy, RouteRequest request, DeltaSink sink,
                      OnStandIn on_stand_in);
   Task<Answer> carry_out(const DecisionRecord& record, std::shared_ptr<const Policy> policy,
-                         RouteRequest request, DeltaSink sink, OnStandIn on_stand_in);
+                         RouteRequest request, DeltaSink sink, OnStandIn on_stand_in,
+                         bool is_seen = true);
+  // With the class and the wait of what stopped the targets that were meant.
+  Failure refusal_of(const DecisionRecord& record, const Policy& policy) const;
 
   Services services_;
   std::unique_ptr<Dispatcher> dispatcher_;
