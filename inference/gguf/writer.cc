@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 namespace hearth::gguf {
 
@@ -77,6 +78,26 @@ std::string typed_array(ValueType element, size_t n) {
 
 uint64_t padded(uint64_t offset, uint32_t alignment) {
   return (offset + alignment - 1) / alignment * alignment;
+}
+
+// The file that `path` stands for, links followed. What stands there and is no regular file would
+// be replaced by one.
+Result<std::string> target_of(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  if (!fs::exists(fs::symlink_status(path, failure))) return path;
+  const fs::file_status target = fs::status(path, failure);
+  if (!fs::is_regular_file(target)) {
+    const std::string_view kind = !fs::exists(target)        ? "a link to nothing"
+                                  : fs::is_directory(target) ? "a folder"
+                                  : fs::is_fifo(target)      ? "a pipe"
+                                                             : "no regular file";
+    return Error{Errc::invalid,
+                 fmt::format("{}: is {}, expected a regular file or a new name", path, kind)};
+  }
+  const fs::path real = fs::canonical(path, failure);
+  if (failure) return file::io_error("find", path, failure.value());
+  return real.string();
 }
 
 }  // namespace
@@ -166,8 +187,11 @@ FileWriter::~FileWriter() {
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
-Result<FileWriter> FileWriter::create(const std::string& path, const Header& header,
+Result<FileWriter> FileWriter::create(const std::string& name, const Header& header,
                                       std::span<const TensorInfo> tensors) {
+  auto target = target_of(name);
+  if (!target) return target.error();
+  const std::string& path = *target;
   const std::string temporary = fmt::format("{}.{}.part", path, ::getpid());
   file::Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!fd) return file::io_error("create", path, errno);

@@ -5,7 +5,8 @@
 //   writer.finish();                           // only now there is a file of that name
 //
 // The bytes go to a temporary beside the path, which becomes the file when it is complete and on
-// the disk, and is removed otherwise.
+// the disk, and is removed otherwise. A link is followed; a path where something else than a
+// regular file stands (a folder, a pipe, a device) is refused before anything is written.
 #pragma once
 
 #include <array>
@@ -60,7 +61,7 @@ struct TensorInfo {
 
 class FileWriter {
  public:
-  static Result<FileWriter> create(const std::string& path, const Header& header,
+  static Result<FileWriter> create(const std::string& name, const Header& header,
                                    std::span<const TensorInfo> tensors);
   FileWriter(FileWriter&& other) noexcept;
   FileWriter& operator=(FileWriter&&) = delete;

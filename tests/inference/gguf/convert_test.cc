@@ -1,6 +1,7 @@
 #include "gguf/convert.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cmath>
 #include <filesystem>
@@ -201,6 +202,32 @@ TEST_F(Convert, AFailureKeepsTheFileThatWasThere) {
   ASSERT_FALSE(convert_to("Q4_0", path("out.gguf"), model_bytes(INFINITY)));
   std::ifstream in(path("out.gguf"));
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), "precious");
+}
+
+TEST_F(Convert, WhatIsNoRegularFileIsRefusedAndStays) {
+  namespace fs = std::filesystem;
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  fs::create_directory(path("folder"));
+  fs::create_symlink(path("pipe"), path("link to a pipe"));
+  fs::create_symlink(path("nothing"), path("link to nothing"));
+  for (const char* name : {"pipe", "folder", "link to a pipe", "link to nothing"}) {
+    const auto before = fs::symlink_status(path(name)).type();
+    const Result<> done = convert_to("Q4_0", path(name));
+    ASSERT_FALSE(done) << name;
+    EXPECT_EQ(done.error().code, Errc::invalid) << done.error().message;
+    EXPECT_NE(done.error().message.find(path(name)), std::string::npos) << done.error().message;
+    EXPECT_EQ(fs::symlink_status(path(name)).type(), before) << name;
+  }
+  EXPECT_EQ(n_files(), 4u) << "nothing was written";
+}
+
+TEST_F(Convert, ALinkIsWrittenThrough) {
+  namespace fs = std::filesystem;
+  std::ofstream(path("out.gguf")) << "old";
+  fs::create_symlink("out.gguf", path("link"));
+  ASSERT_TRUE(convert_to("Q4_0", path("link")));
+  EXPECT_TRUE(fs::is_symlink(path("link")));
+  EXPECT_TRUE(File::open(path("out.gguf")));
 }
 
 TEST_F(Convert, RefusesAVocabularyWithoutTensors) {
