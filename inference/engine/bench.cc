@@ -123,8 +123,17 @@ std::string SpeedTest::name() const {
 Result<std::vector<SpeedResult>> measure(const gguf::File& file, Backend& backend,
                                          const std::vector<SpeedTest>& tests,
                                          uint32_t n_repetitions) {
+  const Result<ModelPlan> plan = plan_of(file);
+  if (!plan) return plan.error();
   uint32_t longest = 1;
-  for (const SpeedTest& test : tests) longest = std::max(longest, test.depth + test.n_tokens);
+  for (const SpeedTest& test : tests) {
+    const uint32_t n = test.depth + test.n_tokens;
+    if (plan->n_context_train > 0 && n > plan->n_context_train)
+      return Error{Errc::invalid,
+                   fmt::format("{} at depth {} needs a context of {} tokens, the model has {}",
+                               test.name(), test.depth, n, plan->n_context_train)};
+    longest = std::max(longest, n);
+  }
   Result<Runner> runner = Runner::create(file, backend, longest);
   if (!runner) return runner.error();
   const PerToken token = per_token(file, runner->model().plan());

@@ -36,7 +36,8 @@ struct SpeedResult {
 };
 
 // One warm-up and n_repetitions of each test, in rounds over all tests, so that a disturbance of
-// the machine does not fall on one of them alone.
+// the machine does not fall on one of them alone. A test that is longer than the model's context is
+// refused before any is run.
 Result<std::vector<SpeedResult>> measure(const gguf::File& file, Backend& backend,
                                          const std::vector<SpeedTest>& tests,
                                          uint32_t n_repetitions);

@@ -34,3 +34,10 @@ test('a missing model and a wrong size are said', () => {
   assert.equal(wrong.code, 2);
   assert.match(wrong.err, /-p/);
 });
+
+test('a depth beyond the model\'s context is refused with both numbers', () => {
+  const run = bench(smollm2, '-p', '0', '-n', '2', '-d', '0,8191', '-r', '1');
+  assert.equal(run.code, 1);
+  assert.match(run.err, /tg2 at depth 8191 needs a context of 8193 tokens, the model has 8192/);
+  assert.equal(run.out, '');
+});
