@@ -24,9 +24,9 @@ Result<> check(const Sampling& sampling) {
   };
   for (const Field& field : fields)
     if (field.value && !field.range.contains(*field.value))
-      return Error{Errc::invalid, fmt::format("{}: expected a number from {} to {}, got {}",
-                                              field.name, field.range.low, field.range.high,
-                                              *field.value)};
+      return Error{Errc::invalid,
+                   fmt::format("{}: expected a number from {} to {}, got {}", field.name,
+                               field.range.low, field.range.high, *field.value)};
   for (size_t i = 0; i < sampling.logit_bias.size(); ++i) {
     const LogitBias& entry = sampling.logit_bias[i];
     if (entry.token < 0 || std::isnan(entry.bias))

@@ -50,8 +50,8 @@ std::vector<std::string> move_volatile_lines(CompletionRequest& request,
   const auto is_asking = [](const Message& message) {
     return is_any_of(message.role, {Role::user, Role::tool});
   };
-  const auto newest = std::ranges::find_if(request.messages.rbegin(), request.messages.rend(),
-                                           is_asking);
+  const auto newest =
+      std::ranges::find_if(request.messages.rbegin(), request.messages.rend(), is_asking);
   std::string* end = newest == request.messages.rend() ? nullptr : last_text(*newest);
   if (!end) return taken;
   for (Message& message : request.messages) {

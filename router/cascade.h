@@ -40,8 +40,8 @@ struct CascadePlan {
   std::vector<std::string> verify;
   bool wants_json = false;
   DeltaSink sink;
-  // Before anything of a later step's answer is shown, and why it is not the first one's: "gave what
-  // did not pass".
+  // Before anything of a later step's answer is shown, and why it is not the first one's: "gave
+  // what did not pass".
   std::function<void(const std::string& target, std::string why)> on_later_step;
   // Of each answer that a verifier judged.
   std::function<void(const std::string& target, bool passed)> on_verdict;

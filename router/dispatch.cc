@@ -41,8 +41,8 @@ Target server_of(const Target& pool, const std::string& endpoint) {
 Health::Need need_of(const Policy& policy, const RequestFacts& facts, const Target& target) {
   Health::Need need{facts.n_prompt_estimate, 0};
   const TaskClass task = facts.task;
-  const bool is_in_background = task == TaskClass::summary || task == TaskClass::title ||
-                                task == TaskClass::commit_message;
+  const bool is_in_background =
+      task == TaskClass::summary || task == TaskClass::title || task == TaskClass::commit_message;
   if (!is_in_background || policy.rates.empty()) return need;
   auto rate = policy.rates.find((target.is_pool ? "pool:" : "api:") + target.provider);
   if (rate != policy.rates.end()) need.reserve = rate->second.reserve_pct / 100.0;
@@ -99,7 +99,8 @@ class Dispatcher::Run {
     }
     if (first_by) name(*first_by);
     if (!first && !places_.empty()) first = places_.front().why;
-    co_return first.value_or(Error{Errc::busy, fmt::format("{} cannot be asked", decision().target)});
+    co_return first.value_or(
+        Error{Errc::busy, fmt::format("{} cannot be asked", decision().target)});
   }
 
  private:
@@ -125,8 +126,8 @@ class Dispatcher::Run {
     std::vector<std::string> order = dispatcher_.pools_.order(*target, affinity_of(order_.request));
     order.resize(std::min(order.size(), kMostServers));
     for (const std::string& endpoint : order)
-      places_.push_back({&servers_.emplace_back(server_of(*target, endpoint)), {}, 0, false,
-                         std::nullopt});
+      places_.push_back(
+          {&servers_.emplace_back(server_of(*target, endpoint)), {}, 0, false, std::nullopt});
     pools_.push_back(&*target);
   }
 
@@ -152,8 +153,7 @@ class Dispatcher::Run {
   // Who may be asked beside the first, if anybody.
   Place* second_leg(const Place& first) {
     const auto& hedge = decision().hedge;
-    if (!hedge || first.target->name != decision().target ||
-        !health_.has_heavy_tail(*first.target))
+    if (!hedge || first.target->name != decision().target || !health_.has_heavy_tail(*first.target))
       return nullptr;
     for (const std::string& name : hedge->targets) {
       auto at = std::ranges::find(places_, name, [](const Place& p) { return p.target->name; });
@@ -162,7 +162,8 @@ class Dispatcher::Run {
         if (places_.empty() || places_.back().target->name != name) continue;
         at = std::prev(places_.end());
       }
-      if (&*at != &first && !at->is_out && !health_.bar(*at->target, need_of(*at->target))) return &*at;
+      if (&*at != &first && !at->is_out && !health_.bar(*at->target, need_of(*at->target)))
+        return &*at;
     }
     return nullptr;
   }
@@ -179,8 +180,9 @@ class Dispatcher::Run {
     if (decided != places_.end() && decided->why)
       why = fmt::format("gave no answer ({}{}{})", enum_name(decided->why->code),
                         decided->why->word.empty() ? "" : ", ", decided->why->word);
-    order_.on_stand_in(StandIn{target.name, target.model,
-                               fmt::format("{} answers: {} {}", target.name, decision().target, why)});
+    order_.on_stand_in(
+        StandIn{target.name, target.model,
+                fmt::format("{} answers: {} {}", target.name, decision().target, why)});
   }
 
   double expected_usd(const Target& target) const {
@@ -194,15 +196,17 @@ class Dispatcher::Run {
     const Clock::Time due = clock_.now() + milliseconds(static_cast<int64_t>(after_ms));
     RaceLeg one{[this, &first](DeltaSink sink) { return attempt(first, std::move(sink), false); },
                 [this, &first] { name(*first.target); }};
-    RaceLeg other{[this, &second](DeltaSink sink) { return attempt(second, std::move(sink), true); },
-                  [this, &second] { name(*second.target); }};
+    RaceLeg other{
+        [this, &second](DeltaSink sink) { return attempt(second, std::move(sink), true); },
+        [this, &second] { name(*second.target); }};
     auto may_begin = [this, &second] {
-      const bool may = dispatcher_.may_hedge(expected_usd(*second.target), decision().hedge->max_pct);
+      const bool may =
+          dispatcher_.may_hedge(expected_usd(*second.target), decision().hedge->max_pct);
       if (may) ++dispatcher_.n_hedges_;
       return may;
     };
-    Task<Answer> running = race(clock_, std::move(one), std::move(other), due, order_.sink,
-                                std::move(may_begin));
+    Task<Answer> running =
+        race(clock_, std::move(one), std::move(other), due, order_.sink, std::move(may_begin));
     co_return co_await std::move(running);
   }
 
@@ -224,7 +228,8 @@ class Dispatcher::Run {
         return;
       case Remedy::shrink_context:
         for (Place& other : places_)
-          other.is_out = other.is_out || &other == &place || !is_larger(*other.target, *place.target);
+          other.is_out =
+              other.is_out || &other == &place || !is_larger(*other.target, *place.target);
         return;
       case Remedy::other_target:
       case Remedy::stop_account:
@@ -335,9 +340,9 @@ class Dispatcher::Run {
     }
     DeltaSink sink = [this, heard = std::move(heard)](const StreamDelta& delta) {
       const bool is_said = delta.kind == StreamDelta::Kind::text && !delta.text.empty();
-      is_shown_ = is_shown_ || (order_.is_seen &&
-                                (is_said || delta.kind == StreamDelta::Kind::tool_call ||
-                                 delta.kind == StreamDelta::Kind::opaque));
+      is_shown_ =
+          is_shown_ || (order_.is_seen && (is_said || delta.kind == StreamDelta::Kind::tool_call ||
+                                           delta.kind == StreamDelta::Kind::opaque));
       heard(delta);
     };
     Witness witness(*this, target, std::move(*payment), is_hedge);

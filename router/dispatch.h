@@ -39,9 +39,7 @@ class Dispatcher {
     std::function<double()> random;  // uniform in [0, 1)
   };
   explicit Dispatcher(Services services)
-      : services_(services),
-        health_(services.clock, services.random),
-        pools_(services.clock) {}
+      : services_(services), health_(services.clock, services.random), pools_(services.clock) {}
 
   // `record` outlives the task.
   struct Order {

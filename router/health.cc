@@ -81,9 +81,9 @@ const Health::Room* Health::room(const Target& target) const {
 // Between half and all of what it would be, so that those who failed together do not return
 // together.
 Clock::Time Health::after(milliseconds base, uint32_t n_doublings, milliseconds most) const {
-  const double whole = std::min(static_cast<double>(most.count()),
-                                static_cast<double>(base.count()) *
-                                    std::exp2(std::min(n_doublings, 20u)));
+  const double whole =
+      std::min(static_cast<double>(most.count()),
+               static_cast<double>(base.count()) * std::exp2(std::min(n_doublings, 20u)));
   return clock_.now() + milliseconds(static_cast<int64_t>(whole * (0.5 + 0.5 * random_())));
 }
 
@@ -113,11 +113,11 @@ std::optional<Health::Bar> Health::bar(const Target& target, const Record* recor
   auto when = [&](const Bucket& bucket, double n) {
     return bucket.when_free(n + need.reserve * bucket.n_limit, now);
   };
-  const Clock::Time free = std::max(when(shared->requests, 1),
-                                    when(shared->tokens, static_cast<double>(need.n_tokens)));
+  const Clock::Time free =
+      std::max(when(shared->requests, 1), when(shared->tokens, static_cast<double>(need.n_tokens)));
   if (free <= now) return std::nullopt;
-  Failure full = Error{Errc::busy, fmt::format("{}: its account has no room left for this minute",
-                                               target.provider)};
+  Failure full = Error{
+      Errc::busy, fmt::format("{}: its account has no room left for this minute", target.provider)};
   full.speaker = target.provider;
   return until(free, full);
 }
@@ -130,8 +130,8 @@ void Health::look(const Target& target, Need need, TargetState& state) const {
     state.wait_ms = wait_ms;
     state.queue_ms += wait_ms;
     if (closed->until - now > kShort && !state.down)
-      state.down = fmt::format("{}; it is asked again in {:.0f} s", closed->why.message,
-                               wait_ms / 1000);
+      state.down =
+          fmt::format("{}; it is asked again in {:.0f} s", closed->why.message, wait_ms / 1000);
   }
   const Room* shared = room(target);
   if (!shared) return;

@@ -5,8 +5,8 @@
 // is sent again, for one token of answer, if the chance that the conversation goes on within
 // another life of the cache, times what that would save, is more than the price of asking. The
 // chance is counted over this user's own pauses, by how many lives of the cache they have lasted.
-// So asked is at most kMostLives times, through the dispatcher: budgets, labels, the ledger of money
-// and that of what left hold for it as for any request.
+// So asked is at most kMostLives times, through the dispatcher: budgets, labels, the ledger of
+// money and that of what left hold for it as for any request.
 //
 // The text of the last prompt of a few conversations is in memory for as long. Loop thread.
 #pragma once

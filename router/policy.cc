@@ -183,10 +183,12 @@ std::string question_of(const RequestFacts& facts, const Policy& policy, const D
     return fmt::format(
         "May the text labelled \"{}\"{} go to {}, whose trust is \"{}\"? To say yes: hearth "
         "declassify {} --label {} --why REASON",
-        label, cause_of(facts, label), nearest->name, enum_name(nearest->trust), cause->text, label);
-  return fmt::format("No target may take this as the policy stands ({}). Change the policy, choose "
-                     "another model or leave it?",
-                     decision.reason);
+        label, cause_of(facts, label), nearest->name, enum_name(nearest->trust), cause->text,
+        label);
+  return fmt::format(
+      "No target may take this as the policy stands ({}). Change the policy, choose "
+      "another model or leave it?",
+      decision.reason);
 }
 
 void say_reason_of_choice(Decision& decision, const Value& value, size_t chosen, size_t best,
@@ -303,7 +305,8 @@ void decide(const RequestFacts& facts, const Policy& policy, const std::vector<T
     const Target& target = policy.targets[i];
     Candidate& candidate = decision.candidates[i];
     forecast(facts, value, target, states[i], candidate);
-    std::string& why = candidate.excluded_by ? *candidate.excluded_by : candidate.excluded_by.emplace();
+    std::string& why =
+        candidate.excluded_by ? *candidate.excluded_by : candidate.excluded_by.emplace();
     if (!is_meant(facts, policy, rule, target, why)) continue;
     auto code = exclusion(facts, policy, rule, {trust, label}, target, states[i], candidate, why);
     if (code) {

@@ -74,7 +74,7 @@ template <class Key>
 void timeout_keys(auto& timeouts, Key& key) {
   constexpr Timeouts kUsual;
   constexpr int64_t kDayMs = 86'400'000;
-  auto part = [&](std::string_view name, uint32_t Timeouts::*member) {
+  auto part = [&](std::string_view name, uint32_t Timeouts::* member) {
     if constexpr (std::is_same_v<Key, Printer>)
       if (timeouts.*member == kUsual.*member) return;
     key(name, timeouts.*member, 1, kDayMs);
@@ -108,7 +108,8 @@ void target_keys(auto& target, Key& key) {
   key("tokens_per_s", target.tokens_per_s, 0.001, 1e9);
   key("cache_life_s", target.cache_life_s, 1, 86'400);
   effort_key(target.effort, key);
-  key.nested("timeouts", target.timeouts, [](auto& each, auto& inner) { timeout_keys(each, inner); });
+  key.nested("timeouts", target.timeouts,
+             [](auto& each, auto& inner) { timeout_keys(each, inner); });
   key("watts", target.watts, 0.0, 1e6);
 }
 
@@ -291,8 +292,8 @@ void check_target(Section& section, const Target& target) {
     section.fault().fail(section.raw(), section.path_of("name"),
                          "another name: \"auto\" is any target, \"local\" any engine");
   if (!is_api)
-    for (std::string_view key : {"base_url", "endpoints", "wire", "key_env", "key_file",
-                                 "key_secret", "timeouts"})
+    for (std::string_view key :
+         {"base_url", "endpoints", "wire", "key_env", "key_file", "key_secret", "timeouts"})
       if (section.has(key)) section.refuse(key, fmt::format("no {} for kind \"engine\"", key));
   if (is_api && target.model.empty()) section.refuse("model", "the provider's model id");
   if (!target.base_url.empty() && !is_base_url(target.base_url))

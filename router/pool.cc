@@ -10,7 +10,7 @@ namespace hearth::router {
 namespace {
 
 constexpr std::chrono::seconds kLookEvery{1}, kTooOld{5};
-constexpr double kFull = 0.95;              // cache_use
+constexpr double kFull = 0.95;               // cache_use
 constexpr double kSlack = 4, kFactor = 1.5;  // of the least busy one's load, before a move pays
 
 struct FigureRow {

@@ -55,8 +55,8 @@ class Pools {
     PoolFigures figures;
     std::optional<Clock::Time> seen_at, looked_at;
     bool is_looking = false;
-    uint32_t n_ours = 0;        // under way from here
-    uint32_t n_ours_then = 0;   // when the figures were read
+    uint32_t n_ours = 0;       // under way from here
+    uint32_t n_ours_then = 0;  // when the figures were read
   };
   double busyness(const std::string& endpoint) const;
 

@@ -119,8 +119,7 @@ Task<Answer> race(Clock& clock, RaceLeg first, RaceLeg second, Clock::Time due, 
                   std::function<bool()> may_begin) {
   net::any_io_executor executor = co_await net::this_coro::executor;
   Race race(executor, clock, std::move(sink));
-  Task<Answer> running =
-      race.run(std::move(first), std::move(second), due, std::move(may_begin));
+  Task<Answer> running = race.run(std::move(first), std::move(second), due, std::move(may_begin));
   co_return co_await std::move(running);
 }
 

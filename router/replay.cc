@@ -72,7 +72,7 @@ struct Replay::State {
   CacheMemory caches;
   Spending spending;
   std::vector<float> logged_usd, replayed_usd, logged_s, replayed_s;
-  std::vector<bool> is_met;  // in the log; by target of the policy
+  std::vector<bool> is_met;   // in the log; by target of the policy
   std::vector<double> later;  // the chance that a cache holds until the next request; likewise
   // Of judged answers.
   double weights = 0, squared_weights = 0, weighted_quality = 0, logged_quality = 0;
@@ -117,10 +117,10 @@ void Replay::State::set_states(const StoredDecision& logged, const Conversation*
     const Conversation::Read& read = at->read[i];
     if (read.n_tokens == 0) continue;
     state.warm.n_tokens = std::min(read.n_tokens, record.facts.n_prompt_estimate);
-    state.warm.chance = target.kind == TargetKind::engine
-                            ? 0.9
-                            : caches.chance(target.provider, record.time_ms - read.time_ms,
-                                            target.cache_life_s);
+    state.warm.chance =
+        target.kind == TargetKind::engine
+            ? 0.9
+            : caches.chance(target.provider, record.time_ms - read.time_ms, target.cache_life_s);
   }
 }
 

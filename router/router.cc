@@ -265,21 +265,22 @@ Router::Router(Services services) : services_(std::move(services)) {
       services_.provider, services_.account, services_.egress, services_.clock, services_.random});
   keep_alive_ = std::make_unique<KeepAlive>(
       services_.clock, [this](const DecisionRecord& record, RouteRequest request) {
-        return carry_out(record, services_.policy(), std::move(request),
-                         [](const StreamDelta&) {}, nullptr);
+        return carry_out(
+            record, services_.policy(), std::move(request), [](const StreamDelta&) {}, nullptr);
       });
 }
 Router::~Router() = default;
 
 Task<Answer> Router::carry_out(const DecisionRecord& record, std::shared_ptr<const Policy> policy,
-                               RouteRequest request, DeltaSink sink,
-                               OnStandIn on_stand_in, bool is_seen) {
+                               RouteRequest request, DeltaSink sink, OnStandIn on_stand_in,
+                               bool is_seen) {
   if (record.decision.refused_as) return refused(refusal_of(record, *policy));
   auto on_attempt = [this, &record](const AttemptRecord& attempt) {
     services_.log.attempted(record, attempt);
   };
-  Dispatcher::Order order{std::move(policy), record, std::move(request), std::move(sink),
-                          std::move(on_attempt), std::move(on_stand_in), is_seen};
+  Dispatcher::Order order{
+      std::move(policy),      record, std::move(request), std::move(sink), std::move(on_attempt),
+      std::move(on_stand_in), is_seen};
   return dispatcher_->carry_out(std::move(order));
 }
 
@@ -388,9 +389,9 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   };
   // On its own line: what is named within an await is held in this frame until it is over.
   Task<Answer> answering =
-      steps.empty() ? carry_out(record, policy, std::move(request), std::move(sink), on_stand_in,
-                                is_seen)
-                    : climb(record, steps, policy, std::move(request), std::move(sink), on_stand_in);
+      steps.empty()
+          ? carry_out(record, policy, std::move(request), std::move(sink), on_stand_in, is_seen)
+          : climb(record, steps, policy, std::move(request), std::move(sink), on_stand_in);
   Answer answer = co_await std::move(answering);
   if (kept && answer && !record.stand_in) {  // the words that are kept are for who was decided for
     net::any_io_executor executor = co_await net::this_coro::executor;

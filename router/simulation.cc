@@ -151,8 +151,7 @@ Result<std::vector<RecordedRequest>> parse_recorded(std::string_view text,
     auto row = json::decode<RecordedRequest>(document->root(), "row");
     if (!row) return wrong(row.error().message);
     simdjson::dom::object named;
-    if (!document->root()["targets"].get_object().get(named) &&
-        named.size() != row->targets.size())
+    if (!document->root()["targets"].get_object().get(named) && named.size() != row->targets.size())
       return wrong("row.targets: one of its targets is there twice");
     if (row->targets.empty()) return wrong("row.targets: expected at least one target");
     for (const auto& [name, outcome] : row->targets) {

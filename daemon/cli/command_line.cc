@@ -57,8 +57,8 @@ std::string usage_error(const CLI::App* app, const CLI::Error& error,
 int with_output(int status) {
   errno = 0;
   if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
-  return fail({Errc::io, fmt::format("standard output cannot be written{}{}",
-                                     errno ? ": " : "", errno ? std::strerror(errno) : "")});
+  return fail({Errc::io, fmt::format("standard output cannot be written{}{}", errno ? ": " : "",
+                                     errno ? std::strerror(errno) : "")});
 }
 
 int run_chosen(const Run& run, const Common& common) {

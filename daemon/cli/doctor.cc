@@ -66,9 +66,9 @@ Check check_folder(std::string_view name, const std::string& folder) {
   Verdict verdict = n_free < (64u << 20)  ? Verdict::bad
                     : n_free < (1u << 30) ? Verdict::note
                                           : Verdict::good;
-  return {name, verdict,
-          fmt::format("{}{} ({} free)", folder, is_there ? "" : ", not there yet",
-                      size_text(n_free))};
+  return {
+      name, verdict,
+      fmt::format("{}{} ({} free)", folder, is_there ? "" : ", not there yet", size_text(n_free))};
 }
 
 Check check_runtime_folder(const std::string& folder) {

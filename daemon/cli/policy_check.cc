@@ -33,8 +33,8 @@ int run(const Common& common, const Options& options) {
     return 0;
   }
   fmt::print("{} is good: policy \"{}\" with {} targets and {} labels\n",
-             path.empty() ? "The default" : path, printable(view.name),
-             view.targets.size(), view.labels.size());
+             path.empty() ? "The default" : path, printable(view.name), view.targets.size(),
+             view.labels.size());
   for (const std::string& note : view.notes) fmt::print("note: {}\n", printable(note));
   return 0;
 }

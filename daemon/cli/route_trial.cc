@@ -120,8 +120,8 @@ std::string_view shown(const std::string& answer, uint32_t max_output) {
 }
 
 Result<TrialPair> run_pair(const transport::Discovery& daemon, const Options& options,
-                           const StoredDecision& decision,
-                           const json::Array& messages, uint32_t max_output) {
+                           const StoredDecision& decision, const json::Array& messages,
+                           uint32_t max_output) {
   TrialPair pair;
   pair.decision = decision.record.decision.id;
   auto present = ask(daemon, decision.record.decision.target, messages, max_output);
@@ -145,8 +145,7 @@ Result<TrialPair> run_pair(const transport::Discovery& daemon, const Options& op
     const bool candidate_first = order == 1;
     json::Array question{json::Object{
         {"role", "user"},
-        {"content", router::judge_prompt(last_said(*decision.body),
-                                         candidate_first ? ours : theirs,
+        {"content", router::judge_prompt(last_said(*decision.body), candidate_first ? ours : theirs,
                                          candidate_first ? theirs : ours)}}};
     auto said = ask(daemon, options.judge, question, router::kJudgeTokens);
     if (!said) return said.error();
@@ -295,9 +294,8 @@ int run(const Common& common, const Options& options) {
                              boost::json::serialize(messages).size(), max_output, now_ms())
             .usd();
     if (spent + most > options.budget_usd) {
-      stopped = fmt::format(
-          "the next pair may cost ${}, and of the budget of ${} ${} are spent", usd_text(most),
-          usd_text(options.budget_usd), usd_text(spent));
+      stopped = fmt::format("the next pair may cost ${}, and of the budget of ${} ${} are spent",
+                            usd_text(most), usd_text(options.budget_usd), usd_text(spent));
       break;
     }
     auto pair = run_pair(*daemon, options, *decision, messages, max_output);

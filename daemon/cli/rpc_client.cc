@@ -48,8 +48,8 @@ struct RpcClient::State {
     });
   }
 
-  // Waits for what was begun on the stream. Errc::cancelled: interrupted, Errc::timeout: the deadline
-  // has passed; it is cancelled then, and over.
+  // Waits for what was begun on the stream. Errc::cancelled: interrupted, Errc::timeout: the
+  // deadline has passed; it is cancelled then, and over.
   Result<> finish(const bool& is_done) {
     loop.restart();  // it has stopped when nothing was left to wait for
     auto is_late = [this] { return deadline && std::chrono::steady_clock::now() >= *deadline; };

@@ -52,7 +52,8 @@ int serve_until_stopped(const Common& common, const Options& options,
     }
     // It starts, or it ends and this one takes its place.
     if (steady_clock::now() > end)
-      return fail({Errc::timeout, done.error().message + ", but cannot be found; see `hearth logs`"});
+      return fail(
+          {Errc::timeout, done.error().message + ", but cannot be found; see `hearth logs`"});
     if (!is_told)
       fmt::print(stderr, "{}, waiting until it can be found or is gone\n", done.error().message);
     std::this_thread::sleep_for(kLook);

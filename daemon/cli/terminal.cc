@@ -26,8 +26,8 @@ std::string_view red(int fd) { return escape(fd, "\x1b[31m"); }
 std::string_view reset(int fd) { return escape(fd, "\x1b[0m"); }
 
 int fail(const Error& error) {
-  const std::string line = fmt::format("{}hearth:{} {}\n", red(STDERR_FILENO),
-                                       reset(STDERR_FILENO), printable(error.message));
+  const std::string line = fmt::format("{}hearth:{} {}\n", red(STDERR_FILENO), reset(STDERR_FILENO),
+                                       printable(error.message));
   std::fputs(line.c_str(), stderr);  // fmt::print() would throw where it cannot be written
   return error.code == Errc::cancelled ? kInterrupted : kFailed;
 }

@@ -121,7 +121,8 @@ router::Policy read_policy_file(Section& root) {
   root.place("policy_file", path);
   for (std::string_view section : {"policy", "value", "target", "class", "label", "workspace"})
     if (root.has(section))
-      root.refuse("policy_file", fmt::format("no [{}] beside it: the policy is in that file", section));
+      root.refuse("policy_file",
+                  fmt::format("no [{}] beside it: the policy is in that file", section));
   auto text = file::read(path, 1 << 20);
   auto policy = text ? router::parse_policy(*text, path) : Result<router::Policy>(text.error());
   if (policy) return std::move(*policy);

@@ -3,9 +3,9 @@
 //
 // hearth.toml lies in hearth/ of $XDG_CONFIG_DIRS and $XDG_CONFIG_HOME. A later file replaces
 // single keys of an earlier one; lists of tables ([[label]]) grow. Unknown keys are errors with a
-// suggestion; every error names file, line and what was expected. A path may begin with ~/; one that
-// is not absolute counts from its file's folder. A snapshot is immutable; reload
-// makes a new one and keeps the old when the file is wrong.
+// suggestion; every error names file, line and what was expected. A path may begin with ~/; one
+// that is not absolute counts from its file's folder. A snapshot is immutable; reload makes a new
+// one and keeps the old when the file is wrong.
 #pragma once
 
 #include <chrono>
@@ -42,10 +42,10 @@ struct ServerConfig {                        // [server]
 
 struct ModelConfig {  // [model.NAME]
   std::string name;
-  std::string path;                      // default: the model of that name in the store
-  std::vector<std::string> aliases;      // alias = "x" or ["x", "y"]
-  engine::ModelSettings settings;        // context, kv_type, threads, memory = "4GiB"
-  std::chrono::seconds keep_alive{300};  // keep_alive = "5m", "0" for ever
+  std::string path;                         // default: the model of that name in the store
+  std::vector<std::string> aliases;         // alias = "x" or ["x", "y"]
+  engine::ModelSettings settings;           // context, kv_type, threads, memory = "4GiB"
+  std::chrono::seconds keep_alive{300};     // keep_alive = "5m", "0" for ever
   std::vector<std::string> volatile_lines;  // volatile_lines = ["x-billing-header:"]: moved
 };
 
@@ -92,8 +92,8 @@ Result<Config> load_config(const ConfigFiles& files);
 Result<Config> load_file(const std::string& path);
 Result<Config> parse_config(std::string_view text, const std::string& file_name);
 
-// Files and folders that it names and that cannot be read now, each with its key and why. The daemon
-// goes without: they may come later.
+// Files and folders that it names and that cannot be read now, each with its key and why. The
+// daemon goes without: they may come later.
 std::vector<std::string> missing_files(const Config& config);
 
 // The effective configuration as TOML, keys never shown: what config/get and `config check` print.

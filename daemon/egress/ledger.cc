@@ -135,8 +135,8 @@ Result<> Ledger::write(Record& record) {
   next.size += lines.size();
 
   const std::string path = segment_path(folder_, day);
-  const bool is_open = segment_ && day == end.segment &&
-                       segment_file_ == std::pair(info.st_dev, info.st_ino);
+  const bool is_open =
+      segment_ && day == end.segment && segment_file_ == std::pair(info.st_dev, info.st_ino);
   if (auto open = is_open ? Result<>() : open_segment(path); !open) return open;
   if (auto done = write_whole(segment_.get(), lines, path); !done) {
     // What half of it reached the disk must not stay below the next line.

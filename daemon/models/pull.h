@@ -41,7 +41,7 @@ struct PullProgress {
 struct PullOptions {
   std::string name;                                   // empty: derived from the reference
   std::function<void(const PullProgress&)> progress;  // called at most a few times a second
-  EgressSink on_egress;                               // told of every transfer; empty: the log alone
+  EgressSink on_egress;  // told of every transfer; empty: the log alone
 };
 
 Result<StoredModel> pull(const Store& store, const Reference& reference,

@@ -43,8 +43,7 @@ Result<ProgramOutput> run_program(const std::vector<std::string>& arguments,
   for (const std::string& variable : options.environment)
     environment.insert(environment.begin(), const_cast<char*>(variable.c_str()));
   pid_t child = 0;
-  int failed = ::posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(),
-                              environment.data());
+  int failed = ::posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(), environment.data());
   posix_spawn_file_actions_destroy(&actions);
   if (failed) return file::io_error("run", arguments[0], failed);
   out_write.reset();

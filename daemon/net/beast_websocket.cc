@@ -181,7 +181,7 @@ class BeastWebSocket final : public AcceptedWebSocket {
   bool is_pinging_ = false;  // ours is waiting for the socket
   bool is_closing_ = false;  // a goodbye is under way
   bool has_said_goodbye_ = false;
-  bool is_over_ = false;     // the socket is closed
+  bool is_over_ = false;  // the socket is closed
   TaskGroup tasks_;
 };
 

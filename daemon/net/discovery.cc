@@ -24,10 +24,11 @@ Result<Discovery> read_discovery(const std::string& path) {
   auto daemon = json::decode<Discovery>(*bytes, path);
   if (daemon) return daemon;
   const std::string& what = daemon.error().message;
-  return Error{Errc::corrupt,
-               fmt::format("{}{}; it is damaged, or of another version: end the daemon and start it "
-                           "again",
-                           what.starts_with(path) ? "" : path + ": ", what)};
+  return Error{
+      Errc::corrupt,
+      fmt::format("{}{}; it is damaged, or of another version: end the daemon and start it "
+                  "again",
+                  what.starts_with(path) ? "" : path + ": ", what)};
 }
 
 void remove_discovery(const std::string& path) {

@@ -51,7 +51,8 @@ class HttpResponder {
   virtual Task<Result<>> respond(int status, std::string content_type, std::string body,
                                  Headers extra = {}) = 0;
 
-  // A body of unknown length, in chunked transfer coding. The head leaves with what is written next.
+  // A body of unknown length, in chunked transfer coding. The head leaves with what is written
+  // next.
   virtual Result<> begin_stream(int status, std::string content_type, Headers extra = {}) = 0;
   // Returns when the kernel has taken the bytes: a slow reader slows its own handler. "" is no
   // chunk, but sends the head.

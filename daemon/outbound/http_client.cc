@@ -36,8 +36,8 @@ struct Transfer {
   OutboundResponse response;
   HttpClient::BodySink on_body;
   bool is_stopped_by_sink = false;
-  std::exception_ptr thrown_by_sink;  // must not cross curl's frames
-  std::string refusal;                // why we ended it, when we did
+  std::exception_ptr thrown_by_sink;              // must not cross curl's frames
+  std::string refusal;                            // why we ended it, when we did
   uint64_t n_wire_sent = 0, n_wire_received = 0;  // heads and bodies with all framing, before TLS
   size_t n_head_bytes = 0;
   uint64_t n_body_bytes = 0;

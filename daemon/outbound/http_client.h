@@ -1,10 +1,10 @@
 // Outbound HTTP(S) for providers and model downloads: libcurl's multi interface on the loop.
 //
-// TLS is verified (system CAs, a file of the user's, or SSL_CERT_FILE), connections are pooled and kept alive. The user's
-// proxy variables hold for other machines: what is meant for this one never goes to a proxy.
-// Redirects are not followed unless asked for, never with credentials to
-// another host and never from https to http. Lives on one executor; every transfer ends before the
-// client dies.
+// TLS is verified (system CAs, a file of the user's, or SSL_CERT_FILE), connections are pooled and
+// kept alive. The user's proxy variables hold for other machines: what is meant for this one never
+// goes to a proxy. Redirects are not followed unless asked for, never with credentials to another
+// host and never from https to http. Lives on one executor; every transfer ends before the client
+// dies.
 #pragma once
 
 #include <chrono>

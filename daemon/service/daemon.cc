@@ -22,9 +22,9 @@
 #include "net/listener.h"
 #include "net/ws_connection.h"
 #include "router/labeller.h"
+#include "router/learner.h"
 #include "router/ledger.h"
 #include "router/ledger_reader.h"
-#include "router/learner.h"
 #include "router/providers.h"
 #include "router/router.h"
 #include "service/egress_journal.h"
@@ -151,8 +151,14 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
       router_({[this](router::TargetKind kind) -> router::Provider& {
                  return kind == router::TargetKind::engine ? *local_ : *remote_;
                },
-               [this] { return catalog_.policy(); }, journal_, &labeller_, &egress_,
-               ledger_.get(), machine_clock(), {}, &learner_}),
+               [this] { return catalog_.policy(); },
+               journal_,
+               &labeller_,
+               &egress_,
+               ledger_.get(),
+               machine_clock(),
+               {},
+               &learner_}),
       sessions_(loop.get_executor(), *store_, router_,
                 [this](const std::string& model) { return catalog_.resolve_known(model); }),
       session_methods_(sessions_, *store_),
@@ -166,8 +172,8 @@ Daemon::Daemon(net::io_context& loop, DaemonOptions options, std::shared_ptr<con
              server_.cut_revoked();
            },
            [this](bool drain) { ask_to_stop(drain); }, [this] { return server_.n_connections(); },
-           [this] { return router_.standings(); },
-           [this] { return dispatcher_.describe(); }, HEARTH_VERSION, url_, socket_path_}),
+           [this] { return router_.standings(); }, [this] { return dispatcher_.describe(); },
+           HEARTH_VERSION, url_, socket_path_}),
       privacy_methods_(labeller_, [this] { return catalog_.policy(); }),
       token_(std::move(token)),
       clients_(path::join(options_.folders.state, "tokens.json")),
@@ -270,16 +276,15 @@ Task<> Daemon::answer_health(transport::HttpRequest request, transport::HttpResp
 }
 
 Task<> Daemon::answer_metrics(transport::HttpRequest, transport::HttpResponder& responder) {
-  std::string text =
-      metrics_.prometheus({server_.n_connections(), &engine_, ledger_.get(), catalog_.policy(),
-                            router_.standings()});
+  std::string text = metrics_.prometheus(
+      {server_.n_connections(), &engine_, ledger_.get(), catalog_.policy(), router_.standings()});
   (void)co_await responder.respond(200, "text/plain; version=0.0.4; charset=utf-8",
                                    std::move(text));
 }
 
 Result<> Daemon::announce(const std::string& token) const {
-  transport::Discovery discovery{url_,       socket_path_, token,
-                                 ::getpid(), epoch_,       HEARTH_VERSION, kCommit};
+  transport::Discovery discovery{url_,   socket_path_,   token,  ::getpid(),
+                                 epoch_, HEARTH_VERSION, kCommit};
   return transport::write_discovery(transport::discovery_path(options_.folders.runtime), discovery);
 }
 

@@ -32,7 +32,8 @@ class Exchange {
 
   // Every answer carries the request's id, and once decided x-hearth-target and x-hearth-reason (of
   // whoever answers, as far as that is known when the first byte leaves); a
-  // whole one x-hearth-cost-usd, what it cost; an error says in x-hearth-error-source whether Hearth or a provider speaks.
+  // whole one x-hearth-cost-usd, what it cost; an error says in x-hearth-error-source whether
+  // Hearth or a provider speaks.
   Task<> answer(wire::Asked asked, router::RequestFacts facts);
   Task<> refuse(Failure failure, std::string request_id);
 

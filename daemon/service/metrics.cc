@@ -73,7 +73,8 @@ void money(Page& page, const router::Ledger& ledger, const router::Policy* polic
 
 void write_targets(Page& page, const std::vector<router::TargetStanding>& targets) {
   using Standing = router::TargetStanding;
-  auto write = [&](std::string_view name, std::string_view type, std::string_view help, auto value) {
+  auto write = [&](std::string_view name, std::string_view type, std::string_view help,
+                   auto value) {
     page.family(name, type, help);
     for (const Standing& each : targets)
       if (std::optional<double> number = value(each))

@@ -56,7 +56,6 @@ bool can_mean(std::string_view model, const router::Target& target) {
          (target.kind == router::TargetKind::api && model == target.provider);
 }
 
-
 std::string session_of(const HttpRequest& request, const wire::Asked& asked) {
   constexpr size_t kMaxName = 200;
   for (std::string_view name : kSessionHeaders)
@@ -209,9 +208,9 @@ Task<> WireHandlers::show_model(HttpRequest request, HttpResponder& responder) {
   auto found = std::ranges::find(known, name, &wire::ListedModel::id);
   if (found == known.end()) {
     const std::string id = make_id("req");
-    const Failure unknown = Error{
-        Errc::not_found,
-        fmt::format("model \"{}\" is not known here; GET /v1/models lists what is", name)};
+    const Failure unknown =
+        Error{Errc::not_found,
+              fmt::format("model \"{}\" is not known here; GET /v1/models lists what is", name)};
     wire::ErrorReply reply = is_anthropic ? wire::anthropic::error_reply(unknown, id)
                                           : wire::openai::error_reply(unknown);
     transport::Headers headers = transport::error_headers(id);

@@ -83,8 +83,9 @@ void Turn::end(Answer outcome) {
     idle.reason = EndReason::done;
     std::optional<std::string> model = outcome->message.model;
     record_message(std::move(outcome->message), std::string(enum_name(outcome->finish_reason)));
-    session_.record(TurnUsage{id_, target_, model ? model : model_, outcome->usage, outcome->timings,
-                              std::move(outcome->divergence), std::move(outcome->moved_lines)});
+    session_.record(TurnUsage{id_, target_, model ? model : model_, outcome->usage,
+                              outcome->timings, std::move(outcome->divergence),
+                              std::move(outcome->moved_lines)});
   } else if (is_interrupted_ || outcome.error().code == Errc::cancelled) {
     idle.reason = EndReason::interrupted;
     if (!partial_.blocks.empty()) record_message(std::move(partial_), "interrupted");

@@ -45,7 +45,7 @@ class Section {
     read(key, out, bounds...);
   }
   void bytes(std::string_view key, uint64_t& out, uint64_t low = 0);  // 4096 or "4GiB", "32 MB"
-  void duration(std::string_view key, std::chrono::seconds& out);  // 300 or "5m", "2h", "0"
+  void duration(std::string_view key, std::chrono::seconds& out);     // 300 or "5m", "2h", "0"
   // Of a file or folder: ~ is the home, and what is not absolute counts from the folder of the file
   // that it stands in.
   void place(std::string_view key, std::string& out);

@@ -17,7 +17,7 @@ void Descriptor::reset(int fd) {
 }
 
 Error io_error(std::string_view what, const std::string& path, int error_number) {
-  Errc code = error_number == ENOENT ? Errc::not_found
+  Errc code = error_number == ENOENT                            ? Errc::not_found
               : error_number == EACCES || error_number == EPERM ? Errc::denied
                                                                 : Errc::io;
   return {code, fmt::format("{}: cannot {}: {}", path, what, strerror(error_number))};
@@ -26,11 +26,12 @@ Error io_error(std::string_view what, const std::string& path, int error_number)
 Result<std::string> read(const std::string& path, size_t max_bytes) {
   Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return io_error("open", path, errno);
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd.get(), &info) != 0) return io_error("stat", path, errno);
   if (!S_ISREG(info.st_mode)) return Error{Errc::invalid, path + ": expected a regular file"};
   if (static_cast<size_t>(info.st_size) > max_bytes)
-    return Error{Errc::invalid, fmt::format("{}: {} bytes, expected at most {}", path, info.st_size, max_bytes)};
+    return Error{Errc::invalid,
+                 fmt::format("{}: {} bytes, expected at most {}", path, info.st_size, max_bytes)};
   std::string bytes;
   char buffer[1 << 16];
   for (;;) {

@@ -63,8 +63,8 @@ std::string quote(std::string_view text) { return boost::json::serialize(Value(t
 namespace detail {
 
 Error type_error(const std::string& path, std::string_view expected, Element actual) {
-  return {Errc::invalid, path + ": expected " + std::string(expected) + ", got " +
-                             std::string(kind_of(actual))};
+  return {Errc::invalid,
+          path + ": expected " + std::string(expected) + ", got " + std::string(kind_of(actual))};
 }
 
 Error missing(const std::string& path) { return {Errc::invalid, path + ": missing"}; }

@@ -116,11 +116,17 @@ void write(Level level, std::string_view name, std::string_view message, Fields 
 
 }  // namespace
 
-void error(std::string_view message, Fields fields) { write(Level::error, "ERROR", message, fields); }
+void error(std::string_view message, Fields fields) {
+  write(Level::error, "ERROR", message, fields);
+}
 void warn(std::string_view message, Fields fields) { write(Level::warn, "WARN", message, fields); }
 void info(std::string_view message, Fields fields) { write(Level::info, "INFO", message, fields); }
-void debug(std::string_view message, Fields fields) { write(Level::debug, "DEBUG", message, fields); }
-void trace(std::string_view message, Fields fields) { write(Level::trace, "TRACE", message, fields); }
+void debug(std::string_view message, Fields fields) {
+  write(Level::debug, "DEBUG", message, fields);
+}
+void trace(std::string_view message, Fields fields) {
+  write(Level::trace, "TRACE", message, fields);
+}
 
 void hide(std::string_view secret) {
   constexpr size_t kLeast = 6, kMost = 256;
@@ -140,7 +146,7 @@ void set_level(Level level) { g_level.store(level, std::memory_order_relaxed); }
 Result<> open_file(const std::string& path, size_t max_bytes, int keep) {
   int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (fd < 0) return Error{Errc::io, fmt::format("{}: cannot open log: {}", path, strerror(errno))};
-  struct stat info {};
+  struct stat info{};
   ::fstat(fd, &info);
   Sink& out = sink();
   std::lock_guard lock(out.mu);

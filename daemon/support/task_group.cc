@@ -35,7 +35,8 @@ bool TaskGroup::spawn(std::string name, Task<> task) {
     children_.erase(at);
     if (children_.empty()) empty_.cancel();
   };
-  net::co_spawn(executor_, std::move(task), net::bind_cancellation_slot(child.signal.slot(), ended));
+  net::co_spawn(executor_, std::move(task),
+                net::bind_cancellation_slot(child.signal.slot(), ended));
   return true;
 }
 

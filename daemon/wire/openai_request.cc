@@ -228,12 +228,15 @@ std::string choice_pattern(simdjson::dom::array choices) {
 // Refuses what of vLLM's words for forms nobody here knows. Options that change nothing are let in:
 // there is little white space anyway, and no second engine to fall back to.
 Result<> refuse_unknown_forms(Element body) {
-  constexpr std::string_view kGuided[] = {"json", "regex", "choice", "grammar",
-                                          "decoding_backend"};
-  constexpr std::string_view kStructured[] = {"json",        "json_object",
-                                              "regex",       "choice",
-                                              "grammar",     "structural_tag",
-                                              "disable_fallback", "disable_any_whitespace"};
+  constexpr std::string_view kGuided[] = {"json", "regex", "choice", "grammar", "decoding_backend"};
+  constexpr std::string_view kStructured[] = {"json",
+                                              "json_object",
+                                              "regex",
+                                              "choice",
+                                              "grammar",
+                                              "structural_tag",
+                                              "disable_fallback",
+                                              "disable_any_whitespace"};
   const auto refuse = [](std::string_view prefix, std::string_view name, Element value,
                          std::span<const std::string_view> known) -> Result<> {
     bool is_on;

@@ -13,7 +13,8 @@ void add_prompt_notes(const Completion& completion, json::Object& usage) {
   }
   if (completion.moved_lines.empty()) return;
   json::Array& lines = usage["moved_lines"].emplace_array();
-  for (const std::string& line : completion.moved_lines) lines.emplace_back(openai::json_text(line));
+  for (const std::string& line : completion.moved_lines)
+    lines.emplace_back(openai::json_text(line));
 }
 
 }  // namespace hearth::wire

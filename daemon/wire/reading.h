@@ -45,8 +45,8 @@ Result<> read_number(Element body, std::string_view name, double low, double hig
   return {};
 }
 
-// As OpenAI's wires have them: parallel_tool_calls, and tool_choice where it is a word. Where it is an
-// object, whose form is each wire's own, gives that.
+// As OpenAI's wires have them: parallel_tool_calls, and tool_choice where it is a word. Where it is
+// an object, whose form is each wire's own, gives that.
 Result<std::optional<Element>> read_tool_mode(Element body, ToolChoice& out);
 // Whether the tools are there that it asks for; `name_field` is where it names one.
 Result<> check_tool_choice(const ToolChoice& choice, const std::vector<ToolSpec>& tools,

@@ -38,8 +38,7 @@ struct KvShape {
 
   // Recurrent layers: their states lie at the ends of pages, not at each position.
   bool has_states() const {
-    return std::ranges::any_of(layers,
-                               [](const KvLayer& layer) { return layer.state_bytes > 0; });
+    return std::ranges::any_of(layers, [](const KvLayer& layer) { return layer.state_bytes > 0; });
   }
 };
 

@@ -3,8 +3,8 @@
 //
 // A page holds kPageTokens positions of every layer. In one layer of it lie, for each kv head in
 // turn, K and V of kPageTokens positions, as the backend likes them. A recurrent layer has no keys:
-// there lies its state after the last position computed in the page (graph/blocks/state.h), which is
-// all that the next position needs to see.
+// there lies its state after the last position computed in the page (graph/blocks/state.h), which
+// is all that the next position needs to see.
 #pragma once
 
 #include <cstddef>

@@ -3,24 +3,24 @@
 // Problem: agents send the same 10-40k tokens again and again with something appended; computing
 // them is seconds, looking them up is microseconds.
 //
-// Idea: a node is a page (its tokens and the KV page that holds them); its path from the root is the
-// whole prefix, compared token by token, never by hash, so a hit is exact. Since a position's values
-// depend only on the tokens up to it, any sequence with that prefix may read it. Pages are shared by
-// reference count; what has been computed in them does not change. When the pool runs dry the node
-// used longest ago goes first.
+// Idea: a node is a page (its tokens and the KV page that holds them); its path from the root is
+// the whole prefix, compared token by token, never by hash, so a hit is exact. Since a position's
+// values depend only on the tokens up to it, any sequence with that prefix may read it. Pages are
+// shared by reference count; what has been computed in them does not change. When the pool runs dry
+// the node used longest ago goes first.
 //
-// Ends: a leaf may hold less than a page, the end of something that was computed. Whoever shares only
-// the first tokens of a page, of a leaf or of any other, goes on in a copy of it: a memory copy beside
-// up to 63 tokens of a forward pass. A page that holds more of the same takes the place of one that
-// holds less, so that a conversation has one end however often it goes on.
+// Ends: a leaf may hold less than a page, the end of something that was computed. Whoever shares
+// only the first tokens of a page, of a leaf or of any other, goes on in a copy of it: a memory
+// copy beside up to 63 tokens of a forward pass. A page that holds more of the same takes the place
+// of one that holds less, so that a conversation has one end however often it goes on.
 //
 // All nodes hang in a ring in order of use. Using a path moves its nodes to the young end, the
 // deepest first, so that a node is always older than its parent: the oldest is a leaf, prefixes
 // shrink from their ends, and shared beginnings last longest.
 //
 // Layers with windows: a node keeps its window part only near the end of something that was
-// computed, where it takes it to go on. A find therefore ends at the last token from which the whole
-// window back is there.
+// computed, where it takes it to go on. A find therefore ends at the last token from which the
+// whole window back is there.
 //
 // Cost: find and insert compare each token once per sibling. Forgetting takes the oldest node;
 // nodes that running sequences hold are passed over, at most as many as they hold pages.
@@ -108,8 +108,8 @@ PrefixTree::Way PrefixTree::way_of(std::span<const Token> tokens) const {
   return continuable(std::move(path), tokens);
 }
 
-// The longest beginning that can be continued, of what goes along a path of whole pages from the root
-// and then on with `rest`.
+// The longest beginning that can be continued, of what goes along a path of whole pages from the
+// root and then on with `rest`.
 PrefixTree::Way PrefixTree::continuable(std::vector<Node*> path,
                                         std::span<const Token> rest) const {
   const uint32_t window = cache_.shape().window();
@@ -231,8 +231,8 @@ PrefixTree::Node* PrefixTree::put(Node& parent, std::span<const Token> tokens, P
   return &child;
 }
 
-// Leaves beside a node that hold less of the same go, and so no page is in two nodes: that of an end
-// whose sequence went on in it is the node's own now.
+// Leaves beside a node that hold less of the same go, and so no page is in two nodes: that of an
+// end whose sequence went on in it is the node's own now.
 void PrefixTree::absorb(Node& node) {
   std::erase_if(node.parent->children, [&](const auto& other) {
     if (other.get() == &node || !begins_with(node.tokens, other->tokens)) return false;

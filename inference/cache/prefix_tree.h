@@ -35,8 +35,8 @@ class PrefixTree {
 
   // The longest known beginning of `tokens` that can be continued. It ends at any token, but at the
   // end of a page where a model has recurrent layers, whose states lie there only; with layers that
-  // see a window it ends in pages that hold their window parts. Each page, and each window part that
-  // the next token sees, has a reference that is now the caller's.
+  // see a window it ends in pages that hold their window parts. Each page, and each window part
+  // that the next token sees, has a reference that is now the caller's.
   Prefix find(std::span<const Token> tokens);
 
   // Where `tokens` leave the way of what they share most with, and what stands there. Nothing when
@@ -49,8 +49,8 @@ class PrefixTree {
 
   // Remembers `tokens`, which lie computed in `pages`. The last page may be full in part, if the
   // model has no recurrent layers, and its owner may go on behind them. Of the window parts, which
-  // the caller holds from `first_window` on, those at the end are kept: what it takes to go on after
-  // the last token, the last whole page or the one before.
+  // the caller holds from `first_window` on, those at the end are kept: what it takes to go on
+  // after the last token, the last whole page or the one before.
   void insert(std::span<const Token> tokens, std::span<const PageIndex> pages,
               size_t first_window = 0);
 

@@ -147,7 +147,8 @@ std::vector<std::string> notes_on(const Abilities& abilities) {
     notes.push_back(
         "the chat template has no tool turns: calls and their results are sent as text");
   if (!abilities.shows_tools)
-    notes.push_back("the chat template does not show tools: they are described in a system message");
+    notes.push_back(
+        "the chat template does not show tools: they are described in a system message");
   return notes;
 }
 

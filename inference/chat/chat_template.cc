@@ -43,7 +43,8 @@ Result<> add_extra(Object& variables, const RawJson& extra) {
   for (auto& [name, value] : given->get_object())
     if (name == "add_generation_prompt" && value.is_bool())
       variables[name] = value;
-    else if (!std::string_view(name).ends_with("_token")) variables.emplace(name, std::move(value));
+    else if (!std::string_view(name).ends_with("_token"))
+      variables.emplace(name, std::move(value));
   return {};
 }
 

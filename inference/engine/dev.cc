@@ -37,7 +37,8 @@ std::string read_stdin() { return read_all(stdin); }
 
 // Also of a pipe, as <(...) of a shell is one.
 Result<std::string> read_file(const std::string& path) {
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> from(std::fopen(path.c_str(), "rbe"), std::fclose);
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> from(std::fopen(path.c_str(), "rbe"),
+                                                       std::fclose);
   if (!from) return file::io_error("open", path, errno);
   std::string text = read_all(from.get());
   if (std::ferror(from.get())) return file::io_error("read", path, errno);

@@ -125,8 +125,8 @@ class Conversation {
     const auto closes = [&](Token token) { return model_.chat_template.closes_answer(token); };
     // An answer may be several turns of the template's, as with a channel for the reasoning.
     auto n_inner = std::ranges::count_if(splice.tokens, closes);
-    const auto close = std::ranges::find_if(
-        written, [&](Token token) { return closes(token) && n_inner-- == 0; });
+    const auto close =
+        std::ranges::find_if(written, [&](Token token) { return closes(token) && n_inner-- == 0; });
     std::vector<Token> out;
     const std::span<const Token> answer(written.begin(), close);
     if (close == written.end() || !shows(model_.tokenizer->decode(answer, true), *splice.answer))
@@ -179,8 +179,7 @@ Result<Prompt> prompt_of(const CompletionRequest& body, const LoadedModel& model
     const uint32_t n_context = model.facts.n_context;
     const uint32_t n_answer =
         std::min(body.max_tokens ? body.max_tokens : kAnswerRoom, n_context / 2);
-    return Prompt{{},
-                  fim_prompt(*body.infill, *model.fim, *model.tokenizer, n_context - n_answer)};
+    return Prompt{{}, fim_prompt(*body.infill, *model.fim, *model.tokenizer, n_context - n_answer)};
   }
   if (body.prompt) return Prompt{{*body.prompt, {}}, tokens_of_prompt(*body.prompt, model)};
   return Conversation(body, model, unix_time_s).prompt();

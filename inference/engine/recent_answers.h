@@ -1,7 +1,8 @@
 // What was asked and answered of late, to the token: a conversation that goes on from there gets
 // the tokens that were sampled, whatever its text would be tokenized to.
 //
-// Written by the engine thread, read by the preparer's; synchronises itself. Bounded: the oldest go.
+// Written by the engine thread, read by the preparer's; synchronises itself. Bounded: the oldest
+// go.
 #pragma once
 
 #include <cstdint>

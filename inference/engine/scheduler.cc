@@ -8,8 +8,8 @@
 //   admit   Oldest waiting first, as long as its whole prompt finds pages (less what the prefix
 //           cache already has, to the token). What does not fit waits; nobody is refused.
 //   grow    A decoding sequence that filled its last page gets another. When there is none, the
-//           youngest running sequence goes back to the queue; its pages stay in the prefix cache, so
-//           that little is computed twice. The oldest always advances.
+//           youngest running sequence goes back to the queue; its pages stay in the prefix cache,
+//           so that little is computed twice. The oldest always advances.
 //   plan    One row for every decoding sequence, then prompts, oldest first, up to kStepRows rows.
 //           Beside decoding, prompts get only as many rows as take about as long as the decoding
 //           itself: the gap between two tokens of others at most doubles. Without others a step
@@ -123,8 +123,9 @@ void Scheduler::admit() {
   }
 }
 
-// Prompts that have nothing to do with each other begin alike, too, as their template does: less than
-// a page is told to those alone who ask, and so is what stood there, which is another request's text.
+// Prompts that have nothing to do with each other begin alike, too, as their template does: less
+// than a page is told to those alone who ask, and so is what stood there, which is another
+// request's text.
 std::optional<CacheDivergence> Scheduler::divergence_of(const Sequence& sequence) const {
   constexpr size_t kShown = 12;  // tokens of each side
   const auto fork = model_.prefixes.fork_of(sequence.tokens);

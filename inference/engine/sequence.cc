@@ -103,8 +103,8 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
   const uint32_t n_prompt = static_cast<uint32_t>(tokens.size());
   const uint32_t n_room = n_context - n_prompt;
   TextStream::Options reading = reading_of(body, model, tokens);
-  auto form = model.grammars->form_of(body, reading.dialect,
-                                      reading.markers ? &*reading.markers : nullptr);
+  auto form =
+      model.grammars->form_of(body, reading.dialect, reading.markers ? &*reading.markers : nullptr);
   if (!form) return refuse(form.error());
   std::unique_ptr<Sequence> sequence(
       new Sequence{.request = request.request,

@@ -41,11 +41,11 @@ struct Sequence {
   bool explains_cache = false;
   std::optional<CacheDivergence> divergence{};
 
-  PromptPoints points{};            // of the prompt, for those who forecast
-  std::vector<TextShape> shapes{};  // of what lies before each point
-  std::optional<Message> answer{};  // what a conversation goes on with; null after a bare prompt
+  PromptPoints points{};               // of the prompt, for those who forecast
+  std::vector<TextShape> shapes{};     // of what lies before each point
+  std::optional<Message> answer{};     // what a conversation goes on with; null after a bare prompt
   std::optional<Exchange> exchange{};  // to be remembered with its answer
-  double prepare_ms = 0;            // rendering and tokenizing
+  double prepare_ms = 0;               // rendering and tokenizing
 
   Usage usage{};
   bool was_accepted = false;          // Accepted has been sent

@@ -70,9 +70,9 @@ std::string resolved(std::string_view base_uri, std::string_view reference) {
   std::string path(given.path);
   if (!path.starts_with('/')) {
     const size_t slash = base.path.rfind('/');
-    const std::string_view folder =
-        slash != base.path.npos ? base.path.substr(0, slash + 1)
-                                : (base.authority.empty() ? std::string_view() : "/");
+    const std::string_view folder = slash != base.path.npos
+                                        ? base.path.substr(0, slash + 1)
+                                        : (base.authority.empty() ? std::string_view() : "/");
     path.insert(0, folder);
   }
   return join(base, base.authority, without_dots(path), given.query);
@@ -104,12 +104,23 @@ std::string step_of(std::string_view raw) {
 enum class Place : uint8_t { schema, map, plain };
 
 Place place_of(std::string_view keyword) {
-  constexpr std::string_view kSchemas[] = {
-      "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "items", "prefixItems",
-      "additionalItems", "additionalProperties", "contains", "propertyNames", "unevaluatedItems",
-      "unevaluatedProperties"};
-  constexpr std::string_view kMaps[] = {"properties", "patternProperties", "$defs", "definitions",
-                                        "dependentSchemas", "dependencies"};
+  constexpr std::string_view kSchemas[] = {"allOf",
+                                           "anyOf",
+                                           "oneOf",
+                                           "not",
+                                           "if",
+                                           "then",
+                                           "else",
+                                           "items",
+                                           "prefixItems",
+                                           "additionalItems",
+                                           "additionalProperties",
+                                           "contains",
+                                           "propertyNames",
+                                           "unevaluatedItems",
+                                           "unevaluatedProperties"};
+  constexpr std::string_view kMaps[] = {"properties",  "patternProperties", "$defs",
+                                        "definitions", "dependentSchemas",  "dependencies"};
   return std::ranges::count(kSchemas, keyword) > 0 ? Place::schema
          : std::ranges::count(kMaps, keyword) > 0  ? Place::map
                                                    : Place::plain;
@@ -176,9 +187,9 @@ Result<> JsonReferences::walk(Schema root, uint32_t resource, bool is_copy) {
         }
       }
       if (!is_copy)
-        for (std::string_view name : {id.substr(std::min(hash + 1, id.size())),
-                                      text_of(*object, "$anchor"),
-                                      text_of(*object, "$dynamicAnchor")})
+        for (std::string_view name :
+             {id.substr(std::min(hash + 1, id.size())), text_of(*object, "$anchor"),
+              text_of(*object, "$dynamicAnchor")})
           if (!name.empty() && name.size() <= kMaxUriBytes)
             named_.emplace(resources_[next.resource].uri + '#' + std::string(name), next.value);
     }

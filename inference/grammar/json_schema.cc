@@ -248,12 +248,12 @@ Result<Expr> JsonRules::object_of(JsonSchema& schema, const Shape& shape) {
   // A name that is written twice makes one member, and nothing keeps those that the schema does not
   // name apart: towards minProperties they count as one.
   const uint32_t most = shape.max_members, least = shape.min_members;
-  const bool has_others = rules_.node(*other).kind != Rules::Kind::alt ||
-                          !rules_.node(*other).children.empty();
+  const bool has_others =
+      rules_.node(*other).kind != Rules::Kind::alt || !rules_.node(*other).children.empty();
   if (has_others && least > names.size() + 1)
     return Error{Errc::unsupported,
-                 fmt::format("minProperties: {} where {} members have names that are known",
-                             least, names.size())};
+                 fmt::format("minProperties: {} where {} members have names that are known", least,
+                             names.size())};
   const uint32_t n_counted = most == kUnbounded ? std::max(least, 1u) : std::max(most, 1u);
   if (!names.empty() && n_counted > kMaxCountedMembers)
     return Error{

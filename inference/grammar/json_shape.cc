@@ -210,8 +210,7 @@ Result<> JsonSchema::read_applicators(const Object& object, Branch& branch,
         return wrong("$ref", "a schema; it refers to itself");
       const Value* next = member(at->get_object(), "$ref");
       if (!next || !next->is_string()) break;
-      auto further =
-          references_.target_of(std::string_view(next->get_string()), at->get_object());
+      auto further = references_.target_of(std::string_view(next->get_string()), at->get_object());
       if (!further) break;
       at = *further;
     }

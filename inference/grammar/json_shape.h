@@ -111,7 +111,7 @@ class JsonSchema {
   Schema root_ = nullptr;
   JsonReferences references_;
   std::map<std::string, Dfa, std::less<>> key_patterns_;
-  size_t n_steps_ = 0;  // taken in all: what hostile schemas multiply
+  size_t n_steps_ = 0;        // taken in all: what hostile schemas multiply
   Schema culprit_ = nullptr;  // in which something was found that cannot be honoured
   Schemas was_read_;          // since the last forget_read()
 };

@@ -23,7 +23,7 @@ constexpr Family kFamilies[] = {
     {"<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>", "", ""},  // DeepSeek
     {"▁<PRE>", "▁<SUF>", "▁<MID>", "", ""},                          // CodeLlama
     {"<PRE>", "<SUF>", "<MID>", "", ""},
-    {"<|code_prefix|>", "<|code_suffix|>", "<|code_middle|>", "", ""},  // GLM
+    {"<|code_prefix|>", "<|code_suffix|>", "<|code_middle|>", "", ""},     // GLM
     {"<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>", "", "", true},  // Seed-Coder
     {"[PREFIX]", "[SUFFIX]", "[MIDDLE]", "", "", true},
     {"[PREFIX]", "[SUFFIX]", "", "", "", true},  // Codestral, Devstral

@@ -82,8 +82,14 @@ std::vector<PretokenizerRow> make_rows() {
            {R"([\r\n])",
             // Escaped: letters that a normalising editor would write as others.
             R"(\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚ)"
-            R"(Ḁ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝ)" "\u1f5f-\u1f7d" R"(ᾀ-ᾴᾶ-)" "\u1fbc\u1fbe\u1fc2" R"(-ῄῆ-ῌ)"
-            "\u1fd0-\u1fd3\u1fd6-\u1fdb" R"(ῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝ)" "\u2124\u2126\u2128\u212a-\u212d"
+            R"(Ḁ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝ)"
+            "\u1f5f-\u1f7d"
+            R"(ᾀ-ᾴᾶ-)"
+            "\u1fbc\u1fbe\u1fc2"
+            R"(-ῄῆ-ῌ)"
+            "\u1fd0-\u1fd3\u1fd6-\u1fdb"
+            R"(ῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝ)"
+            "\u2124\u2126\u2128\u212a-\u212d"
             R"(ℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻ)"
             R"(Ȿ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+)",
             R"(\s?[!-/:-~！-／：-～‘-‟　-。]+)", &cut_trailing_space, R"([一-龥ࠀ-一가-퟿]+)",
@@ -113,7 +119,9 @@ std::vector<PretokenizerRow> make_rows() {
       {.names = "afmoe",
        .steps =
            {&cut_digit_groups,
-            R"([一-鿿㐀-䶿)" "\uf900" R"(-﫿぀-ゟ゠-ヿ･-ﾟ⼀-⿟เ-๿຀-໿ក-៿က-႟ꩠ-ꩿꧠ-꧿가-힯ᄀ-ᇿ]+)",
+            R"([一-鿿㐀-䶿)"
+            "\uf900"
+            R"(-﫿぀-ゟ゠-ヿ･-ﾟ⼀-⿟เ-๿຀-໿ក-៿က-႟ꩠ-ꩿꧠ-꧿가-힯ᄀ-ᇿ]+)",
             kDeepseek3}},
       {.names = "superbpe", .steps = {R"(\p{N}+)", &cut_digit_groups}},
       {.names = "bloom poro-chat gpt3-finnish", .steps = {R"( ?[^(\s|.,!?…。，、।۔،)]+)"}},

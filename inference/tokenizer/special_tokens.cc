@@ -38,9 +38,9 @@ constexpr std::string_view kEnds[] = {
 
 // Fill-in-the-middle: pad, repository and file separator end a completion, too.
 constexpr std::string_view kFimEnds[] = {
-    "<|fim_pad|>",   "<fim-pad>",  "<fim_pad>", "<PAD>",      "[PAD]",       "<|fim_repo|>",
-    "<|repo_name|>", "<fim-repo>", "<REPO>",    "<reponame>", "<|file_sep|>",
-    "<repo_name>",   "<file_sep>", "<filename>", "<|file_separator|>"};
+    "<|fim_pad|>",  "<fim-pad>",     "<fim_pad>",  "<PAD>",      "[PAD]",
+    "<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>",     "<reponame>",
+    "<|file_sep|>", "<repo_name>",   "<file_sep>", "<filename>", "<|file_separator|>"};
 
 // Markers whose text is not in the usual brackets, but cannot be taken for ordinary text either.
 constexpr std::string_view kOtherMarkers[] = {"<start_of_turn>",  "<end_of_turn>",

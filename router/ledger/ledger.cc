@@ -186,9 +186,9 @@ Means Ledger::means(const Policy& policy, const RequestFacts& facts, const Targe
   Means means;
   if (!target.price || policy.budgets.empty()) return means;
   const int64_t now = now_ms();
-  const Bounds bounds = bounds_of(facts.n_prompt_estimate, facts.max_tokens, target.n_max_output,
-                                  facts.asks_for_hour_cache,
-                                  outputs_->p99(facts.task, target.name));
+  const Bounds bounds =
+      bounds_of(facts.n_prompt_estimate, facts.max_tokens, target.n_max_output,
+                facts.asks_for_hour_cache, outputs_->p99(facts.task, target.name));
   means.needed = bounds.cost(*target.price, bounds.least_output, now).pico();
   if (means.needed == 0) return means;
   const Party party{facts.session, facts.project, facts.token, target.name, facts.task};

@@ -33,8 +33,7 @@ PicoUsd Payment::settle(const Settlement& settlement) {
   return account ? account->settle(hold_, settlement) : PicoUsd();
 }
 
-Settlement settlement_of(const Attempt& attempt, const Answer& answer,
-                         uint64_t n_prompt_estimate) {
+Settlement settlement_of(const Attempt& attempt, const Answer& answer, uint64_t n_prompt_estimate) {
   Settlement settlement;
   settlement.estimate = estimate_usage(n_prompt_estimate, attempt.n_answer_bytes);
   if (attempt.usage && attempt.basis == UsageBasis::reported) {  // counted until then: nearer

@@ -35,8 +35,8 @@ class Payment {
   Hold hold_;
 };
 
-// What an attempt is settled by. A refusal is not billed; what broke off or was withdrawn usually is,
-// for what was read and written until then: an estimate.
+// What an attempt is settled by. A refusal is not billed; what broke off or was withdrawn usually
+// is, for what was read and written until then: an estimate.
 Settlement settlement_of(const Attempt& attempt, const Answer& answer, uint64_t n_prompt_estimate);
 
 }  // namespace hearth::router

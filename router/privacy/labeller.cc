@@ -60,8 +60,8 @@ std::vector<Known> read_all(const std::vector<Unread>& texts, const Workspace& w
   std::vector<Known> known;
   known.reserve(texts.size());
   for (const Unread& each : texts)
-    known.push_back(
-        {text_digest(each.text), read_text(each.text, workspace, derived, own), workspace.generation});
+    known.push_back({text_digest(each.text), read_text(each.text, workspace, derived, own),
+                     workspace.generation});
   return known;
 }
 
@@ -428,9 +428,7 @@ Task<Result<>> Labeller::label(std::shared_ptr<const Policy> policy, RouteReques
       known = read_all(unread, *workspace, state->derived, *state->own);
     } else {
       auto job = [texts = std::move(unread), workspace, &derived = state->derived,
-                  own = state->own] {
-        return read_all(texts, *workspace, derived, *own);
-      };
+                  own = state->own] { return read_all(texts, *workspace, derived, *own); };
       auto reading = run_on(state->workers, std::move(job));
       known = co_await std::move(reading);
     }

@@ -28,17 +28,30 @@ bool is_one_of(const std::array<std::string_view, N>& names, std::string_view na
   return std::ranges::count(names, name) > 0;
 }
 
-constexpr std::array<std::string_view, 17> kPaths{
-    "path",         "paths",        "file",         "files",      "filepath", "filepaths",
-    "filename",     "filenames",    "targetfile",   "sourcefile", "abspath",  "absolutepath",
-    "relativepath", "notebookpath", "documentpath", "uri",        "relativeworkspacepath"};
+constexpr std::array<std::string_view, 17> kPaths{"path",
+                                                  "paths",
+                                                  "file",
+                                                  "files",
+                                                  "filepath",
+                                                  "filepaths",
+                                                  "filename",
+                                                  "filenames",
+                                                  "targetfile",
+                                                  "sourcefile",
+                                                  "abspath",
+                                                  "absolutepath",
+                                                  "relativepath",
+                                                  "notebookpath",
+                                                  "documentpath",
+                                                  "uri",
+                                                  "relativeworkspacepath"};
 constexpr std::array<std::string_view, 6> kFolders{"cwd",           "workdir", "workingdirectory",
                                                    "workingfolder", "dir",     "directory"};
 // Text of files, written or replaced.
 constexpr std::array<std::string_view, 18> kTexts{
-    "content",   "contents", "filetext", "filecontent", "newstring", "oldstring",
-    "newstr",    "oldstr",   "newtext",  "oldtext",     "newsource", "oldsource",
-    "inserttext", "text",    "codeedit", "replacement", "newcontent", "data"};
+    "content",    "contents", "filetext", "filecontent", "newstring",  "oldstring",
+    "newstr",     "oldstr",   "newtext",  "oldtext",     "newsource",  "oldsource",
+    "inserttext", "text",     "codeedit", "replacement", "newcontent", "data"};
 // Words to a person, a model or a search.
 constexpr std::array<std::string_view, 14> kTalk{
     "query",  "pattern",   "regex",   "prompt",  "description", "explanation", "instructions",
@@ -93,9 +106,9 @@ void visit_words(std::string_view text, const Visit& visit) {
 
 // The files of a patch stand at the heads of its parts. False: it is none.
 bool visit_patch(std::string_view text, const Visit& visit) {
-  constexpr std::array<std::string_view, 7> kHeads{"*** Add File: ",    "*** Update File: ",
-                                                   "*** Delete File: ", "*** Move to: ",
-                                                   "+++ ",              "--- ", "rename to "};
+  constexpr std::array<std::string_view, 7> kHeads{
+      "*** Add File: ", "*** Update File: ", "*** Delete File: ", "*** Move to: ", "+++ ",
+      "--- ",           "rename to "};
   const bool is_patch = text.find("*** Begin Patch") != text.npos ||
                         (text.find("--- ") != text.npos && text.find("\n+++ ") != text.npos);
   if (!is_patch) return false;

@@ -18,8 +18,8 @@ constexpr bool is_alpha(unsigned char c) { return (c >= 'a' && c <= 'z') || is_u
 constexpr auto kAlnum = [] {
   std::array<bool, 256> table{};
   for (int c = 0; c < 256; ++c)
-    table[static_cast<size_t>(c)] = is_digit(static_cast<unsigned char>(c)) ||
-                                    is_alpha(static_cast<unsigned char>(c));
+    table[static_cast<size_t>(c)] =
+        is_digit(static_cast<unsigned char>(c)) || is_alpha(static_cast<unsigned char>(c));
   return table;
 }();
 constexpr auto kLower = [] {

@@ -214,7 +214,8 @@ void label_by_source(const Policy& policy, RouteRequest& request) {
           Source& source = block.source ? *block.source : block.source.emplace();
           if (!source.tool) source.tool = told.tool;
           if (!source.path && !told.path.empty()) source.path = told.path;
-          for (const RuleMatch& match : told.matches) add(match, ", named by the call that it answers");
+          for (const RuleMatch& match : told.matches)
+            add(match, ", named by the call that it answers");
         }
       if (!block.source) continue;
       for (const RuleMatch& match : matches_of(policy.labels, *block.source)) add(match, "");

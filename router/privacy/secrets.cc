@@ -185,10 +185,9 @@ std::optional<Secret> header_at(std::string_view text, size_t at) {
       return std::nullopt;
   }
   const size_t begin = at + (is_bearer ? 7 : 6);
-  const size_t n_body = run(text.substr(0, std::min(text.size(), begin + kMaxBody)), begin,
-                            [](unsigned char c) {
-                              return is_name(c) || c == '+' || c == '/' || c == '=' || c == '~';
-                            });
+  const size_t n_body = run(
+      text.substr(0, std::min(text.size(), begin + kMaxBody)), begin,
+      [](unsigned char c) { return is_name(c) || c == '+' || c == '/' || c == '=' || c == '~'; });
   const std::string_view body = text.substr(begin, n_body);
   if (n_body < (is_bearer ? 16u : 12u) || !looks_drawn(body, is_bearer ? 2 : 1, 3.0))
     return std::nullopt;

@@ -15,8 +15,8 @@ namespace hearth::router {
 // own_key: what Hearth itself holds, whatever its form; the Labeller knows.
 enum class Detector : uint8_t { private_key, api_key, jwt, connection_string, assignment, own_key };
 
-inline constexpr std::string_view kDetectorNames[] = {
-    "private-key", "api-key", "jwt", "connection-string", "assignment", "own-key"};
+inline constexpr std::string_view kDetectorNames[] = {"private-key",       "api-key",    "jwt",
+                                                      "connection-string", "assignment", "own-key"};
 
 struct Secret {
   Detector detector;

@@ -127,9 +127,8 @@ Result<void, Failure> MessagesReader::end(uint64_t index) {
   if (open.type == "tool_use" && !open.has_pieces)
     return say_call(open, open.input.empty() ? "{}" : open.input);
   if (open.type == "thinking" && !open.signature.empty())
-    return say_opaque(
-        provider_, 
-        boost::json::serialize(Object{{"type", "thinking"}, {"signature", open.signature}}));
+    return say_opaque(provider_, boost::json::serialize(
+                                     Object{{"type", "thinking"}, {"signature", open.signature}}));
   if (!open.part.empty()) return say_opaque(provider_, open.part);
   return {};
 }

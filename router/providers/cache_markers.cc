@@ -19,8 +19,7 @@ void mark_cache(const std::vector<CacheSpot>& spots, uint64_t min_tokens) {
     if (spot.is_stable && is_long_enough(spot) && marked.empty()) marked.push_back(spot.part);
   for (auto spot = spots.rbegin(); spot != spots.rend() && marked.size() < kMaxCacheMarks; ++spot)
     if (!spot->is_stable && is_long_enough(*spot)) marked.push_back(spot->part);
-  for (json::Object* part : marked)
-    (*part)["cache_control"] = cache_mark();
+  for (json::Object* part : marked) (*part)["cache_control"] = cache_mark();
 }
 
 json::Object cache_mark(std::string_view life) {
@@ -32,7 +31,7 @@ json::Object cache_mark(std::string_view life) {
 uint64_t min_cached_tokens(std::string_view model) {
   if (size_t slash = model.rfind('/'); slash != model.npos) model.remove_prefix(slash + 1);
   constexpr std::pair<std::string_view, uint64_t> kLeast[] = {
-      {"claude-opus-5", 512},    {"claude-fable-5", 512},   {"claude-opus-4-8", 2048},
+      {"claude-opus-5", 512},     {"claude-fable-5", 512},   {"claude-opus-4-8", 2048},
       {"claude-haiku-4-5", 4096}, {"claude-opus-4-5", 4096}, {"claude-opus-4-6", 4096},
   };
   for (const auto& [prefix, n_tokens] : kLeast)

@@ -83,8 +83,7 @@ class EngineProvider : public Provider {
       }
       sink(delta);
     };
-    Answer answer =
-        co_await engine_.complete(std::move(*spec), std::move(body), std::move(noting));
+    Answer answer = co_await engine_.complete(std::move(*spec), std::move(body), std::move(noting));
     if (answer) attempt.usage = answer->usage;
     co_return answer;
   }

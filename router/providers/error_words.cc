@@ -121,12 +121,12 @@ constexpr WordRow kWords[] = {
 };
 
 constexpr std::pair<std::string_view, Meaning> kPhrases[] = {
-    {"prompt is too long", kTooLong},               // Anthropic, Fireworks
-    {"maximum context length", kTooLong},           // OpenAI, vLLM, Mistral
-    {"exceed context limit", kTooLong},             // Anthropic
-    {"exceeds the context", kTooLong},              //
-    {"exceeds the available context", kTooLong},    // llama-server
-    {"maximum prompt length", kTooLong},            // xAI
+    {"prompt is too long", kTooLong},                      // Anthropic, Fireworks
+    {"maximum context length", kTooLong},                  // OpenAI, vLLM, Mistral
+    {"exceed context limit", kTooLong},                    // Anthropic
+    {"exceeds the context", kTooLong},                     //
+    {"exceeds the available context", kTooLong},           // llama-server
+    {"maximum prompt length", kTooLong},                   // xAI
     {"exceeds the maximum number of tokens", kTooLong},    // Gemini
     {"tokens exceed the maximum", kTooLong},               // Z.ai
     {"longer than the model's context length", kTooLong},  // SGLang

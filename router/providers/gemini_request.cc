@@ -39,9 +39,8 @@ Result<Object> image_of(const Image& image) {
   const size_t comma = url.find(kBase64);
   if (!url.starts_with(kData) || comma == url.npos)
     return Error{Errc::unsupported, "images: expected a data: URL in base64 for this provider"};
-  return Object{
-      {"inlineData", Object{{"mimeType", url.substr(kData.size(), comma - kData.size())},
-                            {"data", url.substr(comma + kBase64.size())}}}};
+  return Object{{"inlineData", Object{{"mimeType", url.substr(kData.size(), comma - kData.size())},
+                                      {"data", url.substr(comma + kBase64.size())}}}};
 }
 
 // Neighbours of one role are one turn.
@@ -96,9 +95,9 @@ class Turns {
   }
   Result<> add_part(const ToolCall& call) {
     names_[call.id] = call.name;
-    parts_.push_back(Object{{"functionCall", Object{{"id", call.id},
-                                                    {"name", call.name},
-                                                    {"args", arguments_of(call.arguments)}}}});
+    parts_.push_back(Object{
+        {"functionCall",
+         Object{{"id", call.id}, {"name", call.name}, {"args", arguments_of(call.arguments)}}}});
     return {};
   }
   Result<> add_part(const ToolResult& result) {
@@ -162,19 +161,17 @@ Object thinking_of(std::string_view model, const ReasoningControls& asked) {
   const bool is_off = asked.is_off();
   Object out{{"includeThoughts", !is_off}};
   if (is_third_or_later(model)) {
-    std::string_view level = asked.budget_tokens ? *asked.budget_tokens <= 4096 ? "low" : "high" : "";
+    std::string_view level =
+        asked.budget_tokens ? *asked.budget_tokens <= 4096 ? "low" : "high" : "";
     if (asked.effort) level = *asked.effort <= Effort::low ? "low" : "high";
     if (asked.effort == Effort::medium) level = "medium";
     if (is_off || asked.effort == Effort::minimal) level = "minimal";
     if (!level.empty()) out["thinkingLevel"] = level;
     return out;
   }
-  constexpr std::pair<Effort, uint32_t> kBudgets[] = {{Effort::minimal, 512},
-                                                      {Effort::low, 4096},
-                                                      {Effort::medium, 8192},
-                                                      {Effort::high, 16384},
-                                                      {Effort::xhigh, 24576},
-                                                      {Effort::max, 24576}};
+  constexpr std::pair<Effort, uint32_t> kBudgets[] = {{Effort::minimal, 512}, {Effort::low, 4096},
+                                                      {Effort::medium, 8192}, {Effort::high, 16384},
+                                                      {Effort::xhigh, 24576}, {Effort::max, 24576}};
   if (is_off)
     out["thinkingBudget"] = 0;
   else if (asked.budget_tokens)
@@ -238,8 +235,7 @@ Result<std::string> content_body(const Target& target, const Quirks&,
     }
   }
   Object body;
-  if (!instructions.empty())
-    body["systemInstruction"] = Object{{"parts", std::move(instructions)}};
+  if (!instructions.empty()) body["systemInstruction"] = Object{{"parts", std::move(instructions)}};
   body["contents"] = turns.take();
   add_tools(body, request);
   if (Object generation = generation_of(target, request); !generation.empty())

@@ -104,8 +104,7 @@ Result<void, Failure> ContentReader::hear_part(Element part) {
     return say_opaque(provider_, json::to_text(part));
   }
   if (auto signature = text_at(part, "thoughtSignature"); signature && heard)
-    return say_opaque(provider_,
-                      boost::json::serialize(Object{{"thoughtSignature", *signature}}));
+    return say_opaque(provider_, boost::json::serialize(Object{{"thoughtSignature", *signature}}));
   return heard;
 }
 

@@ -53,8 +53,8 @@ Array reasoning_details_of(const Message& message, std::string_view provider) {
     auto* opaque = std::get_if<Opaque>(&block.content);
     if (!opaque || opaque->provider != provider) continue;
     auto part = json::parse_value(opaque->part.text);
-    Value* list = part && part->is_object() ? part->as_object().if_contains("reasoning_details")
-                                            : nullptr;
+    Value* list =
+        part && part->is_object() ? part->as_object().if_contains("reasoning_details") : nullptr;
     if (!list || !list->is_array()) continue;
     for (Value& each : list->as_array()) details.push_back(std::move(each));
   }
@@ -134,7 +134,8 @@ void add_tools(Object& body, const Quirks& quirks, const CompletionRequest& requ
   }
   body["tools"] = std::move(tools);
   const ToolChoice& choice = request.tool_choice;
-  if (choice.mode != ToolChoice::Mode::automatic) body["tool_choice"] = tool_choice_of(quirks, choice);
+  if (choice.mode != ToolChoice::Mode::automatic)
+    body["tool_choice"] = tool_choice_of(quirks, choice);
   if (choice.parallel) body["parallel_tool_calls"] = *choice.parallel;
 }
 

@@ -1,8 +1,8 @@
 // OpenAI's responses. Source: OpenAI API reference, "Responses" and "Streaming events"; guide
 // "Reasoning models", section on encrypted reasoning items.
 //
-// Nothing is stored there (store: false), so that what the model thought comes back encrypted, as an
-// item of the answer, and is returned with the next request as it was: its text is a Reasoning
+// Nothing is stored there (store: false), so that what the model thought comes back encrypted, as
+// an item of the answer, and is returned with the next request as it was: its text is a Reasoning
 // block, the item an Opaque part behind it. An answer is complete at response.completed or
 // response.incomplete.
 #pragma once

@@ -33,8 +33,7 @@ CountedUsage read_usage(Element usage) {
   said.is_odd = counts.is_odd();
   CountedUsage counted = usage_of(said);
   double usd = 0;  // OpenRouter
-  if (!usage["cost"].get(usd) && usd >= 0)
-    counted.usage.cost_pico = PicoUsd::from_usd(usd).pico();
+  if (!usage["cost"].get(usd) && usd >= 0) counted.usage.cost_pico = PicoUsd::from_usd(usd).pico();
   return counted;
 }
 

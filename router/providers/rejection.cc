@@ -107,14 +107,14 @@ uint32_t first_behind(std::string_view text, std::initializer_list<std::string_v
 // "prompt is too long: 208310 tokens > 200000 maximum"; "maximum context length is 8192 tokens.
 // However, your messages resulted in 9000 tokens"; and how others put it.
 void read_numbers(std::string_view message, Failure& failure) {
-  failure.n_prompt = first_behind(
-      message, {"too long: ", "resulted in ", "you requested ", "requested ", "requested: ",
-                "token count (", "The input (", "request contains ", "Prompt contains ",
-                "request (", "your request has "});
+  failure.n_prompt =
+      first_behind(message, {"too long: ", "resulted in ", "you requested ", "requested ",
+                             "requested: ", "token count (", "The input (", "request contains ",
+                             "Prompt contains ", "request (", "your request has "});
   failure.n_context = first_behind(
-      message, {"> ", "maximum context length is ", "maximum context length: ",
-                "maximum prompt length is ", "tokens allowed (", "context length (",
-                "token limit: ", "context size (", "should be [1, "});
+      message, {"> ", "maximum context length is ",
+                "maximum context length: ", "maximum prompt length is ", "tokens allowed (",
+                "context length (", "token limit: ", "context size (", "should be [1, "});
 }
 
 Meaning meaning_of(const Said& said, long status, std::string_view provider) {

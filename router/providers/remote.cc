@@ -251,8 +251,7 @@ class RemoteProvider : public Provider {
 
 std::unique_ptr<Provider> make_remote_provider(net::any_io_executor executor, EgressSink on_egress,
                                                std::function<std::string()> ca_file) {
-  auto transport =
-      std::make_unique<HttpClient>(executor, std::move(on_egress), std::move(ca_file));
+  auto transport = std::make_unique<HttpClient>(executor, std::move(on_egress), std::move(ca_file));
   return make_remote_provider(std::move(transport), machine_clock());
 }
 

@@ -74,9 +74,8 @@ class Items {
   }
   void add_part(const ToolResult& result) {
     close();
-    out_.push_back(Object{{"type", "function_call_output"},
-                          {"call_id", result.call_id},
-                          {"output", result.text}});
+    out_.push_back(Object{
+        {"type", "function_call_output"}, {"call_id", result.call_id}, {"output", result.text}});
     result_ = &out_.back().as_object();
   }
   // The text of a thought is read by people alone; the item behind it holds what the model needs.
@@ -143,8 +142,11 @@ Result<std::string> responses_body(const Target& target, const Quirks& quirks,
   Array input;
   Items items(input, target.provider);
   for (const Message& message : request.messages) items.add(message);
-  Object body{{"model", target.model}, {"input", std::move(input)}, {"stream", true},
-              {"store", false},        {"include", Array{"reasoning.encrypted_content"}}};
+  Object body{{"model", target.model},
+              {"input", std::move(input)},
+              {"stream", true},
+              {"store", false},
+              {"include", Array{"reasoning.encrypted_content"}}};
   if (request.max_tokens) body["max_output_tokens"] = request.max_tokens;
   if (request.sampling.temperature) body["temperature"] = shortest(*request.sampling.temperature);
   if (request.sampling.top_p) body["top_p"] = shortest(*request.sampling.top_p);

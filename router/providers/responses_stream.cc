@@ -127,8 +127,7 @@ Result<void, Failure> ResponsesReader::hear_end(std::string_view type, Element r
     Element details;
     const bool is_filtered = !response["incomplete_details"].get(details) &&
                              text_at(details, "reason") == "content_filter";
-    completion_.finish_reason =
-        is_filtered ? FinishReason::content_filter : FinishReason::length;
+    completion_.finish_reason = is_filtered ? FinishReason::content_filter : FinishReason::length;
   }
   is_over_ = true;
   return {};

@@ -49,7 +49,8 @@ bool start(const std::string& name, Child& child) {
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
-  std::vector<char*> environment = child_environment({"DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"});
+  std::vector<char*> environment =
+      child_environment({"DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR"});
   const int failed = ::posix_spawnp(&child.pid, "secret-tool", &actions, nullptr, arguments.data(),
                                     environment.data());
   ::posix_spawn_file_actions_destroy(&actions);

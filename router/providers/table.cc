@@ -37,9 +37,8 @@ const Quirks kOpenRouter = {.honours = kSampler,
                             .limits_account = true,
                             .marks_cache_of = "anthropic/"};
 const Quirks kTogether = {.honours = kSampler, .reasoning = ReasoningForm::reasoning_object};
-const Quirks kFireworks = {.honours = kSampler,
-                           .affinity_header = "x-session-affinity",
-                           .limits_account = true};
+const Quirks kFireworks = {
+    .honours = kSampler, .affinity_header = "x-session-affinity", .limits_account = true};
 // Refuses members that it does not know, and counts unasked.
 const Quirks kMistral = {.lacks = {Need::logit_bias},
                          .seed = "random_seed",

@@ -116,9 +116,10 @@ void measure_resume(const std::string& folder) {
   }
   std::sort(from_disk.begin(), from_disk.end());
   std::sort(from_memory.begin(), from_memory.end());
-  fmt::print("resume, {} events, {} bytes sent: {:.1f} ms after a restart, {:.1f} ms warm (median of "
-             "{})\n",
-             kEvents, n_bytes, from_disk[4] * 1e3, from_memory[4] * 1e3, from_disk.size());
+  fmt::print(
+      "resume, {} events, {} bytes sent: {:.1f} ms after a restart, {:.1f} ms warm (median of "
+      "{})\n",
+      kEvents, n_bytes, from_disk[4] * 1e3, from_memory[4] * 1e3, from_disk.size());
 }
 
 }  // namespace

@@ -57,8 +57,8 @@ TEST(CacheMarkers, NothingElseOfARequestChanges) {
     EXPECT_EQ(without_marks(claude(conversation(n_turns))), claude(conversation(n_turns), ""));
 }
 
-// The prefix up to a mark of one turn is, byte for byte, a prefix of the next turn, and marked there
-// or before a mark.
+// The prefix up to a mark of one turn is, byte for byte, a prefix of the next turn, and marked
+// there or before a mark.
 TEST(CacheMarkers, TheNextTurnReadsWhatThisOneWrote) {
   for (size_t n_turns = 0; n_turns < 6; ++n_turns) {
     CompletionRequest now = conversation(n_turns), next = conversation(n_turns + 1);
@@ -89,7 +89,8 @@ TEST(CacheMarkers, AClientsOwnMarksStandAndOursDoNot) {
   EXPECT_EQ(count(body, "cache_control"), 1u);
   EXPECT_NE(body.find(R"("text":"question 0","cache_control":{"type":"ephemeral","ttl":"1h"})"),
             std::string::npos);
-  for (size_t i = 1; i < request.messages.size(); i += 2) request.messages[i].blocks[0].cache = "5m";
+  for (size_t i = 1; i < request.messages.size(); i += 2)
+    request.messages[i].blocks[0].cache = "5m";
   EXPECT_EQ(count(claude(request), "cache_control"), 4u) << "no more may stand";
 }
 

@@ -17,15 +17,15 @@
 namespace hearth::router {
 namespace {
 
+using std::chrono::milliseconds;
+using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-using ::testing::SizeIs;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 using testing::SimulatedAnswer;
 using testing::SimulatedClock;
+using ::testing::SizeIs;
 
 struct Log : DecisionLog {
   void decided(const DecisionRecord& record) override { decision = record.decision; }
@@ -82,7 +82,8 @@ class DispatchTest : public ::testing::Test {
     return made;
   }
 
-  static SimulatedAnswer says(std::vector<std::string> texts, milliseconds head_after = milliseconds(10)) {
+  static SimulatedAnswer says(std::vector<std::string> texts,
+                              milliseconds head_after = milliseconds(10)) {
     ScriptedAnswer script;
     script.texts = std::move(texts);
     script.usage = Usage{.n_prompt = 10, .n_completion = 5};
@@ -170,10 +171,10 @@ class DispatchTest : public ::testing::Test {
   std::vector<std::string> named;  // targets whose answer was said to be coming
   std::string last_reason;
   std::shared_ptr<Policy> policy = std::make_shared<Policy>();
-  std::unique_ptr<Provider> remote = make_remote_provider(
-      std::make_unique<testing::SimulatedTransport>(
-          clock, [this](const OutboundRequest& each) { return serve(each); }),
-      clock);
+  std::unique_ptr<Provider> remote =
+      make_remote_provider(std::make_unique<testing::SimulatedTransport>(
+                               clock, [this](const OutboundRequest& each) { return serve(each); }),
+                           clock);
   Log log;
   Purse purse;
   Router router{Router::Services{.provider = [this](TargetKind) -> Provider& { return *remote; },
@@ -240,8 +241,10 @@ TEST_F(DispatchTest, AfterTheFirstWordNobodyElseIsAsked) {
 }
 
 TEST_F(DispatchTest, ACallThatHasBegunIsNotBegunElsewhere) {
-  upstreams["a"] = {breaks_after(
-      {"data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"run\"}}]}}]}\n\n"})};
+  upstreams["a"] = {
+      breaks_after({"data: "
+                    "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\","
+                    "\"function\":{\"name\":\"run\"}}]}}]}\n\n"})};
   EXPECT_FALSE(ask());
   EXPECT_THAT(names(), ElementsAre("a"));
 }
@@ -250,7 +253,9 @@ TEST_F(DispatchTest, WhatNobodySawIsBegunAnew) {
   waits_for_all = true;
   for (const char* first : {
            "data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\n",
-           "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"run\"}}]}}]}\n\n",
+           "data: "
+           "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{"
+           "\"name\":\"run\"}}]}}]}\n\n",
        }) {
     purse.settled.clear();
     upstreams["a"] = {breaks_after({first})};
@@ -412,12 +417,13 @@ TEST_F(DispatchTest, TargetsThatAProviderCountsTogetherShareTheirRoom) {
     bool is_shared;
   };
   int n_case = 0;
-  for (const Case& each : {Case{"acme", "m", true}, Case{"acme", "other", false},
-                           Case{"moonshot", "other", true}}) {
+  for (const Case& each :
+       {Case{"acme", "m", true}, Case{"acme", "other", false}, Case{"moonshot", "other", true}}) {
     Target& first = policy->targets[0];
     Target& second = policy->targets[1];
     first.provider = second.provider = each.provider;
-    first.base_url = second.base_url = fmt::format("http://a{}", n_case++);  // an account of its own
+    first.base_url = second.base_url =
+        fmt::format("http://a{}", n_case++);  // an account of its own
     second.model = each.model;
     second.name = "b";
     request.facts.model = "a";
@@ -437,7 +443,8 @@ TEST_F(DispatchTest, TargetsThatAProviderCountsTogetherShareTheirRoom) {
 }
 
 TEST_F(DispatchTest, ATargetIsGivenTheTimeThatItsPolicySays) {
-  policy->targets[0].timeouts = {.connect_ms = 1001, .first_byte_ms = 1002, .stall_ms = 1003, .total_ms = 1004};
+  policy->targets[0].timeouts = {
+      .connect_ms = 1001, .first_byte_ms = 1002, .stall_ms = 1003, .total_ms = 1004};
   upstreams["a"] = {says({"Hello"})};
   EXPECT_TRUE(ask());
   EXPECT_EQ(last_asked.connect_timeout, milliseconds(1001));
@@ -538,8 +545,8 @@ class HedgeTest : public DispatchTest {
       stand_in = std::move(who);
     };
     stand_in.reset();
-    Dispatcher::Order order{policy,          record, request, std::move(sink), std::move(on_attempt),
-                            std::move(on_stand_in)};
+    Dispatcher::Order order{
+        policy, record, request, std::move(sink), std::move(on_attempt), std::move(on_stand_in)};
     got = co_await dispatcher.carry_out(std::move(order));
   }
 
@@ -556,9 +563,8 @@ class HedgeTest : public DispatchTest {
 
   DecisionRecord record;
   std::optional<StandIn> stand_in;
-  Dispatcher dispatcher{Dispatcher::Services{
-      [this](TargetKind) -> Provider& { return *remote; }, &purse, nullptr, clock,
-      [] { return 0.5; }}};
+  Dispatcher dispatcher{Dispatcher::Services{[this](TargetKind) -> Provider& { return *remote; },
+                                             &purse, nullptr, clock, [] { return 0.5; }}};
 };
 
 TEST_F(HedgeTest, ASlowFirstWordIsOvertakenAndBothArePaidFor) {

@@ -59,7 +59,7 @@ struct Served {
   std::string target;
   Fault fault = Fault::none;
   std::string text, call_id;
-  bool is_whole = false;     // the client could hear all of it
+  bool is_whole = false;      // the client could hear all of it
   std::optional<Usage> bill;  // absent: nobody but the upstream knows
 };
 
@@ -88,9 +88,7 @@ struct Purse : Account {
 
 struct Log : DecisionLog {
   explicit Log(Purse& paid) : purse(paid) {}
-  void decided(const DecisionRecord& record) override {
-    decision = record.decision;
-  }
+  void decided(const DecisionRecord& record) override { decision = record.decision; }
   void attempted(const DecisionRecord&, const AttemptRecord& attempt) override {
     attempts.push_back(attempt);
     costs.push_back(std::exchange(purse.last, std::nullopt).value_or(PicoUsd()));
@@ -267,8 +265,8 @@ class World {
     if (served.fault == Fault::not_json) events.insert(any_place(), "data: {not json\n\n");
     if (served.fault == Fault::error_event) events.insert(any_place(), error_event(wire, "boom"));
     if (served.fault == Fault::odd_events)
-      for (const char* odd : {": keep-alive\n\n", "\n\n", "data: {\"type\":\"new\"}\n\n", "event: x\n\n",
-                              "id: 7\nretry: 1\n\n"})
+      for (const char* odd : {": keep-alive\n\n", "\n\n", "data: {\"type\":\"new\"}\n\n",
+                              "event: x\n\n", "id: 7\nretry: 1\n\n"})
         events.insert(any_place(), odd);
     std::string bytes;
     for (const std::string& event : events) bytes += event;
@@ -314,7 +312,8 @@ class World {
 
   // Counts that no upstream can mean.
   void make_odd(std::string& bytes) {
-    for (std::string_view name : {"\"prompt_tokens\":", "\"input_tokens\":", "\"promptTokenCount\":"})
+    for (std::string_view name :
+         {"\"prompt_tokens\":", "\"input_tokens\":", "\"promptTokenCount\":"})
       if (size_t at = bytes.find(name); at != bytes.npos)
         bytes.insert(at + name.size(), chance(2) ? "-" : "99999999999");
   }
@@ -391,7 +390,8 @@ class World {
       EXPECT_EQ(cost, bill_of(served)) << "to the pico-dollar";
       return;
     }
-    const bool is_free = served.bill && served.bill->n_prompt == 0 && served.bill->n_completion == 0;
+    const bool is_free =
+        served.bill && served.bill->n_prompt == 0 && served.bill->n_completion == 0;
     if (record.failed_as && is_free) {
       // Refused: nothing is owed. Withdrawn before that was known: an estimate says so.
       if (record.basis == UsageBasis::reported) {

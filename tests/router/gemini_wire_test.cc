@@ -108,8 +108,9 @@ TEST(GeminiRequest, ControlsAreSaidInItsWords) {
   plain.sampling.top_k = 40;
   plain.sampling.seed = 7;
   plain.stop = {"END"};
-  EXPECT_EQ(member_of(plain, "generationConfig"),
-            R"({"maxOutputTokens":9,"temperature":7E-1,"topK":40,"seed":7,"stopSequences":["END"]})");
+  EXPECT_EQ(
+      member_of(plain, "generationConfig"),
+      R"({"maxOutputTokens":9,"temperature":7E-1,"topK":40,"seed":7,"stopSequences":["END"]})");
   CompletionRequest formed;
   formed.response_format.kind = ResponseFormat::Kind::json_schema;
   formed.response_format.schema.text = R"({"type":"object"})";
@@ -177,8 +178,10 @@ TEST(GeminiStream, PartsBecomeBlocks) {
 TEST(GeminiStream, AnAnswerReturnsWithItsSignatures) {
   Heard heard = hear(kAnswer);
   ASSERT_TRUE(heard.answer);
-  EXPECT_THAT(contents_of({heard.answer->message}),
-              HasSubstr(R"({"functionCall":{"id":"f1","name":"run","args":{"a":1}},"thoughtSignature":"SigA"})"));
+  EXPECT_THAT(
+      contents_of({heard.answer->message}),
+      HasSubstr(
+          R"({"functionCall":{"id":"f1","name":"run","args":{"a":1}},"thoughtSignature":"SigA"})"));
 }
 
 TEST(GeminiStream, WithoutAFinishReasonItIsIncomplete) {
@@ -197,8 +200,7 @@ TEST(GeminiStream, EndsAreTranslated) {
   Heard blocked = hear({R"({"promptFeedback":{"blockReason":"SAFETY"}})"});
   ASSERT_TRUE(blocked.answer);
   EXPECT_EQ(blocked.answer->finish_reason, FinishReason::content_filter);
-  Heard error =
-      hear({R"({"error":{"code":503,"message":"overloaded","status":"UNAVAILABLE"}})"});
+  Heard error = hear({R"({"error":{"code":503,"message":"overloaded","status":"UNAVAILABLE"}})"});
   ASSERT_FALSE(error.outcome);
   EXPECT_EQ(error.outcome.error().remedy, Remedy::retry_after);
 }
@@ -206,7 +208,8 @@ TEST(GeminiStream, EndsAreTranslated) {
 TEST(GeminiStream, OddEventsDoNoHarm) {
   for (const char* odd :
        {"{}", "[]", "7", R"({"candidates":[]})", R"({"candidates":[{"content":{"parts":7}}]})",
-        R"({"candidates":[{"content":{}}]})", R"({"usageMetadata":[]})", R"({"promptFeedback":{}})"}) {
+        R"({"candidates":[{"content":{}}]})", R"({"usageMetadata":[]})",
+        R"({"promptFeedback":{}})"}) {
     std::vector<std::string> events = kAnswer;
     events.insert(events.begin() + 2, odd);
     Heard heard = hear(events);

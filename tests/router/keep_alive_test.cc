@@ -91,9 +91,8 @@ class KeepAliveTest : public ::testing::Test {
   bool is_cached = true;
   Clock::Time began{};
   std::vector<long> sent;  // seconds after the answer
-  KeepAlive keep_alive{clock, [this](const DecisionRecord&, RouteRequest asked) {
-                         return send(std::move(asked));
-                       }};
+  KeepAlive keep_alive{
+      clock, [this](const DecisionRecord&, RouteRequest asked) { return send(std::move(asked)); }};
 };
 
 TEST_F(KeepAliveTest, AsksBeforeTheCacheDiesUntilItPaysNoMore) {

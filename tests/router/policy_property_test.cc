@@ -118,8 +118,7 @@ TEST(DecideProperty, InTheRoomOfAnEarlierDecisionItIsTheSame) {
   for (uint32_t seed = 0; seed < kRounds; ++seed) {
     const Situation situation = any_situation(seed);
     decide(situation.facts, situation.policy, situation.states, room);
-    ASSERT_EQ(text_of(room),
-              text_of(decide(situation.facts, situation.policy, situation.states)))
+    ASSERT_EQ(text_of(room), text_of(decide(situation.facts, situation.policy, situation.states)))
         << seed;
     room.id = "taken";
     room.hedge.emplace();

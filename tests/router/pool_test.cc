@@ -124,10 +124,11 @@ vllm:prefix_cache_hits_total{engine="0"} 400.0
 }
 
 TEST(PoolFigures, WhatIsNoFigureIsPassedOver) {
-  for (std::string_view text : {"", "\n\n", "# only\n# comments", "<html>no</html>", "vllm:num_requests_running",
-                                "vllm:num_requests_running{", "vllm:num_requests_running{} ",
-                                "vllm:num_requests_running -3", "vllm:num_requests_running nan",
-                                "vllm:num_requests_running 1e999", "other 3"})
+  for (std::string_view text :
+       {"", "\n\n", "# only\n# comments", "<html>no</html>", "vllm:num_requests_running",
+        "vllm:num_requests_running{", "vllm:num_requests_running{} ",
+        "vllm:num_requests_running -3", "vllm:num_requests_running nan",
+        "vllm:num_requests_running 1e999", "other 3"})
     EXPECT_FALSE(read_figures(text)) << text;
   std::string noise(3 << 20, 'x');
   EXPECT_FALSE(read_figures(noise + "\nvllm:num_requests_running 3")) << "bounded";

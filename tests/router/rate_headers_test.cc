@@ -28,9 +28,10 @@ TEST(RateHeaders, DatesAreReadToTheSecond) {
 
 TEST(RateHeaders, EachProvidersNamesAreOneRoom) {
   OutboundResponse openai;
-  openai.headers = {{"x-ratelimit-limit-requests", "60"},   {"x-ratelimit-remaining-requests", "59"},
-                    {"x-ratelimit-reset-requests", "1s"},   {"x-ratelimit-limit-tokens", "150000"},
-                    {"x-ratelimit-remaining-tokens", "149984"}, {"x-ratelimit-reset-tokens", "6ms"}};
+  openai.headers = {
+      {"x-ratelimit-limit-requests", "60"},       {"x-ratelimit-remaining-requests", "59"},
+      {"x-ratelimit-reset-requests", "1s"},       {"x-ratelimit-limit-tokens", "150000"},
+      {"x-ratelimit-remaining-tokens", "149984"}, {"x-ratelimit-reset-tokens", "6ms"}};
   RateRoom room = rate_room_of(openai, kNow);
   EXPECT_EQ(room.requests.n_left, 59u);
   EXPECT_EQ(room.requests.full_in, milliseconds(1000));
@@ -49,7 +50,8 @@ TEST(RateHeaders, EachProvidersNamesAreOneRoom) {
   EXPECT_EQ(room.tokens.n_left, 40000u) << "the tightest counts";
 
   OutboundResponse odd;
-  odd.headers = {{"x-ratelimit-remaining-requests", "-1"}, {"x-ratelimit-remaining-tokens", "many"}};
+  odd.headers = {{"x-ratelimit-remaining-requests", "-1"},
+                 {"x-ratelimit-remaining-tokens", "many"}};
   room = rate_room_of(odd, kNow);
   EXPECT_FALSE(room.requests.is_stated());
   EXPECT_FALSE(room.tokens.is_stated());

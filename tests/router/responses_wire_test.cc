@@ -59,9 +59,9 @@ TEST(ResponsesRequest, CallsResultsAndThoughtsAreItems) {
       R"({"id":"rs_1","type":"reasoning","summary":[{"type":"summary_text","text":"hm"}],"encrypted_content":"gAAA=="})";
   EXPECT_EQ(
       input_of({message(Role::system, Text{"Be brief"}), message(Role::user, Text{"Look"}),
-                message(Role::assistant, Reasoning{"hm", {}},
-                        Opaque{"openai-responses", {thought}}, Opaque{"anthropic", {R"({"type":"x"})"}},
-                        Text{"I do"}, ToolCall{"c1", "run", R"({"a": 1})"}),
+                message(Role::assistant, Reasoning{"hm", {}}, Opaque{"openai-responses", {thought}},
+                        Opaque{"anthropic", {R"({"type":"x"})"}}, Text{"I do"},
+                        ToolCall{"c1", "run", R"({"a": 1})"}),
                 message(Role::tool, ToolResult{"c1", "done", false})}),
       R"([{"role":"system","content":"Be brief"},{"role":"user","content":"Look"},)" + thought +
           R"(,{"role":"assistant","content":"I do"},)"
@@ -70,12 +70,14 @@ TEST(ResponsesRequest, CallsResultsAndThoughtsAreItems) {
 }
 
 TEST(ResponsesRequest, ImagesArePartsAndBelongToTheirResult) {
-  EXPECT_EQ(input_of({message(Role::user, Text{"See"}, Image{"data:image/png;base64,AA==", "low"})}),
-            R"([{"role":"user","content":[{"type":"input_text","text":"See"},)"
-            R"({"type":"input_image","image_url":"data:image/png;base64,AA==","detail":"low"}]}])");
-  EXPECT_EQ(input_of({message(Role::tool, ToolResult{"c1", "shot", false}, Image{"https://x/y", ""})}),
-            R"([{"type":"function_call_output","call_id":"c1","output":[{"type":"input_text",)"
-            R"("text":"shot"},{"type":"input_image","image_url":"https://x/y"}]}])");
+  EXPECT_EQ(
+      input_of({message(Role::user, Text{"See"}, Image{"data:image/png;base64,AA==", "low"})}),
+      R"([{"role":"user","content":[{"type":"input_text","text":"See"},)"
+      R"({"type":"input_image","image_url":"data:image/png;base64,AA==","detail":"low"}]}])");
+  EXPECT_EQ(
+      input_of({message(Role::tool, ToolResult{"c1", "shot", false}, Image{"https://x/y", ""})}),
+      R"([{"type":"function_call_output","call_id":"c1","output":[{"type":"input_text",)"
+      R"("text":"shot"},{"type":"input_image","image_url":"https://x/y"}]}])");
 }
 
 TEST(ResponsesRequest, ControlsAreSaidInItsWords) {
@@ -168,7 +170,8 @@ TEST(ResponsesStream, AnAnswerReturnsAsItWas) {
   ASSERT_TRUE(heard.answer);
   EXPECT_THAT(
       input_of({heard.answer->message}),
-      HasSubstr(R"({"id":"rs_1","type":"reasoning","summary":[{"type":"summary_text","text":"First"}],"encrypted_content":"gAAA=="})"));
+      HasSubstr(
+          R"({"id":"rs_1","type":"reasoning","summary":[{"type":"summary_text","text":"First"}],"encrypted_content":"gAAA=="})"));
 }
 
 TEST(ResponsesStream, EveryBeginningOfAStreamIsIncomplete) {
@@ -192,8 +195,9 @@ TEST(ResponsesStream, ServersThatSendWholeItemsAreUnderstood) {
 
 TEST(ResponsesStream, EndsAreTranslated) {
   auto reason = [](std::string_view why) {
-    Heard heard = hear({R"({"type":"response.incomplete","response":{"incomplete_details":{"reason":")" +
-                        std::string(why) + R"("}}})"});
+    Heard heard =
+        hear({R"({"type":"response.incomplete","response":{"incomplete_details":{"reason":")" +
+              std::string(why) + R"("}}})"});
     return heard.answer ? heard.answer->finish_reason : FinishReason::cancelled;
   };
   EXPECT_EQ(reason("max_output_tokens"), FinishReason::length);
@@ -209,19 +213,20 @@ TEST(ResponsesStream, EndsAreTranslated) {
 }
 
 TEST(ResponsesStream, OddEventsDoNoHarm) {
-  for (const char* odd :
-       {R"({"type":"response.new_thing"})", R"({"type":7})", "{}", "[]", "7",
-        R"({"type":"response.output_item.added","output_index":-1,"item":[]})",
-        R"({"type":"response.output_item.done"})", R"({"type":"response.output_text.delta","delta":{}})",
-        R"({"type":"response.completed"})"}) {
+  for (const char* odd : {R"({"type":"response.new_thing"})", R"({"type":7})", "{}", "[]", "7",
+                          R"({"type":"response.output_item.added","output_index":-1,"item":[]})",
+                          R"({"type":"response.output_item.done"})",
+                          R"({"type":"response.output_text.delta","delta":{}})",
+                          R"({"type":"response.completed"})"}) {
     std::vector<std::string> events = kAnswer;
     events.insert(events.begin() + 9, odd);
     Heard heard = hear(events);
     ASSERT_TRUE(heard.answer) << odd;
     EXPECT_EQ(text_of(heard.answer->message), "Hello, wörld") << odd;
   }
-  EXPECT_FALSE(hear({R"({"type":"response.function_call_arguments.delta","output_index":5,"delta":"{"})"})
-                   .outcome);
+  EXPECT_FALSE(
+      hear({R"({"type":"response.function_call_arguments.delta","output_index":5,"delta":"{"})"})
+          .outcome);
 }
 
 }  // namespace

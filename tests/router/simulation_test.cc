@@ -35,11 +35,10 @@ Rows specialists(size_t n, uint32_t seed) {
     const double coder = is_right(is_code ? 0.9 : 0.3);
     const double poet = is_right(is_code ? 0.3 : 0.9);
     const double dear = is_right(0.95);
-    rows.push_back(row_of(fmt::format("{} about subject {}",
-                                      is_code ? "write a function" : "compose a poem", subject),
-                          {{"coder", {coder, 0.001, {}}},
-                           {"poet", {poet, 0.001, {}}},
-                           {"dear", {dear, 0.5, {}}}}));
+    rows.push_back(row_of(
+        fmt::format("{} about subject {}", is_code ? "write a function" : "compose a poem",
+                    subject),
+        {{"coder", {coder, 0.001, {}}}, {"poet", {poet, 0.001, {}}}, {"dear", {dear, 0.5, {}}}}));
   }
   return rows;
 }
@@ -181,10 +180,12 @@ TEST(RecordedRows, SayWhereTheyAreWrong) {
   EXPECT_THAT(message(R"({"targets":{"a":{"quality":1,"cost_usd":-1}}})"), HasSubstr("cost_usd"));
   EXPECT_THAT(message(R"({"targets":{"a":{"quality":1}}})"), HasSubstr("cost_usd"));
   EXPECT_THAT(message("nonsense"), HasSubstr("rows.jsonl:1"));
-  EXPECT_THAT(message(R"({"targets":{"a":{"quality":1,"cost_usd":1},"a":{"quality":0,"cost_usd":2}}})"),
-              HasSubstr("twice"));
+  EXPECT_THAT(
+      message(R"({"targets":{"a":{"quality":1,"cost_usd":1},"a":{"quality":0,"cost_usd":2}}})"),
+      HasSubstr("twice"));
   EXPECT_THAT(message(R"({"targets":{"":{"quality":1,"cost_usd":1}}})"), HasSubstr("name"));
-  EXPECT_THAT(message(R"({"targets":{"a":{"quality":1,"cost_usd":1e300}}})"), HasSubstr("0 to 1e9"));
+  EXPECT_THAT(message(R"({"targets":{"a":{"quality":1,"cost_usd":1e300}}})"),
+              HasSubstr("0 to 1e9"));
 }
 
 }  // namespace

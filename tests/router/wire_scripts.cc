@@ -40,10 +40,11 @@ std::vector<std::string> chat(const ScriptedAnswer& answer) {
   if (const auto& usage = answer.usage)
     events.push_back(event_of(
         {{"choices", Array{}},
-         {"usage", Object{{"prompt_tokens", usage->n_prompt},
-                          {"completion_tokens", usage->n_completion},
-                          {"total_tokens", usage->n_prompt + usage->n_completion},
-                          {"prompt_tokens_details", Object{{"cached_tokens", usage->n_cached}}}}}}));
+         {"usage",
+          Object{{"prompt_tokens", usage->n_prompt},
+                 {"completion_tokens", usage->n_completion},
+                 {"total_tokens", usage->n_prompt + usage->n_completion},
+                 {"prompt_tokens_details", Object{{"cached_tokens", usage->n_cached}}}}}}));
   events.push_back("data: [DONE]\n\n");
   return events;
 }
@@ -70,7 +71,9 @@ std::vector<std::string> responses(const ScriptedAnswer& answer) {
   if (!answer.texts.empty())
     item({{"type", "message"}}, "response.output_text.delta", answer.texts, {{"type", "message"}});
   if (const auto& call = answer.call) {
-    Object whole{{"type", "function_call"}, {"call_id", call->id}, {"name", call->name},
+    Object whole{{"type", "function_call"},
+                 {"call_id", call->id},
+                 {"name", call->name},
                  {"arguments", call->arguments}};
     Object begun = whole;
     begun["arguments"] = "";
@@ -80,11 +83,10 @@ std::vector<std::string> responses(const ScriptedAnswer& answer) {
   }
   Object response{{"status", "completed"}};
   if (const auto& usage = answer.usage)
-    response["usage"] =
-        Object{{"input_tokens", usage->n_prompt},
-               {"input_tokens_details", Object{{"cached_tokens", usage->n_cached}}},
-               {"output_tokens", usage->n_completion},
-               {"total_tokens", usage->n_prompt + usage->n_completion}};
+    response["usage"] = Object{{"input_tokens", usage->n_prompt},
+                               {"input_tokens_details", Object{{"cached_tokens", usage->n_cached}}},
+                               {"output_tokens", usage->n_completion},
+                               {"total_tokens", usage->n_prompt + usage->n_completion}};
   say("response.completed", {{"response", std::move(response)}});
   return events;
 }
@@ -165,9 +167,9 @@ std::vector<std::string> events_of(std::string_view wire, const ScriptedAnswer& 
 
 std::string error_event(std::string_view wire, std::string_view message) {
   if (wire == "messages")
-    return event_of({{"type", "error"},
-                     {"error", Object{{"type", "overloaded_error"}, {"message", message}}}},
-                    "error");
+    return event_of(
+        {{"type", "error"}, {"error", Object{{"type", "overloaded_error"}, {"message", message}}}},
+        "error");
   if (wire == "responses")
     return event_of({{"type", "error"}, {"code", "server_error"}, {"message", message}}, "error");
   return event_of({{"error", Object{{"code", 503}, {"message", message}}}});

@@ -81,8 +81,8 @@ int write_code(const State& state) {
 }
 
 int close(sqlite3_file* file) {
-  int code = of(file)->real()->pMethods ? of(file)->real()->pMethods->xClose(of(file)->real())
-                                        : SQLITE_OK;
+  int code =
+      of(file)->real()->pMethods ? of(file)->real()->pMethods->xClose(of(file)->real()) : SQLITE_OK;
   delete std::exchange(of(file)->path, nullptr);
   return code;
 }
@@ -161,10 +161,10 @@ int unmap_shared(sqlite3_file* file, int remove) {
   return of(file)->real()->pMethods->xShmUnmap(of(file)->real(), remove);
 }
 
-const sqlite3_io_methods kMethods = {
-    2,       close,        read,        write,  truncate,   sync,        size,    lock,        unlock,
-    check_lock, control,   sector_size, device, map_shared, lock_shared, barrier, unmap_shared,
-    nullptr, nullptr};
+const sqlite3_io_methods kMethods = {2,       close,        read,    write,      truncate,
+                                     sync,    size,         lock,    unlock,     check_lock,
+                                     control, sector_size,  device,  map_shared, lock_shared,
+                                     barrier, unmap_shared, nullptr, nullptr};
 
 int open(sqlite3_vfs* vfs, sqlite3_filename path, sqlite3_file* file, int flags, int* out_flags) {
   State* state = of(vfs);

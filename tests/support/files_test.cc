@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "support/environment.h"
 #include "support/file.h"
 #include "support/log.h"
-#include "support/environment.h"
 #include "support/path.h"
 
 namespace hearth {
@@ -32,7 +32,7 @@ TEST_F(Files, WritesWholeFilesWithTheModeAskedFor) {
   auto text = file::read(at("a"));
   ASSERT_TRUE(text);
   EXPECT_EQ(*text, "two");
-  struct stat info {};
+  struct stat info{};
   ::stat(at("a").c_str(), &info);
   EXPECT_EQ(info.st_mode & 0777, 0600u);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
@@ -56,7 +56,7 @@ TEST_F(Files, MakesPrivateFoldersAndTightensLooseOnes) {
   ::chmod(at("loose").c_str(), 0777);
   ASSERT_TRUE(path::make_private_dir(at("loose")));
   ASSERT_TRUE(path::make_private_dir(at("new/deep")));
-  struct stat info {};
+  struct stat info{};
   ::stat(at("loose").c_str(), &info);
   EXPECT_EQ(info.st_mode & 0777, 0700u);
   ::stat(at("new/deep").c_str(), &info);

@@ -66,7 +66,8 @@ TEST(Json, TakesNullAsAbsentForOptionalFields) {
 TEST(Json, NamesThePathOfWhatIsWrong) {
   EXPECT_EQ(error_of("{}"), "params.name: missing");
   EXPECT_EQ(error_of(R"({"name":3})"), "params.name: expected a string, got a number");
-  EXPECT_EQ(error_of(R"({"name":"n","inner":[{"small":1},{"small":256}]})"), "params.inner[1].small: out of range");
+  EXPECT_EQ(error_of(R"({"name":"n","inner":[{"small":1},{"small":256}]})"),
+            "params.inner[1].small: out of range");
   EXPECT_EQ(error_of(R"({"name":"n","inner":[{"small":-1}]})"),
             "params.inner[0].small: expected a non-negative integer, got a number");
   EXPECT_EQ(error_of(R"([1])"), "params: expected an object, got an array");

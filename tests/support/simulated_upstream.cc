@@ -39,8 +39,9 @@ Task<Result<OutboundResponse>> SimulatedTransport::fetch(OutboundRequest request
       asked.first_byte_timeout.count() ? asked.first_byte_timeout : asked.stall_timeout;
   const bool comes = answer.has_head && answer.head_after <= patience;
   const bool is_silent = !answer.has_head && answer.end == End::silent;
-  Task<> head = clock_.wait_until(
-      std::min(over, began + (comes ? answer.head_after : is_silent ? patience : milliseconds(5))));
+  Task<> head = clock_.wait_until(std::min(over, began + (comes       ? answer.head_after
+                                                          : is_silent ? patience
+                                                                      : milliseconds(5))));
   co_await std::move(head);
   if (clock_.now() >= over || (!comes && (is_silent || answer.has_head))) co_return late;
   if (!answer.has_head) co_return Error{Errc::upstream, "upstream: connection reset"};
@@ -55,7 +56,8 @@ Task<Result<OutboundResponse>> SimulatedTransport::fetch(OutboundRequest request
         std::min(over, clock_.now() + (stalls ? asked.stall_timeout : part.after)));
     co_await std::move(wait);
     if (stalls || clock_.now() >= over) co_return late;
-    if (!on_body(response, part.bytes)) co_return Error{Errc::cancelled, "the transfer was stopped"};
+    if (!on_body(response, part.bytes))
+      co_return Error{Errc::cancelled, "the transfer was stopped"};
     if (asked.has_all && asked.has_all()) co_return response;
   }
   if (answer.end == End::cut) co_return Error{Errc::upstream, "upstream: connection reset"};

@@ -55,8 +55,8 @@ void attend_floats(const AttentionCall& call, const RowBlock& block, size_t kv_h
       }
       call.kernels.weighted_sum(scores + first_query * kPageTokens + own.first, (end - i) * group,
                                 corrections + first_query,
-                                values + own.first * v_dim * sizeof(float), n_own,
-                                v_dim, sums + first_query * v_dim);
+                                values + own.first * v_dim * sizeof(float), n_own, v_dim,
+                                sums + first_query * v_dim);
     }
   }
 

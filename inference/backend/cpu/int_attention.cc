@@ -25,14 +25,14 @@ namespace {
 
 // The queries of a block that read one KV head, and what they have come to.
 struct Queries {
-  size_t n, group;        // of which `group` in turn are of one row
+  size_t n, group;  // of which `group` in turn are of one row
   size_t k_width, v_width;
-  float* sums;            // (n, v_width): weighted values
-  float* lanes;           // (n, kSumLanes): the sum of weights
-  float* max;             // (n)
-  float* factors;         // (n): of exact scores
-  int16_t* ints;          // (n, k_width)
-  int32_t* page_sums;     // (kTileQueries, v_width): those of one page
+  float* sums;         // (n, v_width): weighted values
+  float* lanes;        // (n, kSumLanes): the sum of weights
+  float* max;          // (n)
+  float* factors;      // (n): of exact scores
+  int16_t* ints;       // (n, k_width)
+  int32_t* page_sums;  // (kTileQueries, v_width): those of one page
 
   Queries(const AttentionShape& shape, size_t n_rows, Scratch& scratch)
       : n(n_rows * (shape.n_heads / shape.n_kv_heads)),
@@ -91,9 +91,8 @@ void start(const AttentionCall& call, const RowBlock& block, size_t first_head, 
 }
 
 // Queries first to end, at most kTileQueries, over the page whose first position is `start`.
-void attend_page(const AttentionCall& call, std::span<const AttentionRow> rows,
-                 const IntPage& page, size_t start, const Queries& queries, size_t first,
-                 size_t end) {
+void attend_page(const AttentionCall& call, std::span<const AttentionRow> rows, const IntPage& page,
+                 size_t start, const Queries& queries, size_t first, size_t end) {
   alignas(64) int32_t scores[kTileQueries * kPageTokens];
   alignas(64) int16_t weights[kTileQueries * kPageTokens];
   SeenPart seen[kTileQueries];

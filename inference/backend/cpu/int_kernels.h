@@ -38,9 +38,9 @@ inline constexpr float kPowers[] = {0.6931242f, 0.24024099f, 0.055906426f, 0.009
 // tanh(x) = x + x^3 (kTanh[0] + x^2 (...)) near zero.
 inline constexpr float kTanh[] = {-1.0f / 3, 2.0f / 15, -17.0f / 315, 62.0f / 2835};
 
-// sums[r * n_columns + c] = exact sum over i < 2 * n_pairs of rows[r * row_stride + i] times element
-// i of column c, for r < n_rows and the columns c in [first, end); of no meaning beside them.
-// Elements lie in pairs: 0 and 1 of all columns in turn, then 2 and 3.
+// sums[r * n_columns + c] = exact sum over i < 2 * n_pairs of rows[r * row_stride + i] times
+// element i of column c, for r < n_rows and the columns c in [first, end); of no meaning beside
+// them. Elements lie in pairs: 0 and 1 of all columns in turn, then 2 and 3.
 struct PairProduct {
   const int16_t* rows;
   size_t row_stride, n_rows;  // 1 to kTileQueries

@@ -1,9 +1,9 @@
 // The seam between the operations (matmul.cc, attention.cc, ...) and their inner loops, of which
 // each Path has one set. kernels.cc holds the table of all of them.
 //
-// The avx2/, avx512/ and amx/ files are compiled for CPUs that this one may not be. They therefore call
-// no inline function of the standard library or of ours outside their folder: the linker could keep
-// that copy for everyone. For the same reason this header holds plain structs and pointers.
+// The avx2/, avx512/ and amx/ files are compiled for CPUs that this one may not be. They therefore
+// call no inline function of the standard library or of ours outside their folder: the linker could
+// keep that copy for everyone. For the same reason this header holds plain structs and pointers.
 //
 // Quantized products are defined exactly, so that every path gives the same bits. With w = d q + m
 // in each block, in order of K,
@@ -34,8 +34,8 @@ struct QuantKernels {
 };
 
 // The same for up to kMostTileColumns columns in tile panels, and of the strip only n_rows rows.
-using MultiplyTiles = void (*)(const uint8_t* strip, size_t n_rows, size_t k,
-                               const uint8_t* panels, size_t n_columns, float* y, size_t y_stride);
+using MultiplyTiles = void (*)(const uint8_t* strip, size_t n_rows, size_t k, const uint8_t* panels,
+                               size_t n_columns, float* y, size_t y_stride);
 
 // y[c * y_stride + r] = dot(w row r, x row c) in float32; w as bytes of f32, f16 or bf16, its rows
 // w_stride bytes apart, x rows x_stride floats apart. Any k.

@@ -69,8 +69,7 @@ void store_i8(const Place& place, const float* k, const float* v) {
   store_column(ratios, k_dim / 32, place.position, kPageTokens, place.keys + kScalesBytes);
   store_column(ratios + k_dim / 32, v_dim / 32, place.position, kPageTokens,
                place.values + kScalesBytes);
-  store_key_pairs(bytes, k_dim, place.position,
-                  place.keys + kScalesBytes + ratios_bytes(k_dim));
+  store_key_pairs(bytes, k_dim, place.position, place.keys + kScalesBytes + ratios_bytes(k_dim));
   store_value_pairs(bytes + k_dim, v_dim, place.position,
                     place.values + kScalesBytes + ratios_bytes(v_dim));
 }

@@ -1,8 +1,8 @@
 // Where keys and values lie in a page of the KV cache (cache/page.h): for each kv head in turn its
 // keys and then its values.
 //
-// f32: keys are transposed, for attention's sake: element d of all positions, then d + 1. Values are
-// a row for each position.
+// f32: keys are transposed, for attention's sake: element d of all positions, then d + 1. Values
+// are a row for each position.
 //
 // i16 (int_rows.h): first the scales of all positions, float32. A lane of a vector holds two
 // elements that follow each other in a sum. Keys: elements 0 and 1 of all positions in turn, then 2

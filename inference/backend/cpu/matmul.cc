@@ -193,8 +193,7 @@ class QuantizedX {
     const bool is_of_32 = block == ActivationBlock::of_32;
     const size_t column_bytes = is_of_32 ? k_ / 32 * kPanel32.bytes : k_ / 256 * kPanel256.bytes;
     size_t n_columns = 0;
-    for (const Group& group : groups_)
-      n_columns += round_up(group.end - group.first, kTileColumns);
+    for (const Group& group : groups_) n_columns += round_up(group.end - group.first, kTileColumns);
     uint8_t* next = memory[is_of_32 ? 0 : 1].reserve<uint8_t>(column_bytes * n_columns);
 
     std::vector<Panels> all;
@@ -220,10 +219,8 @@ class QuantizedX {
   void fill(const Piece& piece, bool is_of_32, size_t column_bytes) const {
     const Kernels& kernels = kernels_of(machine_.path);
     const auto kernel = is_of_32 ? kernels.quantize_32 : kernels.quantize_256;
-    PanelColumn to{.panel = piece.panel,
-                   .n_columns = piece.end - piece.first,
-                   .column = 0,
-                   .run = kPanelRun};
+    PanelColumn to{
+        .panel = piece.panel, .n_columns = piece.end - piece.first, .column = 0, .run = kPanelRun};
     if (piece.is_tiled) {
       if (to.n_columns < kTileColumns) std::fill_n(piece.panel, kTileColumns * column_bytes, 0);
       to.n_columns = kTileColumns;

@@ -62,8 +62,7 @@ Support detect() {
   constexpr uint32_t kWide = bit_AVX512F | bit_AVX512BW | bit_AVX512VL;
   constexpr uint32_t kTiles = 1 << 24 | 1 << 25;  // AMX-TILE, AMX-INT8
   const bool has_avx512 = (state & kAvx512State) == kAvx512State &&
-                          (extended.ebx & kWide) == kWide &&
-                          (extended.ecx & bit_AVX512VNNI) != 0;
+                          (extended.ebx & kWide) == kWide && (extended.ecx & bit_AVX512VNNI) != 0;
   return {.avx2 = true,
           .avxvnni = extended.eax >= 1 && (cpuid(7, 1).eax & kAvxVnni) != 0,
           .avx512 = has_avx512,

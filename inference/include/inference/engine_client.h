@@ -29,7 +29,8 @@ struct ModelSpec {
   std::string path;
   ModelSettings settings;
   std::chrono::seconds keep_alive{300};  // after the last request; zero or less: for ever
-  std::vector<std::string> volatile_lines{};  // beginnings of lines that are moved (volatile_lines.h)
+  std::vector<std::string>
+      volatile_lines{};  // beginnings of lines that are moved (volatile_lines.h)
 };
 
 // How things stand with one model, for forecasts: asking costs nothing and waits for nobody.

@@ -2,7 +2,8 @@
 // protocol, OpenAI, Anthropic, Gemini, MCP) converts to and from it, losslessly; sessions log it,
 // the router labels it, the engine renders it through the model's template.
 //
-// Plain data, any thread. The order of blocks in a message is the order in which they were produced.
+// Plain data, any thread. The order of blocks in a message is the order in which they were
+// produced.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +25,8 @@ enum class Role { system, developer, user, assistant, tool };
 template <>
 struct EnumNames<Role> {
   static constexpr std::pair<Role, std::string_view> names[] = {
-      {Role::system, "system"},
-      {Role::developer, "developer"},
-      {Role::user, "user"},
-      {Role::assistant, "assistant"},
-      {Role::tool, "tool"},
+      {Role::system, "system"},       {Role::developer, "developer"}, {Role::user, "user"},
+      {Role::assistant, "assistant"}, {Role::tool, "tool"},
   };
 };
 

@@ -44,11 +44,11 @@ struct Attempt {
   bool is_sent = false;     // the whole request: from then on it may be billed
   bool is_refused = false;  // the provider answered with an error in place of an answer: unbilled
   bool has_spoken = false;  // a first word came, a thought and a call included
-  std::optional<Usage> usage;         // as far as the provider counted
+  std::optional<Usage> usage;               // as far as the provider counted
   UsageBasis basis = UsageBasis::reported;  // of usage
-  std::optional<double> cost_usd;     // as the provider states it
-  uint64_t n_answer_bytes = 0;        // of what was heard
-  std::optional<double> first_word_ms;  // since the attempt began
+  std::optional<double> cost_usd;           // as the provider states it
+  uint64_t n_answer_bytes = 0;              // of what was heard
+  std::optional<double> first_word_ms;      // since the attempt began
   RateRoom room;
 };
 

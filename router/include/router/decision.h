@@ -326,8 +326,8 @@ struct Decision {
   bool is_exploring = false;          // another one looked better
   bool is_held = false;               // another one looked better, but a switch does not pay
   std::vector<std::string> labels;    // of the request, which its answer inherits
-  bool may_pass = false;              // a refusal that time may lift: a target is merely down or busy
-  std::string question;               // of a refusal, where the policy says to ask; for people
+  bool may_pass = false;  // a refusal that time may lift: a target is merely down or busy
+  std::string question;   // of a refusal, where the policy says to ask; for people
   std::vector<std::string> fallbacks;  // who else may answer should it fail, the best first
   std::optional<Hedge> hedge;          // absent: none
   static void fields(auto& self, auto&& field) {
@@ -347,8 +347,8 @@ struct Decision {
   }
 };
 
-// Who answers in the place of the target that was decided for: it failed, what it gave did not pass,
-// or another one spoke first.
+// Who answers in the place of the target that was decided for: it failed, what it gave did not
+// pass, or another one spoke first.
 struct StandIn {
   std::string target, model;
   std::string reason;  // one sentence for people; no text of a request or an answer

@@ -1,8 +1,8 @@
 // Writes decisions and what came of them into the ledger's file, for explain, replay and trial.
 //
 // What it costs the loop thread is a copy; encoding, hashing and the disk are the writer's, which
-// gathers for half a second, since nobody waits. What the disk does not take is lost: these are records, not money.
-// Lives on the loop thread; the ledger outlives it.
+// gathers for half a second, since nobody waits. What the disk does not take is lost: these are
+// records, not money. Lives on the loop thread; the ledger outlives it.
 #pragma once
 
 #include <chrono>

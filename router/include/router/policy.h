@@ -36,10 +36,10 @@ struct Target {
   std::string provider;  // api: "openai", "deepseek", ... a row of providers/table.cc
   std::string
       model;  // engine: a name in the model store or of [model.NAME]; api: the provider's id
-  std::string base_url;  // api: overrides the provider's own
-  std::string wire;      // api: another than the provider's own, "chat", "responses", ...
-  std::string key_env;   // api: environment variable with the key
-  std::string key_file;  // api: 0600 file with the key
+  std::string base_url;    // api: overrides the provider's own
+  std::string wire;        // api: another than the provider's own, "chat", "responses", ...
+  std::string key_env;     // api: environment variable with the key
+  std::string key_file;    // api: 0600 file with the key
   std::string key_secret;  // api: name of the key in the user's Secret Service
   bool is_pool = false;    // api: several servers of one model
   std::vector<std::string> endpoints;  // pool: the base URLs of its servers, in place of base_url
@@ -55,9 +55,9 @@ struct Target {
   std::optional<double> tokens_per_s;  // prior
   // api: how long its provider keeps a prompt that it has read; absent: as the provider documents
   std::optional<uint32_t> cache_life_s;
-  std::optional<Effort> effort;        // of reasoning, where the client says none
-  Timeouts timeouts;                   // api
-  double watts = 0;                    // what it draws while it works, beyond idling
+  std::optional<Effort> effort;  // of reasoning, where the client says none
+  Timeouts timeouts;             // api
+  double watts = 0;              // what it draws while it works, beyond idling
 };
 
 // [value]: what the user gains and loses, in dollars.

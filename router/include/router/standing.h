@@ -11,9 +11,9 @@ namespace hearth::router {
 
 struct TargetStanding {
   std::string target;
-  std::string endpoint;      // of a pool, else ""
+  std::string endpoint;             // of a pool, else ""
   std::optional<std::string> down;  // why it is not asked now
-  double wait_ms = 0;        // until it is asked again
+  double wait_ms = 0;               // until it is asked again
   uint64_t n_attempts = 0, n_failures = 0;
   uint32_t n_running = 0;
   std::optional<uint64_t> n_requests_left, n_tokens_left;

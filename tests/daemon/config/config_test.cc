@@ -174,8 +174,10 @@ TEST(Config, PathsCountFromTheFolderOfTheirFile) {
 
 TEST(Config, EachLayersPathsCountFromItsOwnFolder) {
   TemporaryFolder machine, user;
-  std::ofstream(machine / "hearth.toml") << "[model.a]\npath = 'a.gguf'\n[model.b]\npath = 'b.gguf'\n";
-  std::ofstream(user / "hearth.toml") << "policy_file = 'policy.toml'\n[model.b]\npath = 'b.gguf'\n";
+  std::ofstream(machine / "hearth.toml")
+      << "[model.a]\npath = 'a.gguf'\n[model.b]\npath = 'b.gguf'\n";
+  std::ofstream(user / "hearth.toml")
+      << "policy_file = 'policy.toml'\n[model.b]\npath = 'b.gguf'\n";
   std::ofstream(user / "policy.toml") << "[workspace]\nroots = ['src']\n";
   auto config = load_config({{machine / "hearth.toml", user / "hearth.toml"}});
   ASSERT_TRUE(config) << config.error().message;
@@ -190,8 +192,8 @@ TEST(Config, NamesTheFilesThatAreMissing) {
   ASSERT_TRUE(config) << config.error().message;
   std::ofstream(folder / "m.gguf") << "GGUF";
   const std::vector<std::string> missing = missing_files(*config);
-  EXPECT_THAT(missing, Contains("network.ca_file: " + (folder / "ca.pem") +
-                                ": No such file or directory"));
+  EXPECT_THAT(missing,
+              Contains("network.ca_file: " + (folder / "ca.pem") + ": No such file or directory"));
   EXPECT_THAT(missing, Contains(HasSubstr("target.t.key_file: " + (folder / "keys/t"))));
   EXPECT_THAT(missing, Contains(HasSubstr("workspace.roots: " + (folder / "src"))));
   EXPECT_THAT(missing, Contains(HasSubstr("model.absolute.path: /m.gguf")));

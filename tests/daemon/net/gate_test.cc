@@ -239,7 +239,8 @@ TEST_F(GateTest, AListedPageMayAskBeforehandAndReadItsAnswers) {
   EXPECT_EQ(refused.status, 403);
   EXPECT_EQ(refused.headers.count("access-control-allow-origin"), 0u);
   EXPECT_EQ(ask("OPTIONS", page, "").status, 401) << "that is no preflight";
-  RawResponse plain = server_.exchange("GET /yes HTTP/1.1\r\n" + host() + server_.bearer() + "\r\n");
+  RawResponse plain =
+      server_.exchange("GET /yes HTTP/1.1\r\n" + host() + server_.bearer() + "\r\n");
   EXPECT_EQ(plain.headers.count("access-control-allow-origin"), 0u);
 }
 
@@ -251,12 +252,12 @@ TEST_F(GateTest, EveryRefusalHasAnIdAndSaysThatHearthSpeaks) {
     std::string request;
   };
   const std::string good = host() + server_.bearer();
-  for (const Case& c : {Case{401, "GET /yes HTTP/1.1\r\n" + host()},
-                        Case{403, "GET /yes HTTP/1.1\r\nHost: evil.test\r\n"},
-                        Case{404, "GET /nowhere HTTP/1.1\r\n" + good},
-                        Case{405, "POST /yes HTTP/1.1\r\n" + good},
-                        Case{413, "GET /yes HTTP/1.1\r\nContent-Length: 99999999999\r\n" + good},
-                        Case{431, "GET /yes HTTP/1.1\r\n" + good + large}}) {
+  for (const Case& c :
+       {Case{401, "GET /yes HTTP/1.1\r\n" + host()},
+        Case{403, "GET /yes HTTP/1.1\r\nHost: evil.test\r\n"},
+        Case{404, "GET /nowhere HTTP/1.1\r\n" + good}, Case{405, "POST /yes HTTP/1.1\r\n" + good},
+        Case{413, "GET /yes HTTP/1.1\r\nContent-Length: 99999999999\r\n" + good},
+        Case{431, "GET /yes HTTP/1.1\r\n" + good + large}}) {
     RawResponse response = server_.exchange(c.request + "\r\n");
     EXPECT_EQ(response.status, c.status);
     EXPECT_THAT(response.headers["x-request-id"], ::testing::StartsWith("req-")) << c.status;

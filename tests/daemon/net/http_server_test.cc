@@ -88,7 +88,9 @@ TEST_F(HttpServerTest, HandsTheRequestToItsRoute) {
 // They go into records that are JSON.
 TEST_F(HttpServerTest, HeadersAreUtf8OrLatin1) {
   auto session = [&](std::string_view name) {
-    return server_.exchange(server_.request("GET", "/session", fmt::format("X-Session-Id: {}\r\n", name))).body;
+    return server_
+        .exchange(server_.request("GET", "/session", fmt::format("X-Session-Id: {}\r\n", name)))
+        .body;
   };
   EXPECT_EQ(session("w\xc3\xb6rk"), "w\xc3\xb6rk");
   EXPECT_EQ(session("w\xf6rk \xff"), "w\xc3\xb6rk \xc3\xbf");

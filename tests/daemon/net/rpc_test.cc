@@ -288,8 +288,8 @@ TEST(RpcLife, NamesTheProtocolsItSpeaks) {
 
 TEST(RpcLife, AClientHasToSayItsNameAndNothingElse) {
   RpcServer server;
-  for (const char* params : {R"({"client":{"name":"t"}})",
-                             R"({"client":{"name":"t"},"resume":{"epoch":"e1"}})"}) {
+  for (const char* params :
+       {R"({"client":{"name":"t"}})", R"({"client":{"name":"t"},"resume":{"epoch":"e1"}})"}) {
     RawClient client = server.connect_uninitialized();
     client.send_text(request("1", "initialize", params));
     EXPECT_THAT(client.read_text(), HasSubstr("\"protocol\":1")) << params;

@@ -103,7 +103,8 @@ TEST_F(RouteJournalTest, AttemptsHaveTheNamesOfOpenTelemetry) {
            "gen_ai_client_operation_duration_seconds_sum{" + who + ",error_type=\"timeout\"} 1.5",
            "gen_ai_client_operation_time_to_first_chunk_seconds_count{" + who + "} 2",
            "gen_ai_client_operation_time_per_output_chunk_seconds_sum{" + who + "} 0.05",
-           "gen_ai_client_operation_time_per_output_chunk_seconds_bucket{" + who + ",le=\"+Inf\"} 1",
+           "gen_ai_client_operation_time_per_output_chunk_seconds_bucket{" + who +
+               ",le=\"+Inf\"} 1",
        })
     EXPECT_THAT(page, HasSubstr("\n" + line + "\n"));
 }

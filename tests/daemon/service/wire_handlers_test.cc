@@ -132,7 +132,8 @@ TEST_F(WireHandlersTest, TheRouterIsToldWhereARequestCameIn) {
 
 TEST_F(WireHandlersTest, AModelIsShownByAnIdWithASlashHoweverItIsWritten) {
   for (const char* id : {"vendor/model%20one", "vendor%2Fmodel%20one", "%76endor%2fmodel%20one"}) {
-    RawResponse response = server->exchange(server->request("GET", std::string("/v1/models/") + id));
+    RawResponse response =
+        server->exchange(server->request("GET", std::string("/v1/models/") + id));
     EXPECT_EQ(response.status, 200) << id;
     EXPECT_THAT(response.body, HasSubstr(R"("id":"vendor/model one")")) << id;
   }
@@ -140,14 +141,15 @@ TEST_F(WireHandlersTest, AModelIsShownByAnIdWithASlashHoweverItIsWritten) {
 
 TEST_F(WireHandlersTest, AModelThatIsNotThereIsRefusedInTheWiresOwnWords) {
   for (const char* id : {"vendor/other", "model%20one", "", "%", "%2", "vendor/model%20one/"}) {
-    RawResponse response = server->exchange(server->request("GET", std::string("/v1/models/") + id));
+    RawResponse response =
+        server->exchange(server->request("GET", std::string("/v1/models/") + id));
     EXPECT_EQ(response.status, 404) << id;
     EXPECT_THAT(response.body, HasSubstr("model_not_found")) << id;
     EXPECT_EQ(response.headers["x-hearth-error-source"], "hearth");
     EXPECT_THAT(response.headers["x-request-id"], ::testing::StartsWith("req-"));
   }
-  RawResponse anthropic =
-      server->exchange(server->request("GET", "/v1/models/none", "anthropic-version: 2023-06-01\r\n"));
+  RawResponse anthropic = server->exchange(
+      server->request("GET", "/v1/models/none", "anthropic-version: 2023-06-01\r\n"));
   EXPECT_EQ(anthropic.status, 404);
   EXPECT_THAT(anthropic.body, HasSubstr(R"("type":"not_found_error")"));
   EXPECT_THAT(anthropic.body, HasSubstr(anthropic.headers["request-id"]));

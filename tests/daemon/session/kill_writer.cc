@@ -1,5 +1,5 @@
-// kill_writer [CYCLES [SEED]]: a child runs turns in a few sessions and prints every turn/start that
-// was acknowledged; the parent kills it (SIGKILL) at a random moment, opens what is left, and
+// kill_writer [CYCLES [SEED]]: a child runs turns in a few sessions and prints every turn/start
+// that was acknowledged; the parent kills it (SIGKILL) at a random moment, opens what is left, and
 // compares. Every acknowledged message must be there, once, and every session idle.
 //
 // The page cache survives a kill: this proves that the log recovers, fault_test.cc that it syncs.
@@ -96,7 +96,8 @@ Task<> ask_for_ever(Stack& stack, std::string id, std::string prefix) {
   std::_Exit(2);
 }
 
-using Acknowledged = std::map<std::string, std::map<std::string, std::string>>;  // id -> key -> turn
+using Acknowledged =
+    std::map<std::string, std::map<std::string, std::string>>;  // id -> key -> turn
 
 // Kills the child after about `n_wanted` lines; returns when it is gone, with every line it wrote.
 std::string kill_after(int pipe, pid_t child, size_t n_wanted, unsigned extra_us) {

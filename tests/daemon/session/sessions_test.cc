@@ -201,7 +201,8 @@ TEST(TurnStartRecord, HasSamplingBesideItsOtherFields) {
   EXPECT_EQ(start->sampling.temperature, 0.5f);
   EXPECT_EQ(start->sampling.seed, 7u);
   EXPECT_EQ(start->max_tokens, 12u);
-  auto damaged = json::decode<protocol::TurnStart>(R"({"session":"s","idempotencyKey":"k","input":1})");
+  auto damaged =
+      json::decode<protocol::TurnStart>(R"({"session":"s","idempotencyKey":"k","input":1})");
   ASSERT_FALSE(damaged);
   EXPECT_NE(damaged.error().message.find("input"), std::string::npos);
 }

@@ -69,10 +69,13 @@ TEST_F(Subscriptions, AnEpochMayBeSaidAsEitherOfItsForms) {
     std::string said;
     bool is_known;
   };
-  for (const Case& c :
-       {Case{number, true}, {'"' + number + '"', true}, {"null", true}, {"\"e1\"", false}, {"{}", false}}) {
-    auto request = json::decode<protocol::SessionSubscribe>(R"({"session":")" + id +
-                                                            R"(","since":1,"epoch":)" + c.said + "}");
+  for (const Case& c : {Case{number, true},
+                        {'"' + number + '"', true},
+                        {"null", true},
+                        {"\"e1\"", false},
+                        {"{}", false}}) {
+    auto request = json::decode<protocol::SessionSubscribe>(
+        R"({"session":")" + id + R"(","since":1,"epoch":)" + c.said + "}");
     ASSERT_TRUE(request) << request.error().message;
     WatchingClient client(1);
     ASSERT_TRUE(daemon->loop.run(daemon->sessions->subscribe(client, std::move(*request))));

@@ -109,9 +109,8 @@ TEST_F(Turns, WhatNoModelCouldCarryOutIsRefusedBeforeAnythingIsLogged) {
   refused("params.presencePenalty: ", [](auto& start) { start.sampling.presence_penalty = 2e9f; });
   refused("params.frequencyPenalty: ",
           [](auto& start) { start.sampling.frequency_penalty = -2e9f; });
-  refused("params.logitBias[1]: ", [](auto& start) {
-    start.sampling.logit_bias = {{5, 1.f}, {-5, 1.f}};
-  });
+  refused("params.logitBias[1]: ",
+          [](auto& start) { start.sampling.logit_bias = {{5, 1.f}, {-5, 1.f}}; });
   refused("params.templateVariables: expected an object",
           [](auto& start) { start.template_variables.text = "[1]"; });
   EXPECT_EQ(session(id)->view().info.seq, seq);

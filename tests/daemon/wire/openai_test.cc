@@ -209,7 +209,8 @@ TEST(OpenAiChat, StructuralTagsAreAForm) {
   for (const auto& [form, where] :
        {std::pair{R"({"format":{}})", "format"}, std::pair{R"({"triggers":["a"]})", "structures"},
         std::pair{R"({"triggers":[""],"structures":[]})", "triggers"},
-        std::pair{R"({"triggers":["a"],"structures":[{"begin":"b","schema":{},"end":""}]})", "begin"},
+        std::pair{R"({"triggers":["a"],"structures":[{"begin":"b","schema":{},"end":""}]})",
+                  "begin"},
         std::pair{R"({"triggers":["a"],"structures":[{"begin":"a","end":""}]})", "schema"}}) {
     auto request = read(std::string(R"("structured_outputs":{"structural_tag":)") + form + "}");
     ASSERT_FALSE(request) << form;
@@ -227,10 +228,9 @@ TEST(OpenAiChat, ToolsMayBeStrict) {
 
 TEST(OpenAiChat, ObjectsMayHaveASchemaAndAreAForm) {
   using Kind = ResponseFormat::Kind;
-  const ResponseFormat schema =
-      chat(R"({"messages":[{"role":"user","content":"x"}],
+  const ResponseFormat schema = chat(R"({"messages":[{"role":"user","content":"x"}],
                "response_format":{"type":"json_object","schema":{"type":"integer"}}})")
-          .body.response_format;
+                                    .body.response_format;
   EXPECT_EQ(schema.kind, Kind::json_schema);
   EXPECT_EQ(schema.schema.text, R"({"type":"integer"})");
   EXPECT_EQ(chat(R"({"messages":[{"role":"user","content":"x"}],
@@ -368,7 +368,8 @@ TEST(OpenAiChat, TheUsageSaysWhereThePromptWasReadAnewAndWhatWasMoved) {
   auto body = json::parse_value(chat_response(kHead, completion));
   ASSERT_TRUE(body);
   const auto& details = body->at("usage").at("prompt_tokens_details");
-  EXPECT_EQ(details.at("cache_divergence"), json::Value(json::Object{{"position", 70u}, {"prompt", "then"}}));
+  EXPECT_EQ(details.at("cache_divergence"),
+            json::Value(json::Object{{"position", 70u}, {"prompt", "then"}}));
   EXPECT_EQ(details.at("moved_lines"), json::Value(json::Array{"Now: noon"}));
 }
 

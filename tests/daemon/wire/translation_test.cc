@@ -31,7 +31,7 @@ struct Pair {
   std::string_view served;
   std::string_view provider;  // a row of providers/table.cc
   const router::Wire* wire;
-  std::string_view minimal;   // a request that asks for an answer
+  std::string_view minimal;  // a request that asks for an answer
 };
 
 const Pair kPairs[] = {
@@ -76,8 +76,8 @@ Completion any_answer(const Pair& pair, std::mt19937& random) {
     if (pair.served == "messages")
       add(Opaque{"anthropic", {R"({"type":"thinking","signature":"EqQB+/="})"}});
     if (pair.served == "responses")
-      add(Opaque{"openai", {thought_item(std::get<Reasoning>(
-                               completion.message.blocks.back().content))}});
+      add(Opaque{"openai",
+                 {thought_item(std::get<Reasoning>(completion.message.blocks.back().content))}});
   }
   if (random() % 3) add(Text{words(random)});
   const size_t n_calls = random() % 4;
@@ -158,9 +158,9 @@ TEST(Translation, AStreamThatIsServedIsReadAsTheSameAnswer) {
 }
 
 // As the model wrote them, valid JSON or not, whatever its spelling: clients may compare them.
-constexpr std::string_view kArgumentTexts[] = {
-    "{}", "{ \"b\" : 1.50,\n\t\"a\":1e2 }", R"({"text":"\u00e9\/","n":12345678901234567890123})",
-    R"({"a":1,"a":2})"};
+constexpr std::string_view kArgumentTexts[] = {"{}", "{ \"b\" : 1.50,\n\t\"a\":1e2 }",
+                                               R"({"text":"\u00e9\/","n":12345678901234567890123})",
+                                               R"({"a":1,"a":2})"};
 constexpr std::string_view kNoJson[] = {R"({"cut": "he)", "look, no JSON", "[1] [2]"};
 
 std::string arguments_of(const Message& message) {
@@ -195,7 +195,8 @@ TEST(Translation, ArgumentsOfACallStayAsTheModelWroteThem) {
       }
       request.messages[1] = said.message;
       request.messages[2].blocks[0].content = ToolResult{"call_1", "seen", false};
-      auto body = pair.wire->body(target_of(pair), router::row_of(pair.provider).quirks, request, {});
+      auto body =
+          pair.wire->body(target_of(pair), router::row_of(pair.provider).quirks, request, {});
       ASSERT_TRUE(body) << body.error().message;
       auto read = dialect(pair.served).parse(*body);
       ASSERT_TRUE(read) << read.error().message << "\n" << *body;
@@ -228,8 +229,8 @@ CompletionRequest any_request(const Pair& pair, std::mt19937& random) {
       if (is_messages)
         put(assistant, Opaque{"anthropic", {R"({"type":"thinking","signature":"EqQB"})"}});
       if (pair.served == "responses")
-        put(assistant, Opaque{"openai", {thought_item(std::get<Reasoning>(
-                                            assistant.blocks.back().content))}});
+        put(assistant,
+            Opaque{"openai", {thought_item(std::get<Reasoning>(assistant.blocks.back().content))}});
     }
     put(assistant, Text{"a" + words(random) + "."});
     const size_t n_calls = random() % 3;

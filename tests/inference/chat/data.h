@@ -17,9 +17,7 @@
 
 namespace hearth::testing {
 
-inline std::filesystem::path chat_data() {
-  return data_path("chat");
-}
+inline std::filesystem::path chat_data() { return data_path("chat"); }
 
 inline std::string read_chat_file(const std::filesystem::path& name) {
   std::ifstream in(chat_data() / name, std::ios::binary);

@@ -160,8 +160,8 @@ TEST(ChatTemplateCost, OfSixtyMessagesIsReported) {
   auto us = [](auto from, auto to) {
     return std::chrono::duration_cast<std::chrono::microseconds>(to - from).count();
   };
-  std::printf("60 messages, %zu bytes: text %ld us, text and %zu tokens %ld us\n", text->text.size(),
-              static_cast<long>(us(begin, rendered)), tokens->size(),
+  std::printf("60 messages, %zu bytes: text %ld us, text and %zu tokens %ld us\n",
+              text->text.size(), static_cast<long>(us(begin, rendered)), tokens->size(),
               static_cast<long>(us(rendered, end)));
 }
 

@@ -24,9 +24,7 @@ class PathChoice : public testing::Test {
 
 TEST_F(PathChoice, TheEnvironmentLowersIt) { EXPECT_EQ(with_wish("scalar"), Path::scalar); }
 
-TEST_F(PathChoice, TheEnvironmentNeverRaisesIt) {
-  EXPECT_LE(with_wish("amx"), detected_);
-}
+TEST_F(PathChoice, TheEnvironmentNeverRaisesIt) { EXPECT_LE(with_wish("amx"), detected_); }
 
 TEST_F(PathChoice, AnUnknownNameIsIgnored) {
   EXPECT_EQ(with_wish("avx9000"), detected_);

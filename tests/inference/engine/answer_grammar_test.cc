@@ -202,9 +202,10 @@ TEST(AnswerGrammar, WhatCannotBeHonouredIsRefusedAndOfToolsLeftOut) {
       return is_json
                  ? fmt::format(R"(<tool_call>{{"name":"f","arguments":{{"{}":{}}}}}</tool_call>)",
                                name, value)
-                 : fmt::format("<tool_call>\n<function=f>\n<parameter={}>\n{}\n</parameter>\n"
-                               "</function>\n</tool_call>",
-                               name, value);
+                 : fmt::format(
+                       "<tool_call>\n<function=f>\n<parameter={}>\n{}\n</parameter>\n"
+                       "</function>\n</tool_call>",
+                       name, value);
     };
     EXPECT_TRUE(most->matches(call("a", "[1,1]"))) << "what alone is left out";
     EXPECT_FALSE(most->matches(call("a", "1")));

@@ -123,9 +123,9 @@ TEST_F(EngineClientTest, AVolatileLineCostsOnlyWhatFollowsTheNewestMessage) {
   const auto asking = [](int i) {
     CompletionRequest body = greedy("", 2);
     body.prompt.reset();
-    body.messages = {text_message(Role::system, "Now: " + std::to_string(i) + "\n" +
-                                                    std::string(600, 'r')),
-                     text_message(Role::user, "question")};
+    body.messages = {
+        text_message(Role::system, "Now: " + std::to_string(i) + "\n" + std::string(600, 'r')),
+        text_message(Role::user, "question")};
     return body;
   };
   ASSERT_TRUE(run(ask(asking(1))));

@@ -44,8 +44,7 @@ struct Shown {
 
 Shown show(const std::vector<Token>& tokens, std::vector<std::string> stop = {},
            std::optional<Markers> markers = std::nullopt) {
-  TextStream stream(tokenizer(),
-                    {.markers = std::move(markers), .stop_strings = std::move(stop)});
+  TextStream stream(tokenizer(), {.markers = std::move(markers), .stop_strings = std::move(stop)});
   Shown out;
   auto add = [&](const std::vector<StreamDelta>& pieces) {
     std::string step;

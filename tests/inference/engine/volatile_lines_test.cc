@@ -46,8 +46,8 @@ TEST(VolatileLines, OrOfATool) {
 TEST(VolatileLines, LeaveNoEmptyBlockBehind) {
   Message system = text_message(Role::system, "x-billing: a=1");
   system.blocks.emplace_back().content = Text{"Rules."};
-  CompletionRequest request = asking(
-      {system, text_message(Role::system, "x-billing: b=2"), text_message(Role::user, "x")});
+  CompletionRequest request =
+      asking({system, text_message(Role::system, "x-billing: b=2"), text_message(Role::user, "x")});
   EXPECT_THAT(move_volatile_lines(request, kBeginnings),
               ElementsAre("x-billing: a=1", "x-billing: b=2"));
   ASSERT_EQ(request.messages.size(), 2u);

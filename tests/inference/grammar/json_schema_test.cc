@@ -131,9 +131,8 @@ TEST(JsonSchema, WhatCannotBeHonouredIsTakenOutAloneAndNamed) {
           "b":{"type":"string","format":"idn-email","minLength":2}},"required":["a"]})");
   EXPECT_THAT(two.left_out,
               UnorderedElementsAre("properties.a: uniqueItems", "properties.b: format"));
-  EXPECT_EQ(two.schema,
-            R"({"type":"object","properties":{"a":{"type":"array"},)"
-            R"("b":{"type":"string","minLength":2}},"required":["a"]})");
+  EXPECT_EQ(two.schema, R"({"type":"object","properties":{"a":{"type":"array"},)"
+                        R"("b":{"type":"string","minLength":2}},"required":["a"]})");
   const Relaxed patterns = relaxed_object_schema(
       R"j({"anyOf":[{"properties":{"a":{"pattern":"^a$"}}},{"properties":{"a":{"pattern":"(?=x)"}}}]})j");
   EXPECT_THAT(patterns.left_out, ElementsAre("anyOf[1].properties.a: pattern"));
@@ -189,9 +188,9 @@ TEST(JsonSchema, HostileSchemasAreRefusedAndNothingIsFetched) {
 // What llguidance passes is right here, too, but for the instances named here.
 TEST(JsonSchema, OfficialSuite) {
   // Leap seconds that are one by an offset.
-  constexpr std::string_view kBehind[] = {
-      R"("1998-12-31T15:59:60.123-08:00")", R"("00:29:60-23:30")", R"("01:29:60+01:30")",
-      R"("15:59:60-08:00")", R"("23:29:60+23:30")"};
+  constexpr std::string_view kBehind[] = {R"("1998-12-31T15:59:60.123-08:00")",
+                                          R"("00:29:60-23:30")", R"("01:29:60+01:30")",
+                                          R"("15:59:60-08:00")", R"("23:29:60+23:30")"};
   std::ifstream file(testing::data_path("json-schema/draft2020-12.json"));
   std::stringstream text;
   text << file.rdbuf();

@@ -123,10 +123,10 @@ TEST_F(PrefixTreeTest, EndsAreForgottenAsWholePagesAre) {
 }
 
 TEST_F(PrefixTreeTest, ARecurrentModelSharesWholePagesOnly) {
-  KvCache recurrent = *KvCache::create(
-      {.layers = {{1, 32, 32}, {.window = kStateWindow, .state_bytes = 256}},
-       .element = KvElement::f32},
-      4, 4);
+  KvCache recurrent =
+      *KvCache::create({.layers = {{1, 32, 32}, {.window = kStateWindow, .state_bytes = 256}},
+                        .element = KvElement::f32},
+                       4, 4);
   PrefixTree tree(recurrent);
   std::vector<PageIndex> pages;
   for (int i = 0; i < 2; ++i) {
@@ -362,8 +362,9 @@ TEST_F(PrefixTreeTest, WhoFollowsHearsOfPartsOfPages) {
   EXPECT_THAT(heard, ElementsAre(kPage + 10, kPage, 0u));
 }
 
-// Conversations at random over few tokens, that fork anywhere and run beside each other while the pool
-// runs over. What is in a page's memory is followed: what is found was computed from the same tokens.
+// Conversations at random over few tokens, that fork anywhere and run beside each other while the
+// pool runs over. What is in a page's memory is followed: what is found was computed from the same
+// tokens.
 class AtRandom : public ::testing::TestWithParam<uint32_t> {
  protected:
   struct Sequence {
@@ -373,8 +374,9 @@ class AtRandom : public ::testing::TestWithParam<uint32_t> {
   };
   static constexpr uint32_t kPages = 24;
   const uint32_t window = GetParam();
-  KvCache cache = *KvCache::create(
-      {.layers = {{1, 32, 32}, {1, 32, 32, window}}, .element = KvElement::f32}, kPages, kPages - 6);
+  KvCache cache =
+      *KvCache::create({.layers = {{1, 32, 32}, {1, 32, 32, window}}, .element = KvElement::f32},
+                       kPages, kPages - 6);
   PrefixTree tree{cache};
   std::minstd_rand random{GetParam() + 1};
   std::vector<Sequence> running;
@@ -426,9 +428,9 @@ class AtRandom : public ::testing::TestWithParam<uint32_t> {
       if (window > 0) window_memory[cache.data(1, sequence.pages[at])] = now;
     }
     const size_t n_whole = sequence.n_computed / kPage;
-    const size_t first = window > 0 ? first_page_of_window(
-                                          window, (n_whole - std::min<size_t>(n_whole, 1)) * kPage)
-                                    : 0;
+    const size_t first =
+        window > 0 ? first_page_of_window(window, (n_whole - std::min<size_t>(n_whole, 1)) * kPage)
+                   : 0;
     for (; sequence.first_window < std::min(first, sequence.pages.size()); ++sequence.first_window)
       cache.release_window(sequence.pages[sequence.first_window]);
     return true;

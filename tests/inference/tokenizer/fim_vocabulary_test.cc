@@ -42,9 +42,15 @@ TEST(FimVocabularies, StarCoder) {
   Infill named = gap();
   named.path = "f.py";
   named.repository = "app";
-  EXPECT_EQ(fim_prompt(named, *fim, model.tokenizer, 1000),
-            joined({{5}, encode("app\n"), {6}, encode("f.py\n"), {1}, encode(gap().prefix), {3},
-                    encode(gap().suffix), {2}}));
+  EXPECT_EQ(fim_prompt(named, *fim, model.tokenizer, 1000), joined({{5},
+                                                                    encode("app\n"),
+                                                                    {6},
+                                                                    encode("f.py\n"),
+                                                                    {1},
+                                                                    encode(gap().prefix),
+                                                                    {3},
+                                                                    encode(gap().suffix),
+                                                                    {2}}));
   EXPECT_TRUE(model.tokenizer.is_end(6)) << "another file ends the answer";
 }
 
@@ -55,9 +61,12 @@ TEST(FimVocabularies, DeepSeekCoder) {
   const auto encode = [&](std::string_view text) {
     return model.tokenizer.encode(text, false, false);
   };
-  EXPECT_EQ(fim_prompt(gap(), *fim, model.tokenizer, 1000),
-            joined({{model.tokenizer.bos()}, {32016}, encode(gap().prefix), {32015},
-                    encode(gap().suffix), {32017}}));
+  EXPECT_EQ(fim_prompt(gap(), *fim, model.tokenizer, 1000), joined({{model.tokenizer.bos()},
+                                                                    {32016},
+                                                                    encode(gap().prefix),
+                                                                    {32015},
+                                                                    encode(gap().suffix),
+                                                                    {32017}}));
 }
 
 // As CodeLlama's own code has it: the text before the gap begins like any text, with a space, and

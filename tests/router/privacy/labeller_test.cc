@@ -180,8 +180,7 @@ TEST_F(LabellerTest, TheFileThatACallNamesIsItsResultsSource) {
   }
   EXPECT_THAT(labels(called("Read", R"({"file_path": "app/.env"})")), ElementsAre("secret"));
   EXPECT_EQ(request.facts.label_causes[0].message, 3u);
-  EXPECT_EQ(request.facts.label_causes[0].why,
-            "path app/.env, named by the call that it answers");
+  EXPECT_EQ(request.facts.label_causes[0].why, "path app/.env, named by the call that it answers");
   EXPECT_THAT(request.manifest.sources, ElementsAre("app/.env"));
   EXPECT_EQ(request.body.messages[2].blocks[0].source->tool, "Read");
 }
@@ -189,14 +188,17 @@ TEST_F(LabellerTest, TheFileThatACallNamesIsItsResultsSource) {
 TEST_F(LabellerTest, ACallThatNamesOtherFilesPutsNothingOn) {
   policy.labels = {{"secret", {"**/.env*", "board/**"}, Trust::local}};
   for (const char* arguments : {
-           R"({"path": "README.md"})",
-           R"({"command": "cat environment.md; printenv; ls -la src"})",
-           R"({"query": "who reads .env here?"})",
-           R"({"path": "docs/setup.md", "content": "Copy .env.example to .env first."})",
-           R"({"path": "a.cc", "old_string": "load(\".env\")", "new_string": "load()"})",
-           "{}",
-           "",
+         R"({"path": "README.md"})",
+         R"({"command": "cat environment.md; printenv; ls -la src"})",
+         R"({"query": "who reads .env here?"})",
+         R"({"path": "docs/setup.md", "content": "Copy .env.example to .env first."})",
+         R"({"path": "a.cc", "old_string": "load(\".env\")",
+         "new_string" : "load()"
        })
+    ",
+    "{}",
+        "",
+})
     EXPECT_THAT(labels(called("tool", arguments)), IsEmpty()) << arguments;
 }
 
@@ -232,8 +234,8 @@ TEST_F(LabellerTest, WhatACallWritesIsOfTheFileToo) {
 
 TEST_F(LabellerTest, AConfiguredKeyIsASecretWhateverItsForm) {
   write("key", "plain-words-4711\n");
-  std::filesystem::permissions(folder / "key", std::filesystem::perms::owner_read |
-                                                   std::filesystem::perms::owner_write);
+  std::filesystem::permissions(
+      folder / "key", std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   const std::string text = "the header says plain-words-4711, why?";
   EXPECT_THAT(labels(text), IsEmpty());
   Target target;

@@ -48,7 +48,8 @@ TEST(Secrets, KeysWithAKnownPrefix) {
            joined({"hf", "_", "q8Zw2Rt5Yk7mN3xV9bL4cJ6hG1fD8sA2pO"}),
            joined({"gl", "pat-", "q8Zw2Rt5Yk7mN3xV9bL4"}),
            joined({"hth", "_", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}),
-           joined({"hooks.slack.com/", "services/", "T02Q8ZW2R/B05YK7MN3/xV9bL4cJ6hG1fD8sA2pO5iU7"}),
+           joined(
+               {"hooks.slack.com/", "services/", "T02Q8ZW2R/B05YK7MN3/xV9bL4cJ6hG1fD8sA2pO5iU7"}),
            joined({"sk", "_live_", "q8Zw2Rt5Yk7mN3xV9bL4cJ6h"}),
            joined(
                {"SG", ".", "q8Zw2Rt5Yk7mN3xV9bL4cJ.6hG1fD8sA2pO5iU7yTq8Zw2Rt5Yk7mN3xV9bL4cJ6hG1f"}),

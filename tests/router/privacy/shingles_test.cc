@@ -167,7 +167,8 @@ TEST_F(Shingles, ADistinctiveWordIsEnough) {
 
 TEST_F(Shingles, WhatManyFilesHoldIsNobodys) {
   std::vector<ShingleIndex::Entry> entries;
-  const std::string header = "import { createStore, combineReducers, applyMiddleware } from 'redux';";
+  const std::string header =
+      "import { createStore, combineReducers, applyMiddleware } from 'redux';";
   for (uint32_t owner = 0; owner <= kMaxFiles; ++owner)
     for (Fingerprint key :
          fingerprints_of(header + fmt::format(" file number {} has a text", owner)))

@@ -22,7 +22,7 @@ struct TurnStart {
   Sampling sampling;                 // its fields lie beside these: temperature, seed, ...
   std::vector<std::string> stop;
   RawJson template_variables;
-  bool ignore_eos = false;           // go on to max_tokens
+  bool ignore_eos = false;  // go on to max_tokens
   static void fields(auto& self, auto&& field) {
     field("session", self.session);
     field("idempotencyKey", self.idempotency_key);

@@ -146,7 +146,8 @@ Result<T> decode(std::string_view bytes) {
   detail::Reader reader{bytes};
   reader.read(value);
   if (!reader.ok || !reader.left.empty())
-    return Error{Errc::corrupt, "malformed binary message of " + std::to_string(bytes.size()) + " bytes"};
+    return Error{Errc::corrupt,
+                 "malformed binary message of " + std::to_string(bytes.size()) + " bytes"};
   return value;
 }
 

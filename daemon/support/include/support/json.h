@@ -68,7 +68,8 @@ Result<> read_variant(Element element, const std::string& path,
                       std::variant<Alternatives...>& out) {
   std::string_view type;
   if (element["type"].get_string().get(type)) return missing(path + ".type");
-  Result<> outcome = Error{Errc::invalid, path + ".type: unknown type \"" + std::string(type) + "\""};
+  Result<> outcome =
+      Error{Errc::invalid, path + ".type: unknown type \"" + std::string(type) + "\""};
   auto try_one = [&]<class A>() {
     if (type != A::kType) return false;
     A value;
@@ -87,8 +88,8 @@ struct Reader {
 
   template <class T>
   void operator()(std::string_view name, T& member) {
-    read_field(name, member, !is_optional<T>::value && !is_vector<T>::value &&
-                                 !std::is_same_v<T, RawJson>);
+    read_field(name, member,
+               !is_optional<T>::value && !is_vector<T>::value && !std::is_same_v<T, RawJson>);
   }
   template <class T>
   void or_default(std::string_view name, T& member) {
@@ -137,7 +138,8 @@ Result<> read(Element element, const std::string& path, T& out) {
     out = static_cast<T>(number);
   } else if constexpr (std::is_integral_v<T>) {
     uint64_t number;
-    if (element.get_uint64().get(number)) return type_error(path, "a non-negative integer", element);
+    if (element.get_uint64().get(number))
+      return type_error(path, "a non-negative integer", element);
     if (number > std::numeric_limits<T>::max()) return out_of_range(path);
     out = static_cast<T>(number);
   } else if constexpr (std::is_same_v<T, std::string>) {
@@ -155,7 +157,8 @@ Result<> read(Element element, const std::string& path, T& out) {
     out.clear();
     for (Element item : array) {
       out.emplace_back();
-      if (auto done = read(item, path + "[" + std::to_string(out.size() - 1) + "]", out.back()); !done)
+      if (auto done = read(item, path + "[" + std::to_string(out.size() - 1) + "]", out.back());
+          !done)
         return done;
     }
   } else if constexpr (requires { typename T::mapped_type; }) {  // std::map<std::string, V>

@@ -41,11 +41,12 @@ void trace(std::string_view message, Fields fields = {});
 
 void set_level(Level level);
 
-// A key, a token: from now on it stands in no line, at any level; "[key]" does. What is shorter than
-// six characters is no key.
+// A key, a token: from now on it stands in no line, at any level; "[key]" does. What is shorter
+// than six characters is no key.
 void hide(std::string_view secret);
 
-// Until this is called, lines go to stderr. The file is rotated at max_bytes to path.1 ... path.keep.
+// Until this is called, lines go to stderr. The file is rotated at max_bytes to path.1 ...
+// path.keep.
 Result<> open_file(const std::string& path, size_t max_bytes = 8u << 20, int keep = 3);
 
 }  // namespace hearth::log

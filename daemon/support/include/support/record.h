@@ -13,8 +13,8 @@
 // (the protocol may grow) and a missing field is an error unless the member is optional, a
 // container or listed with field.or_default(name, member): then it keeps its value, and an empty
 // string or container is not written.
-// An alternative of a std::variant member names itself with `static constexpr std::string_view kType`.
-// An enum that travels specialises EnumNames.
+// An alternative of a std::variant member names itself with `static constexpr std::string_view
+// kType`. An enum that travels specialises EnumNames.
 #pragma once
 
 #include <array>
@@ -68,12 +68,18 @@ struct EnumNames;
 template <>
 struct EnumNames<Errc> {
   static constexpr std::pair<Errc, std::string_view> names[] = {
-      {Errc::invalid, "invalid"},         {Errc::not_found, "not_found"},
-      {Errc::denied, "denied"},           {Errc::cancelled, "cancelled"},
-      {Errc::timeout, "timeout"},         {Errc::busy, "busy"},
-      {Errc::over_budget, "over_budget"}, {Errc::context_exceeded, "context_exceeded"},
-      {Errc::unsupported, "unsupported"}, {Errc::corrupt, "corrupt"},
-      {Errc::io, "io"},                   {Errc::upstream, "upstream"},
+      {Errc::invalid, "invalid"},
+      {Errc::not_found, "not_found"},
+      {Errc::denied, "denied"},
+      {Errc::cancelled, "cancelled"},
+      {Errc::timeout, "timeout"},
+      {Errc::busy, "busy"},
+      {Errc::over_budget, "over_budget"},
+      {Errc::context_exceeded, "context_exceeded"},
+      {Errc::unsupported, "unsupported"},
+      {Errc::corrupt, "corrupt"},
+      {Errc::io, "io"},
+      {Errc::upstream, "upstream"},
       {Errc::internal, "internal"},
   };
 };

@@ -111,8 +111,7 @@ void scale_unit(const Unit& unit, size_t n, const uint8_t* x, const int32_t (&is
                       V::broadcast_float(x + kColumns * kPanel32.scale + 4 * c));
       acc[c] = V::fma(products, d, acc[c]);
       if constexpr (Format::kHasMin)
-        acc[c] =
-            V::fma(m, V::broadcast_float(x + kColumns * kPanel32.scaled_sum + 4 * c), acc[c]);
+        acc[c] = V::fma(m, V::broadcast_float(x + kColumns * kPanel32.scaled_sum + 4 * c), acc[c]);
     });
   }
   each<kColumns>([&]<int c>(Int<c>) { V::store(sums[c], acc[c]); });
@@ -171,9 +170,9 @@ void unpack(const uint8_t* from, Block& block) {
       const Split odd = split<Format::kOffset>(_mm512_srli_epi16(w, 8), scale);
       store_bytes(block.low[kAt / 16][kAt % 16],
                   _mm512_or_si512(even.low, _mm512_slli_epi16(odd.low, 8)));
-      store_bytes(block.high[kAt / 16][kAt % 16],
-                  _mm512_or_si512(_mm512_and_si512(even.high, low_byte),
-                                  _mm512_slli_epi16(odd.high, 8)));
+      store_bytes(
+          block.high[kAt / 16][kAt % 16],
+          _mm512_or_si512(_mm512_and_si512(even.high, low_byte), _mm512_slli_epi16(odd.high, 8)));
     });
   });
   block.d = V::halves(from);
@@ -210,8 +209,8 @@ void scale_block(const Block& block, const uint8_t* x, const int32_t* low, const
                  float (*sums)[kRows]) {
   for (size_t c = 0; c < kColumns; c++) {
     const Floats x_scale = V::broadcast_float(x + kColumns * kPanel256.scale + 4 * c);
-    const Ints isum = V::add(load_ints(low + kRows * c),
-                             _mm512_slli_epi32(load_ints(high + kRows * c), 7));
+    const Ints isum =
+        V::add(load_ints(low + kRows * c), _mm512_slli_epi32(load_ints(high + kRows * c), 7));
     Floats sum = V::fma(V::multiply(V::to_floats(isum), x_scale), block.d, load_floats(sums[c]));
     if constexpr (Format::kOffset == 0) {
       Ints minima = V::bytes(0);

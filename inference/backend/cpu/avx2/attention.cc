@@ -39,8 +39,8 @@ struct V {
   }
   // p times 2^n, where n is what kMakesInts was added to.
   static Floats add_exponent(Floats p, Floats n) {
-    return _mm256_castsi256_ps(_mm256_add_epi32(
-        _mm256_castps_si256(p), _mm256_slli_epi32(_mm256_castps_si256(n), 23)));
+    return _mm256_castsi256_ps(
+        _mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_castps_si256(n), 23)));
   }
   // Lanes that kMakesInts was added to and that are not negative.
   static void store_words(int16_t* to, Floats v) {

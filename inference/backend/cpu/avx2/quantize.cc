@@ -47,8 +47,7 @@ void round_32(const float* x, float inverse, size_t run, size_t apart, uint8_t* 
 }
 
 // n elements, a multiple of 32, to the panel; sums over 16. Returns the scale.
-float quantize_block(const float* x, size_t n, const PanelColumn& to, uint8_t* q,
-                     int32_t* sum_16) {
+float quantize_block(const float* x, size_t n, const PanelColumn& to, uint8_t* q, int32_t* sum_16) {
   const uint32_t bits = magnitude_bits(x, n);
   const float amax = _mm_cvtss_f32(_mm_castsi128_ps(_mm_cvtsi32_si128(static_cast<int>(bits))));
   const bool is_usable = bits < kInfinityBits && amax > kSmallest;

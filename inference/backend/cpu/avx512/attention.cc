@@ -51,8 +51,8 @@ struct V {
   }
   // p times 2^n, where n is what kMakesInts was added to.
   static Floats add_exponent(Floats p, Floats n) {
-    return _mm512_castsi512_ps(_mm512_add_epi32(
-        _mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(n), 23)));
+    return _mm512_castsi512_ps(
+        _mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(n), 23)));
   }
   static void store_words(int16_t* to, Floats v) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),

@@ -1,9 +1,8 @@
-// Attention's two products in float32 over the positions of one page. Keys are transposed, so that a
-// lane is a position and a score needs no sum across lanes; in the values a lane is an element. A
+// Attention's two products in float32 over the positions of one page. Keys are transposed, so that
+// a lane is a position and a score needs no sum across lanes; in the values a lane is an element. A
 // tile keeps the sums of up to six queries in registers, so that each vector of the page is loaded
-// once for them. What a query gets depends neither on the tile that it is in nor on the width of the
-// vectors V.
-// In an anonymous namespace, as all that these folders include (strip_formats.h).
+// once for them. What a query gets depends neither on the tile that it is in nor on the width of
+// the vectors V. In an anonymous namespace, as all that these folders include (strip_formats.h).
 #pragma once
 
 #include <cstddef>
@@ -57,8 +56,7 @@ template <class V>
 void scores_of(const uint8_t* keys, size_t first, size_t end, size_t k_dim, const float* queries,
                size_t n_queries, float* scores) {
   const auto tile = [&]<int n>(size_t q) {
-    score_queries<V, n>(keys, first, end, k_dim, queries + q * k_dim,
-                                scores + q * kPageTokens);
+    score_queries<V, n>(keys, first, end, k_dim, queries + q * k_dim, scores + q * kPageTokens);
   };
   size_t q = 0;
   for (; q + kTileQueries <= n_queries; q += kTileQueries) {
@@ -93,8 +91,8 @@ void sum_tile(const Sum& s, size_t q, size_t d, size_t width = V::kLanes) {
     const typename V::Floats correction = V::all(s.correction[q + j]);
     for (int i = 0; i < n_vectors; i++) {
       const float* from = acc + j * s.head_dim + V::kLanes * i;
-      sum[j][i] = V::multiply(
-          V::load(reinterpret_cast<const uint8_t*>(from), 0, width), correction);
+      sum[j][i] =
+          V::multiply(V::load(reinterpret_cast<const uint8_t*>(from), 0, width), correction);
     }
   }
   for (size_t position = 0; position < s.n; position++) {
@@ -130,8 +128,7 @@ void sum_queries(const Sum& s, size_t q) {
 template <class V>
 void sums_of(const Sum& s, size_t n_queries) {
   size_t q = 0;
-  for (; q + kTileQueries <= n_queries; q += kTileQueries)
-    sum_queries<V, kTileQueries>(s, q);
+  for (; q + kTileQueries <= n_queries; q += kTileQueries) sum_queries<V, kTileQueries>(s, q);
   switch (n_queries - q) {
     case 5: return sum_queries<V, 5>(s, q);
     case 4: return sum_queries<V, 4>(s, q);

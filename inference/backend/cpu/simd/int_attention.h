@@ -21,18 +21,16 @@ typename V::Floats load_floats(const float* from) {
 template <class V, int n_rows, int n_vectors>
 void pair_tile(const PairProduct& p, size_t column) {
   typename V::Ints sum[n_rows][n_vectors];
-  each<n_rows>([&]<int j>(Int<j>) {
-    each<n_vectors>([&]<int v>(Int<v>) { sum[j][v] = V::no_ints(); });
-  });
+  each<n_rows>(
+      [&]<int j>(Int<j>) { each<n_vectors>([&]<int v>(Int<v>) { sum[j][v] = V::no_ints(); }); });
   const uint8_t* pairs = p.pairs + 4 * column;
   for (size_t i = 0; i < p.n_pairs; i++, pairs += 4 * p.n_columns) {
     typename V::Ints line[n_vectors];
     each<n_vectors>([&]<int v>(Int<v>) { line[v] = V::load_ints(pairs + 4 * V::kLanes * v); });
     each<n_rows>([&]<int j>(Int<j>) {
       const typename V::Ints pair = V::all_pairs(p.rows + j * p.row_stride + 2 * i);
-      each<n_vectors>([&]<int v>(Int<v>) {
-        sum[j][v] = V::add_pair_products(sum[j][v], line[v], pair);
-      });
+      each<n_vectors>(
+          [&]<int v>(Int<v>) { sum[j][v] = V::add_pair_products(sum[j][v], line[v], pair); });
     });
   }
   each<n_rows>([&]<int j>(Int<j>) {
