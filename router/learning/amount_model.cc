@@ -11,6 +11,7 @@ constexpr double kConstantPrecision = 1e-3, kSlopePrecision = 0.3;
 constexpr double kOutputWeight =
     3;  // tokens of an answer cost three to five times those of a prompt
 constexpr double kMaxFeature = 4;
+constexpr double kLeastRate = 1e-12;  // of what is free
 constexpr double kFirstError = 0.25;  // of a rate that one outcome gave
 
 }  // namespace
@@ -68,21 +69,31 @@ std::optional<Spread> AmountModel::predict(uint32_t index, double n_input, doubl
                   size * std::sqrt((target.squared_error + first * first) / target.n_seen) /
                       std::sqrt(target.n_seen)};
   }
-  // Rates differ by factors, so theirs is a geometric mean: one dear target must not make every
-  // unknown one look dear.
+  if (!unseen_) return std::nullopt;
+  return Spread{size * unseen_->mean, size * unseen_->sd};
+}
+
+// Rates differ by factors, so theirs is a geometric mean: one dear target must not make every
+// unknown one look dear.
+Spread AmountModel::rate_of_unseen() const {
   double n = 0, sum = 0, squares = 0;
   for (const Target& other : targets_) {
     if (other.n_seen == 0) continue;
-    const double log_rate = std::log(std::max(other.sum / other.n_seen, 1e-12));
+    const double log_rate = std::log(std::max(other.sum / other.n_seen, kLeastRate));
     ++n;
     sum += log_rate;
     squares += log_rate * log_rate;
   }
-  if (n == 0) return std::nullopt;
   const double mean = sum / n;
   const double log_sd = n < 2 ? 1 : std::sqrt(std::max(0.0, squares / n - mean * mean));
-  const double amount = size * std::exp(mean);
-  return Spread{amount, amount * std::clamp(log_sd, 0.0, 2.0)};
+  const double rate = std::exp(mean);
+  return {rate, rate * std::clamp(log_sd, 0.0, 2.0)};
+}
+
+double AmountModel::above_others(uint32_t index) const {
+  const Target& target = targets_[index];
+  if (target.n_seen == 0) return 0;
+  return std::log(std::max(target.sum / target.n_seen, kLeastRate) / unseen_->mean);
 }
 
 void AmountModel::learn(uint32_t index, double n_input, double n_output, double amount) {
@@ -105,6 +116,7 @@ void AmountModel::learn(uint32_t index, double n_input, double n_output, double 
     target.targets[i] += z[i] * rate;
   }
   solve(target);
+  unseen_ = rate_of_unseen();
 }
 
 }  // namespace hearth::router

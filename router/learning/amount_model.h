@@ -28,6 +28,8 @@ class AmountModel {
   // nullopt: no target has been seen yet.
   std::optional<Spread> predict(uint32_t target, double n_input, double n_output) const;
   void learn(uint32_t target, double n_input, double n_output, double amount);
+  // How much more it takes than the others do, as a logarithm; 0 for who was not tried.
+  double above_others(uint32_t target) const;
 
  private:
   using Row = std::array<double, 3>;
@@ -43,10 +45,12 @@ class AmountModel {
   double size_of(double n_input, double n_output) const;
   Row features(double n_input, double n_output) const;
   static void solve(Target& target);
+  Spread rate_of_unseen() const;
 
   const Unit unit_;
   double usual_input_ = 0, usual_output_ = 0;  // of the first outcome that says
   std::vector<Target> targets_;
+  std::optional<Spread> unseen_;  // rate of a target that nobody has tried; absent: all
 };
 
 }  // namespace hearth::router

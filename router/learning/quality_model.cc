@@ -58,7 +58,7 @@ uint32_t QualityModel::add_target() {
 QualityModel::Lanes QualityModel::predict_lanes(uint32_t target, const Vector& x) const {
   Lanes sum;
   for (size_t i = 0; i < kRidges; ++i)
-    sum[i] = kPriorMean + shared_bias_[i] + targets_[target].bias[i];
+    sum[i] = kPriorMean + targets_[target].above + shared_bias_[i] + targets_[target].bias[i];
   for (const Term& term : x) {
     const Lanes& shared = weights(term.slot, 0);
     const Lanes& own = weights(term.slot, target + 1);

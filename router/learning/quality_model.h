@@ -45,6 +45,8 @@ class QualityModel {
   explicit QualityModel(size_t max_samples);
 
   uint32_t add_target();  // 0, 1, ...
+  // What is thought of a target before any outcome of it, above or below the others.
+  void expect(uint32_t target, double above) { targets_[target].above = static_cast<float>(above); }
   Spread predict(uint32_t target, const Vector& x) const;
   void learn(uint32_t target, std::shared_ptr<const Vector> x, double quality);
   // Visits every outcome so many times.
@@ -63,6 +65,7 @@ class QualityModel {
   struct Target {
     Lanes bias{};
     double n_seen = 0;
+    float above = 0;
   };
 
   Lanes predict_lanes(uint32_t target, const Vector& x) const;

@@ -62,6 +62,26 @@ TEST(Estimator, ForgetsWhatIsOlderThanItRemembers) {
   EXPECT_GT(quality(estimator, "a", look), 0.8);
 }
 
+TEST(Estimator, ADearTargetIsThoughtBetterUntilOutcomesSay) {
+  Estimator estimator;
+  const Estimator::Look look = estimator.look(terms_of("same words", {}));
+  auto lead = [&] {
+    return estimator.belief("dear", look).quality->mean -
+           estimator.belief("cheap", look).quality->mean;
+  };
+  auto learn = [&](double dear_quality, int n) {
+    for (int i = 0; i < n; ++i) {
+      estimator.learn("cheap", look, {.quality = 0.5, .cost_usd = 0.001, .latency_ms = {}});
+      estimator.learn("dear", look, {.quality = dear_quality, .cost_usd = 0.1, .latency_ms = {}});
+    }
+  };
+  learn(0.5, 1);
+  EXPECT_GT(lead(), 0.01);
+  EXPECT_LT(lead(), 0.2);
+  learn(0.4, 200);
+  EXPECT_LT(lead(), -0.05);
+}
+
 TEST(Estimator, CostFollowsTheSizeOfARequest) {
   Estimator estimator;
   auto sized = [&](uint64_t n_input) {
