@@ -85,6 +85,7 @@ Result<Expr> JsonRules::of_object_schema(std::string_view text) {
 
 Result<Expr> JsonRules::of_parsed(JsonSchema parsed, bool is_object) {
   static const json::Value object_type = json::Object{{"type", "object"}};
+  pending_.clear();  // of a schema that was refused
   JsonSchema& schema = schemas_.emplace_back(std::move(parsed));
   Schemas schemas = {schema.root()};
   if (is_object) schemas.push_back(&object_type);
@@ -96,12 +97,6 @@ Result<Expr> JsonRules::of_parsed(JsonSchema parsed, bool is_object) {
 // Rules are made for what others refer to until nothing is left: no recursion, however schemas
 // nest.
 Result<> JsonRules::work_off() {
-  auto done = define_pending();
-  if (!done) pending_.clear();  // nobody asks for them any more
-  return done;
-}
-
-Result<> JsonRules::define_pending() {
   while (!pending_.empty()) {
     Pending next = std::move(pending_.back());
     pending_.pop_back();
@@ -425,6 +420,7 @@ Result<std::optional<std::vector<JsonRules::Member>>> JsonRules::members_of(std:
   if (text.empty() || text == "null") return none;
   auto parsed = JsonSchema::parse(text);
   if (!parsed) return parsed.error();
+  pending_.clear();
   JsonSchema& schema = schemas_.emplace_back(std::move(*parsed));
   auto shapes = schema.shapes_of({schema.root()});
   if (!shapes) return shapes.error();

@@ -57,7 +57,6 @@ class JsonRules {
   void define_values();
   Expr word(std::string_view text) { return rules_.bytes(text); }
   Result<> work_off();
-  Result<> define_pending();
   RuleId rule_of(JsonSchema& schema, Schemas schemas);
   Result<Expr> alternatives_of(JsonSchema& schema, const std::vector<Shape>& shapes);
   Result<Expr> expr_of(JsonSchema& schema, const Shape& shape);

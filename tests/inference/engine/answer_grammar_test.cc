@@ -189,14 +189,15 @@ TEST(AnswerGrammar, WhatCannotBeHonouredIsRefusedAndOfToolsLeftOut) {
   EXPECT_TRUE(any->matches("<tool_call>{\"name\":\"f\",\"arguments\":{\"z\":[1]}}</tool_call>"));
 
   calling.tools[0].parameters.text =
-      R"({"type":"object","properties":{"a":{"type":"array","uniqueItems":true}},
-          "required":["a"]})";
+      R"({"type":"object","properties":{"b":{"items":{"contains":{}}},
+          "a":{"type":"array","uniqueItems":true}},"required":["a"]})";
   for (std::string_view dialect : {"hermes", "qwen_coder"}) {
     SCOPED_TRACE(dialect);
     const auto most = made(calling, {.dialect = dialect_named(dialect)});
     std::vector<std::string> left_out;
     ASSERT_TRUE(answer_grammar(calling, {.dialect = dialect_named(dialect)}, &left_out));
-    EXPECT_EQ(left_out, std::vector<std::string>{"tool f: properties.a: uniqueItems"});
+    EXPECT_EQ(left_out, (std::vector<std::string>{"tool f: properties.a: uniqueItems",
+                                                  "tool f: properties.b.items: contains"}));
     const bool is_json = dialect == "hermes";
     const auto call = [&](std::string_view name, std::string_view value) {
       return is_json
