@@ -8,6 +8,8 @@ namespace hearth::router {
 
 namespace {
 
+constexpr double kReachable = 3;  // standard deviations
+
 double below(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
 
 // The chance that the arm's utility is above those of all others: over its own density, on a grid.
@@ -67,7 +69,10 @@ size_t explore(const Exploration& exploration, const Value& value, size_t best,
     if (candidate.excluded_by) continue;
     if (i != best) {
       const double gap = highest - candidate.utility_usd;
-      const double ceiling = candidate.utility_usd + value.success_usd * (1 - candidate.quality);
+      // It may be as good as can be, or cheaper than anybody has seen.
+      const double ceiling =
+          candidate.utility_usd + std::max(value.success_usd * (1 - candidate.quality),
+                                           kReachable * candidate.uncertainty_usd);
       if (ceiling < highest || candidate.uncertainty_usd <= 0) continue;  // hopeless, or known
       if (gap > exploration.allowance_usd) continue;
       if (value_of_trying(gap, candidate.uncertainty_usd, noise_usd(value, candidate),

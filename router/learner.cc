@@ -257,7 +257,8 @@ void Learner::prepare(const Policy& policy, RouteRequest& request, int64_t now_m
     memory.account.begin_day();
   }
   if (!facts.past && may_explore(policy.explore, facts.task))
-    facts.exploration = {random_(), memory.account.allowance_usd(policy.explore),
+    facts.exploration = {random_(),
+                         memory.account.allowance_usd(policy.explore, memory.account.n_to_come()),
                          memory.account.n_to_come()};
   memory.current = std::move(current);
 }

@@ -191,9 +191,10 @@ SimulationReport simulate(const std::vector<RecordedRequest>& rows,
     estimator.meet(terms);
     const Estimator::Look look = estimator.look(terms);
     RequestFacts facts = facts_of(row, terms, options.model);
+    const auto n_to_come = static_cast<double>(rows.size() - got.size());
     if (may_explore(policy.explore, facts.task))
-      facts.exploration = {random.unit(), account.allowance_usd(policy.explore),
-                           static_cast<double>(rows.size() - got.size())};
+      facts.exploration = {random.unit(), account.allowance_usd(policy.explore, n_to_come),
+                           n_to_come};
     std::vector<TargetState> states(policy.targets.size());
     for (size_t i = 0; i < states.size(); ++i) {
       states[i].belief = estimator.belief(policy.targets[i].name, look);

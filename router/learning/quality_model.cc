@@ -28,6 +28,7 @@ constexpr std::array<Ridge, 8> kRidge = {{
 constexpr float kSharedBiasPrecision = 0.2f;  // nothing is known of how hard the work is
 constexpr float kTargetBiasPrecision = 3;     // targets differ by about 0.2
 
+constexpr double kTargetVariance = 0.08;  // between the means of targets, whatever answers vary by
 constexpr float kPriorMean = 0.5f;
 constexpr int kRevisits = 12;
 constexpr double kForgetting = 0.9995;  // of evidence, an outcome
@@ -83,7 +84,7 @@ Spread QualityModel::predict(uint32_t target, const Vector& x) const {
   for (size_t i = 0; i < kRidges; ++i) mean += share[i] * means[i];
   const double noise = std::clamp(squared_error_ / n_errors_, 0.01, 0.25);
   return {std::clamp(mean, 0.0, 1.0),
-          std::sqrt(noise / (targets_[target].n_seen + kTargetBiasPrecision))};
+          1 / std::sqrt(1 / kTargetVariance + targets_[target].n_seen / noise)};
 }
 
 void QualityModel::move(const Sample& sample, const Lanes& by) {

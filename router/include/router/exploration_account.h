@@ -12,9 +12,11 @@ namespace hearth::router {
 
 class ExplorationAccount {
  public:
-  // What the next decision may be expected to lose.
-  double allowance_usd(const Explore& explore) const {
-    return std::max(0.0, std::min(explore.share * moved_usd_ - lost_usd_,
+  // What the next decision may be expected to lose: the share of all that will have been moved,
+  // since what is learned early pays longest.
+  double allowance_usd(const Explore& explore, double n_to_come) const {
+    const double usual = n_decided_ > 0 ? moved_usd_ / n_decided_ : 0;
+    return std::max(0.0, std::min(explore.share * (moved_usd_ + usual * n_to_come) - lost_usd_,
                                   explore.usd_per_day - lost_today_usd_));
   }
 
