@@ -6,7 +6,7 @@ import { appendFileSync, chmodSync, copyFileSync, mkdirSync, readFileSync, readd
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { Daemon, RpcClient, folders } from './daemon.mjs';
+import { Daemon, RpcClient, command, folders } from './daemon.mjs';
 
 const kKey = 'acme-key-7Qm2Zx9Lw4Rt8Bn5Vc1K';  // of the upstream; must be in its requests and nowhere else
 
@@ -372,4 +372,27 @@ expect = { target = "cloud" }
   const failed = daemon.command(['policy', 'test', cases]);
   assert.equal(failed.code, 1);
   assert.match(failed.out, /FAIL wrong\n.*expected cloud, it is refused/);
+});
+
+test('policy check and policy test know the model that is here, as serving does', () => {
+  const { folder, env } = folders();
+  const config = path.join(env.XDG_CONFIG_HOME, 'hearth');
+  mkdirSync(config);
+  writeFileSync(path.join(config, 'hearth.toml'), `
+model.tiny = { path = ${JSON.stringify(path.join(folder, 'tiny.gguf'))} }
+label = [{ name = "secret", match = ["**/.env*"], trust = "local" }]
+target.cloud = { kind = "api:acme", model = "acme-1", base_url = "http://upstream.test/v1", free = true, quality = 0.9 }
+`);
+  const cases = path.join(folder, 'cases.toml');
+  writeFileSync(cases, `
+[[case]]
+path = "config/.env"
+expect = { target = "local", labels = ["secret"] }
+`);
+  const tested = command(['policy', 'test', cases], { env });
+  assert.equal(tested.code, 0, tested.out + tested.err);
+  const checked = command(['policy', 'check'], { env });
+  assert.equal(checked.code, 0, checked.err);
+  assert.doesNotMatch(checked.out, /no target may see/);
+  rmSync(folder, { recursive: true, force: true });
 });

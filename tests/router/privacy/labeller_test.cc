@@ -188,17 +188,14 @@ TEST_F(LabellerTest, TheFileThatACallNamesIsItsResultsSource) {
 TEST_F(LabellerTest, ACallThatNamesOtherFilesPutsNothingOn) {
   policy.labels = {{"secret", {"**/.env*", "board/**"}, Trust::local}};
   for (const char* arguments : {
-         R"({"path": "README.md"})",
-         R"({"command": "cat environment.md; printenv; ls -la src"})",
-         R"({"query": "who reads .env here?"})",
-         R"({"path": "docs/setup.md", "content": "Copy .env.example to .env first."})",
-         R"({"path": "a.cc", "old_string": "load(\".env\")",
-         "new_string" : "load()"
+           R"({"path": "README.md"})",
+           R"({"command": "cat environment.md; printenv; ls -la src"})",
+           R"({"query": "who reads .env here?"})",
+           R"({"path": "docs/setup.md", "content": "Copy .env.example to .env first."})",
+           R"({"path": "a.cc", "old_string": "name = \".env\";", "new_string": "name = \"\";"})",
+           "{}",
+           "",
        })
-    ",
-    "{}",
-        "",
-})
     EXPECT_THAT(labels(called("tool", arguments)), IsEmpty()) << arguments;
 }
 
