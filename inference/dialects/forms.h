@@ -34,7 +34,8 @@ struct TagForm {
   bool has_lines = false;                  // a line break before and behind every value
 };
 
-// Read the rest of the answer. What is no call after all is text.
+// Read the rest of the answer. What is no call after all is text, and so is what stands in a call
+// beside it.
 Reading<> read_objects(Source& in, Reply& out, const ObjectForm& form);
 Reading<> read_named(Source& in, Reply& out, const NamedForm& form);
 Reading<> read_tags(Source& in, Reply& out, const TagForm& form);

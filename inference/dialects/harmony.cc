@@ -39,12 +39,11 @@ std::string function_of(std::string recipient) {
 Reading<> read_call(Source& in, Reply& out, const std::string& name) {
   out.begin_call(name);
   const Put tell = [&](std::string_view piece) { out.arguments(piece); };
+  const ArgumentTypes types{out.tools(), name};
+  std::string rest;
+  co_await copy_arguments(in, types, tell, rest);
+  if (!rest.empty()) out.text(rest);
   co_await skip_space(in);
-  const int c = co_await in.peek();
-  if (c == '{') {
-    const ArgumentTypes types{out.tools(), name};
-    co_await copy_arguments(in, types, tell);
-  }
 }
 
 }  // namespace
@@ -53,6 +52,7 @@ Reading<> read_channels(Source& in, Reply& out) {
   const Put think = [&](std::string_view byte) { out.reasoning(byte); };
   const Put drop = [](std::string_view) {};
   const std::string_view message[] = {"<|message|>"};
+  in.set_call_marks(kEnds);
   std::string header;  // of the message to come, as far as it has been read
   const Put into_header = [&](std::string_view byte) { header += byte; };
   bool has_header = co_await follows(in, "<|");
@@ -66,7 +66,7 @@ Reading<> read_channels(Source& in, Reply& out) {
       end = co_await copy_until(in, kEnds, drop);
     } else if (!recipient.empty() && recipient != "assistant") {
       co_await read_call(in, out, function_of(recipient));
-      end = co_await copy_until(in, kEnds, drop);
+      end = co_await out.copy_text(in, kEnds);
     } else if (word_behind(header, kEnds[kChannel]) == "analysis") {
       out.is_reasoning = true;
       end = co_await copy_until(in, kEnds, think);

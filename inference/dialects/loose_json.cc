@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "support/json.h"
 
@@ -22,10 +23,42 @@ bool ends_word(int c) {
          std::string_view(",:;{}[]\"'<").find(static_cast<char>(c)) != std::string_view::npos;
 }
 
-// The escape behind a backslash that was taken. Unknown ones mean what they look like.
-Reading<bool> copy_escape(Source& in, const Put& put) {
+// Control tokens, which no text is written with.
+bool is_control(std::string_view mark) { return mark.starts_with("<|") || mark.starts_with("<｜"); }
+
+// As ends_call(), within a string. It may hold the text of a mark: one that is no control token ends
+// the string only where the text or the call ends behind it.
+Reading<bool> ends_string(Source& in) {
   const int c = co_await in.peek();
-  if (c == Source::kEnd) co_return false;
+  if (c == Source::kEnd) co_return true;
+  for (std::string_view mark : in.call_marks()) {
+    const bool is_mark = co_await follows(in, mark);
+    if (!is_mark) continue;
+    if (is_control(mark)) co_return true;
+    if (!mark.starts_with("</")) continue;
+    size_t behind = mark.size();
+    int next = co_await in.peek(behind);
+    for (; is_space(next); next = co_await in.peek(behind)) ++behind;
+    if (next == Source::kEnd) co_return !in.is_cut();
+    for (std::string_view other : in.call_marks()) {
+      const bool goes_on = co_await follows(in, other, behind);
+      if (goes_on) co_return true;
+    }
+  }
+  co_return false;
+}
+
+// Most bytes of a string begin no mark.
+bool may_end_string(const Source& in, int c) {
+  return c == Source::kEnd || std::ranges::any_of(in.call_marks(), [&](std::string_view mark) {
+           return static_cast<unsigned char>(mark.front()) == c;
+         });
+}
+
+// The escape behind a backslash that was taken. Unknown ones mean what they look like.
+Reading<> copy_escape(Source& in, const Put& put) {
+  const int c = co_await in.peek();
+  if (c == Source::kEnd) co_return;
   const char byte = static_cast<char>(c);
   const bool is_plain = std::string_view("\"\\/bfnrt").find(byte) != std::string_view::npos;
   bool is_unicode = c == 'u';
@@ -46,21 +79,21 @@ Reading<bool> copy_escape(Source& in, const Put& put) {
   } else {
     put("\\\\");
   }
-  co_return true;
 }
 
+// False when the call or the text ends before the string does: then the quote is not put.
 Reading<bool> copy_string(Source& in, const Put& put) {
   const int quote = co_await in.peek();
   in.take();
   put("\"");
   for (;;) {
     const int c = co_await in.peek();
-    if (c == Source::kEnd) co_return false;
+    const bool is_over = may_end_string(in, c) && co_await ends_string(in);
+    if (is_over) co_return false;
     in.take();
     if (c == quote) break;
     if (c == '\\') {
-      const bool is_whole = co_await copy_escape(in, put);
-      if (!is_whole) co_return false;
+      co_await copy_escape(in, put);
     } else {
       const char byte = static_cast<char>(c);
       put_escaped({&byte, 1}, put);
@@ -137,31 +170,59 @@ Reading<bool> copy_typed(Source& in, Types types, const Put& put, int depth) {
   if (is_quoted) {  // no string is wanted
     std::string text;
     const bool is_whole = co_await read_string(in, text);
-    if (is_whole) put(as_json(text, types).value_or(json::quote(text)));
-    co_return is_whole;
+    const bool is_cut = !is_whole && co_await is_cut_off(in);
+    if (!is_cut) put(as_json(text, types).value_or(json::quote(text)));
+    co_return !is_cut;
   }
   std::string value;  // a string is wanted, and nothing else
+  bool is_whole = true;
   const bool is_bracket = c == '{' || c == '[';
   if (is_bracket) {
     const Put into = [&](std::string_view piece) { value += piece; };
-    const bool is_whole = co_await copy_json(in, into, depth);
-    if (!is_whole) co_return false;
+    is_whole = co_await copy_json(in, into, depth);
+    const bool is_cut = !is_whole && co_await is_cut_off(in);
+    if (is_cut) co_return false;
   } else {
     value = co_await read_bare(in);
-    if (value.empty()) co_return false;
   }
+  if (value.empty()) co_return false;
   put(literal_of(value) == "null" ? "null" : json::quote(value));
-  co_return true;
+  co_return is_whole;
 }
 
-// Members up to the closing bracket, which is put also where the text ends between two values.
+// One member of an object, `before` it. Nothing is put when it has no value.
+Reading<bool> copy_member(Source& in, std::string_view before, const Put& put, int depth,
+                          const ArgumentTypes* types) {
+  std::string head;
+  const int c = co_await in.peek();
+  if (c == '"' || c == '\'') {
+    const bool is_whole = co_await read_string(in, head);
+    if (!is_whole) co_return false;
+  } else {
+    head = co_await read_bare(in);
+    if (head.empty()) co_return false;
+  }
+  co_await skip_space(in);
+  const bool has_colon = co_await accept(in, ":");
+  if (!has_colon) co_return false;
+  co_await skip_space(in);
+  const Types expected = types ? types->tools.types_of(types->tool, head) : Types::any();
+  head = fmt::format("{}{}: ", before, json::quote(head));
+  const Put with_head = [&](std::string_view piece) {
+    if (!head.empty()) put(std::exchange(head, {}));
+    put(piece);
+  };
+  co_return co_await copy_typed(in, expected, with_head, depth);
+}
+
 Reading<bool> copy_members(Source& in, const Put& put, int depth, const ArgumentTypes* types) {
   const int open = co_await in.peek();
   const bool is_object = open == '{';
   const int close = is_object ? '}' : ']';
   in.take();
   put(is_object ? "{" : "[");
-  for (bool is_first = true;; is_first = false) {
+  bool is_whole = true, is_closed = false;
+  for (std::string_view before = ""; is_whole; before = ", ") {
     co_await skip_space(in);
     int c = co_await in.peek();
     while (c == ',') {
@@ -169,33 +230,24 @@ Reading<bool> copy_members(Source& in, const Put& put, int depth, const Argument
       co_await skip_space(in);
       c = co_await in.peek();
     }
-    if (c == Source::kEnd && in.is_cut()) co_return false;
-    if (c == close) in.take();
-    if (c == close || c == Source::kEnd) break;
-    if (!is_first) put(", ");
-    Types expected = Types::any();
+    is_closed = c == close;
+    if (is_closed) in.take();
+    if (c == '}' || c == ']') break;  // one of an outer bracket closes this one, too
+    const bool is_over = co_await ends_call(in);
+    if (is_over) break;
     if (is_object) {
-      std::string key;
-      if (c == '"' || c == '\'') {
-        const bool is_whole = co_await read_string(in, key);
-        if (!is_whole) co_return false;
-      } else {
-        key = co_await read_bare(in);
-        if (key.empty()) co_return false;
-      }
-      co_await skip_space(in);
-      const bool has_colon = co_await accept(in, ":");
-      if (!has_colon) co_return false;
-      put(json::quote(key));
-      put(": ");
-      co_await skip_space(in);
-      if (types) expected = types->tools.types_of(types->tool, key);
+      is_whole = co_await copy_member(in, before, put, depth + 1, types);
+    } else {
+      const Put with_comma = [&](std::string_view piece) {
+        if (!before.empty()) put(std::exchange(before, {}));
+        put(piece);
+      };
+      is_whole = co_await copy_json(in, with_comma, depth + 1);
     }
-    const bool is_whole = co_await copy_typed(in, expected, put, depth + 1);
-    if (!is_whole) co_return false;
   }
-  put(is_object ? "}" : "]");
-  co_return true;
+  const bool is_cut = !is_closed && co_await is_cut_off(in);
+  if (!is_cut) put(is_object ? "}" : "]");
+  co_return is_whole && !is_cut;
 }
 
 }  // namespace
@@ -222,51 +274,123 @@ Reading<bool> copy_json(Source& in, const Put& put, int depth) {
   co_await skip_space(in);
   const int c = co_await in.peek();
   if (c == '{' || c == '[') co_return co_await copy_members(in, put, depth, nullptr);
-  if (c == '"' || c == '\'') co_return co_await copy_string(in, put);
+  if (c == '"' || c == '\'') {
+    const bool is_whole = co_await copy_string(in, put);
+    const bool is_cut = !is_whole && co_await is_cut_off(in);
+    if (!is_whole && !is_cut) put("\"");
+    co_return !is_cut;
+  }
   const std::string word = co_await read_bare(in);
   if (word.empty()) co_return false;
   put(json_of_word(word));
   co_return true;
 }
 
+Reading<bool> ends_call(Source& in) {
+  const int c = co_await in.peek();
+  if (c == Source::kEnd) co_return true;
+  for (std::string_view mark : in.call_marks()) {
+    const bool is_mark = co_await follows(in, mark);
+    if (is_mark) co_return true;
+  }
+  co_return false;
+}
+
+Reading<bool> is_cut_off(Source& in) {
+  const int c = co_await in.peek();
+  co_return c == Source::kEnd && in.is_cut();
+}
+
 Reading<bool> read_string(Source& in, std::string& out) {
   std::string quoted;
   const Put put = [&](std::string_view piece) { quoted += piece; };
   const bool is_whole = co_await copy_string(in, put);
-  if (!is_whole) co_return false;
+  if (!is_whole) quoted += '"';
   auto value = json::parse_value(quoted);  // lone surrogates are refused there
   if (value && value->is_string())
     out.assign(value->get_string());
   else
     out = quoted.substr(1, quoted.size() - 2);
-  co_return true;
+  co_return is_whole;
 }
 
-Reading<bool> copy_arguments(Source& in, ArgumentTypes types, const Put& put) {
+Reading<bool> copy_arguments(Source& in, ArgumentTypes types, const Put& put, std::string& rest) {
+  const Put into_rest = [&](std::string_view piece) { rest += piece; };
   co_await skip_space(in);
   const int c = co_await in.peek();
   if (c == '{') co_return co_await copy_members(in, put, 0, &types);
+  bool is_whole = true;
   if (c == '"' || c == '\'') {
     std::string text;
-    const bool is_whole = co_await read_string(in, text);
-    if (!is_whole) co_return false;
-    if (text.find_first_not_of(" \t\r\n") == text.npos) text = "{}";
+    is_whole = co_await read_string(in, text);
+    const bool is_cut = !is_whole && co_await is_cut_off(in);
+    if (is_cut) co_return false;
     Source inner;
     inner.push(text);
-    inner.finish(true);
+    inner.finish(false);
     co_await skip_space(inner);
     const int first = co_await inner.peek();
-    if (first != '{') {
-      put(json::quote(text));
-      co_return true;
+    if (first == '{') co_return co_await copy_members(inner, put, 0, &types) && is_whole;
+    if (first != Source::kEnd && text != "null") rest += text;
+  } else if (c == '[' || c == '-' || (c >= '0' && c <= '9')) {
+    is_whole = co_await copy_json(in, into_rest);
+  } else {
+    std::string word = co_await read_bare(in);
+    if (literal_of(word) != "null") {
+      rest += word;
+      for (bool is_over = false; !is_over;) {
+        is_over = co_await ends_call(in);
+        if (is_over) break;
+        const char byte = static_cast<char>(co_await in.peek());
+        in.take();
+        rest += byte;
+      }
+      rest.resize(rest.find_last_not_of(" \t\r\n") + 1);
     }
-    co_return co_await copy_members(inner, put, 0, &types);
   }
-  std::string value;
-  const Put into = [&](std::string_view piece) { value += piece; };
-  const bool is_whole = co_await copy_json(in, into);
-  if (is_whole) put(value == "null" ? "{}" : value);
-  co_return is_whole;
+  const bool is_cut = co_await is_cut_off(in);
+  if (!is_cut) put("{}");
+  co_return is_whole && !is_cut;
+}
+
+Reading<bool> copy_keywords(Source& in, ArgumentTypes types, const Put& put) {
+  in.take();  // the bracket
+  put("{");
+  bool is_whole = true, is_closed = false;
+  for (std::string_view before = ""; is_whole; before = ", ") {
+    co_await skip_space(in);
+    is_closed = co_await accept(in, ")");
+    if (is_closed) break;
+    const std::string key = co_await read_word(in);
+    co_await skip_space(in);
+    is_whole = !key.empty() && co_await accept(in, "=");
+    if (!is_whole) break;
+    co_await skip_space(in);
+    std::string value;
+    const Put into = [&](std::string_view piece) { value += piece; };
+    const Types expected = types.tools.types_of(types.tool, key);
+    int c = co_await in.peek();
+    if (c == '"' || c == '\'' || c == '{' || c == '[') {
+      is_whole = co_await copy_typed(in, expected, into, 1);
+    } else {
+      std::string word;
+      for (bool is_over = false; c != ',' && c != ')' && !is_over; c = co_await in.peek()) {
+        is_over = co_await ends_call(in);
+        if (is_over) break;
+        word += static_cast<char>(c);
+        in.take();
+      }
+      is_whole = c == ',' || c == ')';
+      const bool is_cut = co_await is_cut_off(in);
+      if (!word.empty() && !is_cut) value = json_of_text(word, expected);
+    }
+    if (!value.empty()) put(fmt::format("{}{}: {}", before, json::quote(key), value));
+    co_await skip_space(in);
+    co_await accept(in, ",");
+  }
+  const bool is_cut = !is_closed && co_await is_cut_off(in);
+  if (!is_cut) put("}");
+  co_return is_whole && !is_cut;
 }
 
 std::string json_of_text(std::string_view text, Types types) {

@@ -30,22 +30,24 @@ Reading<bool> read_call(Source& in, Reply& out, const NamedForm& form) {
   if (has_id) id = co_await read_word(in);
   const bool has_separator = co_await accept(in, form.separator);
   co_await skip_space(in);
-  int next = co_await in.peek();
-  if (name == "function" && has_separator && next != '{') {  // DeepSeek's kind of call, not a name
+  const int behind = co_await in.peek();
+  if (name == "function" && has_separator && behind != '{')  // DeepSeek's kind of call, no name
     name = co_await read_word(in);
-    co_await skip_fence(in);
-    next = co_await in.peek();
-  }
-  const bool is_alone = next == Source::kEnd && !in.is_cut();
+  if (has_separator) co_await skip_fence(in);
+  const int next = co_await in.peek();
+  const bool is_cut = co_await is_cut_off(in);
+  const bool is_alone = !is_cut && co_await ends_call(in);
   if (name.empty() || (next != '{' && next != '"' && !has_separator && !is_alone)) co_return false;
   out.begin_call(name, id);
   if (next != '{' && next != '"') {
-    if (!in.is_cut()) out.arguments("{}");
+    if (!is_cut) out.arguments("{}");
     co_return true;
   }
   const Put tell = [&](std::string_view piece) { out.arguments(piece); };
   const ArgumentTypes types{out.tools(), name};
-  const bool is_whole = co_await copy_arguments(in, types, tell);
+  std::string rest;
+  const bool is_whole = co_await copy_arguments(in, types, tell, rest);
+  if (!rest.empty()) out.text(rest);
   if (is_whole) co_await skip_fence(in);
   co_return true;
 }
@@ -53,29 +55,20 @@ Reading<bool> read_call(Source& in, Reply& out, const NamedForm& form) {
 }  // namespace
 
 Reading<> read_named(Source& in, Reply& out, const NamedForm& form) {
-  std::vector<std::string_view> marks = {form.open};
-  if (!form.section_open.empty()) marks.push_back(form.section_open);
+  const std::string_view marks[] = {form.open, form.section_open, form.close, form.section_close};
+  in.set_call_marks(marks);
   for (;;) {
-    const size_t mark = co_await out.copy_text(in, marks);
+    const size_t n_marks = out.n_calls() > 0 ? 4 : 2;  // an end is one only behind a call
+    const size_t mark = co_await out.copy_text(in, std::span(marks).first(n_marks));
     if (mark == kNone) co_return;
-    if (mark == 1) {
-      co_await skip_space(in);
-      continue;
-    }
-    std::string taken;
+    std::string taken(form.open);
     in.record(&taken);
-    const bool is_call = co_await read_call(in, out, form);
+    const bool is_call = mark == 0 && co_await read_call(in, out, form);
     in.record(nullptr);
-    if (!is_call) {
-      out.text(form.open);
-      out.text(taken);
-      continue;
-    }
-    for (std::string_view end : {form.close, form.section_close}) {
+    if (mark == 0 && !is_call)
+      out.no_call(taken);
+    else
       co_await skip_space(in);
-      const bool is_there = !end.empty() && co_await accept(in, end);
-      if (is_there) co_await skip_space(in);
-    }
   }
 }
 

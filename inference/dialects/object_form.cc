@@ -16,7 +16,7 @@ bool is_any_of(std::string_view key, std::initializer_list<std::string_view> nam
 
 Reading<bool> read_call_object(Source& in, Reply& out, bool only_known) {
   std::string name, id, arguments;
-  bool is_begun = false;
+  bool is_begun = false, is_closed = false;
   const Put tell = [&](std::string_view piece) { out.arguments(piece); };
   const Put hold = [&](std::string_view piece) { arguments += piece; };
   const Put drop = [](std::string_view) {};
@@ -28,7 +28,8 @@ Reading<bool> read_call_object(Source& in, Reply& out, bool only_known) {
       in.take();
       continue;
     }
-    if (c == '}') in.take();
+    is_closed = c == '}';
+    if (is_closed) in.take();
     if (c != '"' && c != '\'') break;
     std::string key;
     const bool is_key = co_await read_string(in, key);
@@ -42,6 +43,7 @@ Reading<bool> read_call_object(Source& in, Reply& out, bool only_known) {
     if (is_text && name.empty() &&
         is_any_of(key, {"name", "function", "tool_name", "tool", "function_name"})) {
       is_whole = co_await read_string(in, name);
+      if (!is_whole) name.clear();
     } else if (is_text && is_any_of(key, {"id", "tool_call_id", "call_id"})) {
       is_whole = co_await read_string(in, id);
       if (id.size() < kLeastId) id.clear();
@@ -56,7 +58,9 @@ Reading<bool> read_call_object(Source& in, Reply& out, bool only_known) {
         is_begun = true;
         out.begin_call(name, id);
         const ArgumentTypes types{out.tools(), name};
-        is_whole = co_await copy_arguments(in, types, tell);
+        std::string rest;
+        is_whole = co_await copy_arguments(in, types, tell, rest);
+        if (!rest.empty()) out.text(rest);
       }
     } else {
       is_whole = co_await copy_json(in, drop);
@@ -66,12 +70,15 @@ Reading<bool> read_call_object(Source& in, Reply& out, bool only_known) {
   if (is_begun) co_return true;
   if (name.empty() || (only_known && !out.tools().has(name))) co_return false;
   out.begin_call(name, id);
+  const bool is_cut = !is_closed && co_await is_cut_off(in);
   Source late;  // arguments that came before the name
-  late.push(arguments.empty() ? "{}" : arguments);
-  late.finish(true);
+  late.push(arguments);
+  late.finish(is_cut);
   const ArgumentTypes types{out.tools(), name};
-  const bool is_whole = co_await copy_arguments(late, types, tell);
-  co_return is_whole || !arguments.empty();
+  std::string rest;
+  co_await copy_arguments(late, types, tell, rest);
+  if (!rest.empty()) out.text(rest);
+  co_return true;
 }
 
 }  // namespace
@@ -107,22 +114,20 @@ Reading<bool> read_call_objects(Source& in, Reply& out, bool only_known) {
 }
 
 Reading<> read_objects(Source& in, Reply& out, const ObjectForm& form) {
-  const std::string_view marks[] = {form.open};
+  const std::string_view marks[] = {form.open, form.close};
+  in.set_call_marks(marks);
   for (;;) {
-    const size_t mark = co_await out.copy_text(in, marks);
+    const size_t n_marks = out.n_calls() > 0 ? 2 : 1;  // an end is one only behind a call
+    const size_t mark = co_await out.copy_text(in, std::span(marks).first(n_marks));
     if (mark == kNone) co_return;
-    std::string taken;
+    std::string taken(form.open);
     in.record(&taken);
-    const bool are_calls = co_await read_call_objects(in, out, false);
+    const bool are_calls = mark == 0 && co_await read_call_objects(in, out, false);
     in.record(nullptr);
-    if (!are_calls) {
-      out.text(form.open);
-      out.text(taken);
-      continue;
-    }
-    co_await skip_space(in);
-    const bool is_closed = !form.close.empty() && co_await accept(in, form.close);
-    if (is_closed) co_await skip_space(in);
+    if (mark == 0 && !are_calls)
+      out.no_call(taken);
+    else
+      co_await skip_space(in);
   }
 }
 

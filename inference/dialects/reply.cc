@@ -34,13 +34,24 @@ void Reply::add(StreamDelta::Kind kind, std::string_view text) {
   pieces_.back().end = source_.n_taken();
 }
 
+void Reply::no_call(std::string_view taken) {
+  if (n_calls_ == 0 || !source_.is_cut()) text(taken);
+}
+
 Reading<size_t> Reply::copy_text(Source& in, std::span<const std::string_view> marks) {
   std::vector<std::string_view> all(options_.stop_strings.begin(), options_.stop_strings.end());
   const size_t n_stops = all.size();
   all.insert(all.end(), marks.begin(), marks.end());
-  std::string space;  // that may stand before a mark
+  std::string space;      // that may stand before a mark
+  bool is_begun = false;  // a mark that was cut off
   const Put put = [&](std::string_view byte) {
-    if (!marks.empty() && is_space(static_cast<unsigned char>(byte[0]))) {
+    const auto is_beginning = [&](std::string_view mark) {
+      return mark.starts_with(byte) && mark.substr(1).starts_with(in.rest());
+    };
+    if (n_calls_ > 0 && in.is_cut()) is_begun = is_begun || std::ranges::any_of(marks, is_beginning);
+    if (is_begun) {
+      space.clear();
+    } else if (!marks.empty() && is_space(static_cast<unsigned char>(byte[0]))) {
       space += byte;
     } else {
       if (!space.empty()) text(std::exchange(space, {}));

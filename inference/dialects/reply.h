@@ -37,6 +37,9 @@ class Reply {
   void begin_call(std::string name, std::string id = "");
   void arguments(std::string_view json) { add(StreamDelta::Kind::tool_call, json); }
   size_t n_calls() const { return n_calls_; }
+  // Told as text: what began as a call and is none. Where the answer was cut off behind other calls
+  // nobody knows that, and it is dropped.
+  void no_call(std::string_view text);
   // The model began another call than the one that it may make.
   bool is_over() const { return is_over_; }
 
@@ -44,7 +47,8 @@ class Reply {
   bool is_reasoning = false;
 
   // Copies text up to the first of the marks, as copy_until() does; a stop string ends the answer
-  // and gives kNone. White space before a mark belongs to it and is dropped.
+  // and gives kNone. White space before a mark belongs to it and is dropped; so is, behind a call,
+  // the beginning of a mark that was cut off. Marks may be "".
   Reading<size_t> copy_text(Source& in, std::span<const std::string_view> marks);
   const std::optional<std::string>& stop_string() const { return stop_string_; }
 

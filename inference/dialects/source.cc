@@ -25,6 +25,11 @@ void Source::finish(bool is_cut) {
   wake();
 }
 
+void Source::set_call_marks(std::span<const std::string_view> marks) {
+  call_marks_.assign(marks.begin(), marks.end());
+  std::erase(call_marks_, "");
+}
+
 void Source::wake() {
   while (reader_ && (has(wanted_) || is_ended_)) std::exchange(reader_, nullptr).resume();
 }
@@ -70,7 +75,7 @@ Reading<std::string> read_word(Source& in) {
 Reading<size_t> copy_until(Source& in, std::span<const std::string_view> marks, const Put& put) {
   for (int c = co_await in.peek(); c != Source::kEnd; c = co_await in.peek()) {
     for (size_t i = 0; i < marks.size(); ++i) {
-      if (static_cast<unsigned char>(marks[i].front()) != c) continue;
+      if (marks[i].empty() || static_cast<unsigned char>(marks[i][0]) != c) continue;
       const bool is_found = co_await accept(in, marks[i]);
       if (is_found) co_return i;
     }

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "dialects/reading.h"
 
@@ -39,6 +40,15 @@ class Source {
   void take(size_t n_bytes = 1);  // of those that were peeked at
   size_t n_taken() const { return n_taken_; }
 
+  // What is left of a text that has ended; "" before.
+  std::string_view rest() const {
+    return is_ended_ ? std::string_view(held_).substr(first_) : std::string_view();
+  }
+
+  // Marks between and behind calls: JSON that is open where one stands ends there (loose_json.h).
+  void set_call_marks(std::span<const std::string_view> marks);
+  std::span<const std::string_view> call_marks() const { return call_marks_; }
+
   // Taken bytes are appended there, too, until told otherwise (null). The one before is returned.
   std::string* record(std::string* into) { return std::exchange(record_, into); }
 
@@ -56,6 +66,7 @@ class Source {
   std::coroutine_handle<> reader_;  // waits for one byte more than `wanted_`
   size_t wanted_ = 0;
   std::string* record_ = nullptr;
+  std::vector<std::string_view> call_marks_;
 };
 
 using Put = std::function<void(std::string_view)>;  // where text goes
@@ -75,7 +86,8 @@ Reading<std::string> read_word(Source& in);
 
 inline constexpr size_t kNone = static_cast<size_t>(-1);
 // Copies up to the first of the marks, which it takes and tells the place of in the list; kNone at
-// the end of the text. Of two that begin at the same byte the first in the list is found.
+// the end of the text. Of two that begin at the same byte the first in the list is found,
+// and "" never.
 Reading<size_t> copy_until(Source& in, std::span<const std::string_view> marks, const Put& put);
 
 }  // namespace hearth::dialects

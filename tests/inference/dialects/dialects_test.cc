@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "inference/dialects/read.h"
+#include "support/json.h"
 #include "support/test_data.h"
 
 namespace hearth::dialects {
@@ -183,6 +184,104 @@ const std::vector<Case>& cases() {
        "<seed:tool_call>\n<function=get_weather>\n<parameter=city>Bern</parameter>\n</function>\n"
        "</seed:tool_call>",
        R"([#0 get_weather {"city": "Bern"}])"},
+      // calls that end before their JSON does
+      {"hermes", "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Rome\"\n</tool_call>",
+       R"([#0 get_weather {"city": "Rome"}])"},
+      {"hermes", R"(<tool_call>{"name": "get_weather", "arguments": {"city": "Ro</tool_call>)",
+       R"([#0 get_weather {"city": "Ro"}])"},
+      {"hermes", R"(<tool_call>{"name": "get_weather", "arguments": {"city": "Ro</tool_call>
+<tool_call>{"name": "now"}</tool_call>)",
+       R"([#0 get_weather {"city": "Ro"}][#1 now {}])"},
+      {"hermes",
+       R"(<tool_call>{"name": "get_weather", "arguments": {"city": "a</tool_call>b"}}</tool_call>)",
+       R"([#0 get_weather {"city": "a</tool_call>b"}])"},
+      {"hermes", R"(<tool_call>{"name": "get_weather", "arguments": {"city":</tool_call>)",
+       "[#0 get_weather {}]"},
+      {"hermes", R"(<tool_call>{"name": "edit", "arguments": {"options": {"a": [1,</tool_call>)",
+       R"([#0 edit {"options": {"a": [1]}}])"},
+      {"hermes", R"(<tool_call>{"name": "edit", "arguments": {"lines": [1, 2}}</tool_call>)",
+       R"([#0 edit {"lines": [1, 2]}])"},
+      {"hermes", R"(<tool_call>{"name": "edit", "arguments": {"old": "a", "lines": ;}}</tool_call>)",
+       R"([#0 edit {"old": "a"}];}})"},
+      {"hermes", R"(<tool_call>{"name": "get_weather", "arguments": {"city": "Ro)",
+       R"([#0 get_weather {"city": "Ro"}])"},
+      {"hermes", R"(<tool_call>{"name": "now", "arguments":</tool_call>)", "[#0 now {}]"},
+      {"hermes", R"(<tool_call>{"name": "now", "arguments": "{\"a\": [1"}</tool_call>)",
+       R"([#0 now {"a": [1]}])"},
+      {"deepseek", "<｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{\"city\": \"Rome\"<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+       R"([#0 get_weather {"city": "Rome"}])"},
+      {"deepseek", "<｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{\"city\": \"Ro<｜tool▁call▁end｜>so",
+       R"([#0 get_weather {"city": "Ro"}]so)"},
+      {"deepseek", "<｜tool▁call▁begin｜>now<｜tool▁sep｜>```json\n{}\n```<｜tool▁call▁end｜>",
+       "[#0 now {}]"},
+      {"kimi", R"(<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{"city": "Ro<|tool_call_end|><|tool_calls_section_end|>)",
+       R"([functions.get_weather:0 get_weather {"city": "Ro"}])"},
+      {"kimi", R"(<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{"days": 1<|tool_call_begin|>functions.now:1<|tool_call_argument_begin|>{}<|tool_call_end|>)",
+       R"([functions.get_weather:0 get_weather {"days": 1}][functions.now:1 now {}])"},
+      {"harmony", R"( to=functions.get_weather<|message|>{"city": "Rome"<|call|>)",
+       R"([#0 get_weather {"city": "Rome"}])"},
+      {"harmony", R"( to=functions.get_weather<|message|>{"city": "Ro<|call|>)",
+       R"([#0 get_weather {"city": "Ro"}])"},
+      {"harmony", R"( to=functions.get_weather<|message|>{"city": <|call|>)",
+       "[#0 get_weather {}]"},
+      // arguments that are no object
+      {"harmony", R"( to=functions.now<|message|><|call|>)", "[#0 now {}]"},
+      {"harmony", R"( to=functions.now<|message|>not json<|call|>)", "[#0 now {}]not json"},
+      {"harmony", R"( to=functions.now<|message|>[1]<|call|>)", "[#0 now {}][1]"},
+      {"harmony", R"( to=functions.now<|message|>"Rome"<|call|>)", "[#0 now {}]Rome"},
+      {"harmony", R"( to=functions.get_weather<|message|>"{\"city\": \"Rome\"}"<|call|>)",
+       R"([#0 get_weather {"city": "Rome"}])"},
+      {"hermes", R"(<tool_call>{"name": "now", "arguments": [1]}</tool_call>)", "[#0 now {}][1]"},
+      {"hermes", R"(<tool_call>{"name": "now", "arguments": "Rome"}</tool_call>)",
+       "[#0 now {}]Rome"},
+      {"hermes", "<tool_call>{\"name\": \"now\", \"arguments\": not json\n</tool_call>",
+       "[#0 now {}]not json"},
+      {"llama", R"({"name": "now", "parameters": "Rome"})", "[#0 now {}]Rome"},
+      // the arguments in another form than the family's
+      {"glm", R"(<tool_call>get_weather{"city": "Rome"}</tool_call>)",
+       R"([#0 get_weather {"city": "Rome"}])"},
+      {"glm", "<tool_call>get_weather\n\"{\\\"city\\\": \\\"Rome\\\"}\"</tool_call>",
+       R"([#0 get_weather {"city": "Rome"}])"},
+      {"glm", "<tool_call>get_weather\n<arg_key>city\n<arg_value>Rome</arg_value>\n</tool_call>",
+       R"([#0 get_weather {"city": "Rome"}])"},
+      {"glm", "<tool_call>get_weather\n<arg_key>city</arg_key>\n</tool_call>",
+       "[#0 get_weather {}]"},
+      {"glm", "<tool_call>get_weather\n<arg_key>city</tool_call>", "[#0 get_weather {}]"},
+      {"glm", "<tool_call>get_weather<arg_key>city</arg_key><arg_value>Ro</tool_call>",
+       R"([#0 get_weather {"city": "Ro"}])"},
+      {"qwen_coder", "<tool_call>\n<function=get_weather>{\"city\": \"Rome\"}</function>\n</tool_call>",
+       R"([#0 get_weather {"city": "Rome"}])"},
+      {"qwen_coder",
+       "<function=get_weather>\n<parameter=city>\nRome\n</function>\n</tool_call>\n<function=now>"
+       "\n</function>",
+       R"([#0 get_weather {"city": "Rome"}][#1 now {}])"},
+      {"qwen_coder", "<function=edit>\n<parameter=old>\nhalf", R"([#0 edit {"old": "half"}])"},
+      {"llama", R"(<|python_tag|>get_weather.call(city="Rome", days='2', wind=True))",
+       R"([#0 get_weather {"city": "Rome", "days": 2, "wind": true}])"},
+      {"llama", "<|python_tag|>now.call()", "[#0 now {}]"},
+      {"llama", R"(<|python_tag|>get_weather.call(city="Ro)", R"([#0 get_weather {"city": "Ro"}])"},
+      {"llama", R"(<|python_tag|>get_weather.call("Rome"))", R"([#0 get_weather {}]"Rome"))"},
+      {"llama", R"(<|python_tag|>print(1))", R"(<|python_tag|>print(1))"},
+      // cut off
+      {"hermes", R"(<tool_call>{"name": "now", )", "[#0 now ]", true},
+      {"hermes", R"(<tool_call>{"name": "get_weather", "arguments": {"city":)",
+       "[#0 get_weather {]", true},
+      {"hermes", R"(<tool_call>{"name": "get_weather", "arguments": {"city": "Ro</tool_call>)",
+       R"([#0 get_weather {"city": "Ro</tool_call>])", true},
+      {"llama", R"(<|python_tag|>get_weather.call(city="Ro)", R"([#0 get_weather {"city": "Ro])",
+       true},
+      {"qwen_coder", "<function=get_weather>\n<param", "[#0 get_weather {]", true},
+      {"hermes", "<tool_call>{\"name\": \"now\"}</tool_call>\n<tool_c", "[#0 now {}]", true},
+      {"hermes", "<tool_call>{\"name\": \"now\"}</tool_", "[#0 now {}]", true},
+      {"hermes", R"(<tool_call>{"name": "now"}</tool_call><tool_call>{"name": "ge)",
+       "[#0 now {}]", true},
+      {"hermes", R"(<tool_call>{"name": "now"}</tool_call>1 < 2 <t)", "[#0 now {}]1 < 2", true},
+      {"hermes", R"(<tool_call>{"name": "now"}</tool_call>1 <t)", "[#0 now {}]1 <t"},
+      {"hermes", "so <tool_c", "so <tool_c", true},
+      {"llama", R"({"name": "now", "parameters": {}}; {"name": "no)", "[#0 now {}]", true},
+      {"kimi", "<|tool_call_begin|>functions.now:0<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_call_begin|>func",
+       "[functions.now:0 now {}]", true},
+      {"qwen_coder", "<function=now>\n</function>\n<tool_call>\n<fun", "[#0 now {}]", true},
   };
   return all;
 }
@@ -219,6 +318,34 @@ TEST(Dialects, AnyBeginningOfAnAnswerIsReadWithoutHarm) {
             read({c.text.substr(0, n)}, {.dialect = dialect_named(c.dialect), .is_cut = is_cut});
         EXPECT_LE(told.size(), 2 * n + 200);
       }
+}
+
+// Damaged everywhere, but in whole characters: what comes out are objects, whatever is missing.
+TEST(Dialects, ArgumentsOfAWholeAnswerAreAlwaysAnObject) {
+  constexpr std::string_view kAdded[] = {
+      "", "\"", "{", "}", "]", ",", ":", "\\", "x ", "</tool_call>", "<|call|>", "<|tool_call_end|>",
+      "<｜tool▁call▁end｜>"};
+  constexpr size_t kLost[] = {0, 1, 9, 10000};
+  std::mt19937 random(11);
+  for (const Case& c : cases()) {
+    const auto is_boundary = [&](size_t at) {
+      return at == c.text.size() || (static_cast<unsigned char>(c.text[at]) & 0xC0) != 0x80;
+    };
+    for (size_t at = 0; at <= c.text.size(); ++at)
+      for (int round = 0; round < 4; ++round) {
+        const size_t behind = std::min(at + kLost[random() % std::size(kLost)], c.text.size());
+        if (!is_boundary(at) || !is_boundary(behind)) continue;
+        std::string text = c.text.substr(0, at);
+        text.append(kAdded[random() % std::size(kAdded)]).append(c.text.substr(behind));
+        const ReadOptions options{.dialect = dialect_named(c.dialect)};
+        for (const Block& block : testing::read_message({text}, options).message.blocks) {
+          const auto* call = std::get_if<ToolCall>(&block.content);
+          if (!call) continue;
+          const auto arguments = json::parse_value(call->arguments);
+          ASSERT_TRUE(arguments && arguments->is_object()) << text << "\n" << call->arguments;
+        }
+      }
+  }
 }
 
 TEST(Dialects, TextIsShownWhileItComes) {

@@ -1,6 +1,7 @@
 // Reads a whole answer through a dialect, cut into pieces as told, and writes down what came of it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,8 +30,12 @@ struct ReadOptions {
   bool has_one_call = false;
 };
 
-// "text" as it is, reasoning in (), calls as [id name arguments]. Neighbours of a kind are one.
-inline std::string read(const std::vector<std::string>& pieces, const ReadOptions& options) {
+struct Outcome {
+  Message message;
+  std::optional<std::string> stop_string;
+};
+
+inline Outcome read_message(const std::vector<std::string>& pieces, const ReadOptions& options) {
   dialects::Source source;
   int n_ids = 0;
   dialects::Reply reply(source, {.tools = dialects::Tools(sample_tools()),
@@ -39,9 +44,9 @@ inline std::string read(const std::vector<std::string>& pieces, const ReadOption
                                  .has_one_call = options.has_one_call});
   auto reading = read_answer(source, reply, options.dialect, options.markers);
   reading.start();
-  Message message;
+  Outcome outcome;
   auto take = [&] {
-    for (const auto& piece : reply.take()) append(message, piece.delta);
+    for (const auto& piece : reply.take()) append(outcome.message, piece.delta);
   };
   for (const std::string& piece : pieces) {
     source.push(piece);
@@ -49,15 +54,22 @@ inline std::string read(const std::vector<std::string>& pieces, const ReadOption
   }
   source.finish(options.is_cut);
   take();
+  outcome.stop_string = reply.stop_string();
+  return outcome;
+}
+
+// "text" as it is, reasoning in (), calls as [id name arguments]. Neighbours of a kind are one.
+inline std::string read(const std::vector<std::string>& pieces, const ReadOptions& options) {
+  const Outcome outcome = read_message(pieces, options);
   std::string out;
-  for (const Block& block : message.blocks) {
+  for (const Block& block : outcome.message.blocks) {
     if (const auto* text = std::get_if<Text>(&block.content)) out += text->text;
     if (const auto* thought = std::get_if<Reasoning>(&block.content))
       out += "(" + thought->text + ")";
     if (const auto* call = std::get_if<ToolCall>(&block.content))
       out += "[" + call->id + " " + call->name + " " + call->arguments + "]";
   }
-  if (reply.stop_string()) out += "|" + *reply.stop_string();
+  if (outcome.stop_string) out += "|" + *outcome.stop_string;
   return out;
 }
 
