@@ -85,6 +85,17 @@ test('what of a tool cannot be honoured is left out alone, and the header says s
   });
   assert.equal(streamed.headers.get('x-hearth-left-out'), 'tool f: properties.a: uniqueItems');
   await streamed.text();
+  const strict = await chat({ tools: [{ type: 'function', function: { name: 'f', strict: true, parameters } }] });
+  assert.equal(strict.status, 400);
+  assert.match(strict.body.error.message, /f: properties\.a: uniqueItems/);
+});
+
+test('structural tags: a trigger begins a structure, the rest is free', async () => {
+  const response_format = { type: 'structural_tag', triggers: ['<n='], structures: [{ begin: '<n=1>', schema: { type: 'integer', minimum: 10, maximum: 99 }, end: '</n>' }] };
+  // It writes the trigger, since nothing else is likely.
+  const text = content(await chat({ response_format, messages: [{ role: 'user', content: 'Repeat: <n=1>42</n> <n=1>42</n> <n=1>42</n>' }], max_tokens: 40 }));
+  for (const [, behind] of text.matchAll(/<n=(.{0,9})/gs)) assert.ok(/^1>[1-9][0-9]<\/n>/.test(behind) || '1>99</n>'.length > behind.length, text);
+  assert.equal((await chat({ response_format: { ...response_format, triggers: ['x'] } })).status, 400);
 });
 
 test('logprobs: of each token, whole and streamed, chat and completions', async () => {
