@@ -26,8 +26,8 @@ bool ends_word(int c) {
 // Control tokens, which no text is written with.
 bool is_control(std::string_view mark) { return mark.starts_with("<|") || mark.starts_with("<｜"); }
 
-// As ends_call(), within a string. It may hold the text of a mark: one that is no control token ends
-// the string only where the text or the call ends behind it.
+// As ends_call(), within a string. It may hold the text of a mark: one that is no control token
+// ends the string only where the text or the call ends behind it.
 Reading<bool> ends_string(Source& in) {
   const int c = co_await in.peek();
   if (c == Source::kEnd) co_return true;
@@ -298,7 +298,7 @@ Reading<bool> ends_call(Source& in) {
 
 Reading<bool> is_cut_off(Source& in) {
   const int c = co_await in.peek();
-  co_return c == Source::kEnd && in.is_cut();
+  co_return c == Source::kEnd&& in.is_cut();
 }
 
 Reading<bool> read_string(Source& in, std::string& out) {

@@ -48,7 +48,8 @@ Reading<size_t> Reply::copy_text(Source& in, std::span<const std::string_view> m
     const auto is_beginning = [&](std::string_view mark) {
       return mark.starts_with(byte) && mark.substr(1).starts_with(in.rest());
     };
-    if (n_calls_ > 0 && in.is_cut()) is_begun = is_begun || std::ranges::any_of(marks, is_beginning);
+    if (n_calls_ > 0 && in.is_cut())
+      is_begun = is_begun || std::ranges::any_of(marks, is_beginning);
     if (is_begun) {
       space.clear();
     } else if (!marks.empty() && is_space(static_cast<unsigned char>(byte[0]))) {

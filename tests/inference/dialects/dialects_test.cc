@@ -185,7 +185,8 @@ const std::vector<Case>& cases() {
        "</seed:tool_call>",
        R"([#0 get_weather {"city": "Bern"}])"},
       // calls that end before their JSON does
-      {"hermes", "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Rome\"\n</tool_call>",
+      {"hermes",
+       "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Rome\"\n</tool_call>",
        R"([#0 get_weather {"city": "Rome"}])"},
       {"hermes", R"(<tool_call>{"name": "get_weather", "arguments": {"city": "Ro</tool_call>)",
        R"([#0 get_weather {"city": "Ro"}])"},
@@ -201,22 +202,28 @@ const std::vector<Case>& cases() {
        R"([#0 edit {"options": {"a": [1]}}])"},
       {"hermes", R"(<tool_call>{"name": "edit", "arguments": {"lines": [1, 2}}</tool_call>)",
        R"([#0 edit {"lines": [1, 2]}])"},
-      {"hermes", R"(<tool_call>{"name": "edit", "arguments": {"old": "a", "lines": ;}}</tool_call>)",
+      {"hermes",
+       R"(<tool_call>{"name": "edit", "arguments": {"old": "a", "lines": ;}}</tool_call>)",
        R"([#0 edit {"old": "a"}];}})"},
       {"hermes", R"(<tool_call>{"name": "get_weather", "arguments": {"city": "Ro)",
        R"([#0 get_weather {"city": "Ro"}])"},
       {"hermes", R"(<tool_call>{"name": "now", "arguments":</tool_call>)", "[#0 now {}]"},
       {"hermes", R"(<tool_call>{"name": "now", "arguments": "{\"a\": [1"}</tool_call>)",
        R"([#0 now {"a": [1]}])"},
-      {"deepseek", "<｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{\"city\": \"Rome\"<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+      {"deepseek",
+       "<｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{\"city\": "
+       "\"Rome\"<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
        R"([#0 get_weather {"city": "Rome"}])"},
-      {"deepseek", "<｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{\"city\": \"Ro<｜tool▁call▁end｜>so",
+      {"deepseek",
+       "<｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{\"city\": \"Ro<｜tool▁call▁end｜>so",
        R"([#0 get_weather {"city": "Ro"}]so)"},
       {"deepseek", "<｜tool▁call▁begin｜>now<｜tool▁sep｜>```json\n{}\n```<｜tool▁call▁end｜>",
        "[#0 now {}]"},
-      {"kimi", R"(<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{"city": "Ro<|tool_call_end|><|tool_calls_section_end|>)",
+      {"kimi",
+       R"(<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{"city": "Ro<|tool_call_end|><|tool_calls_section_end|>)",
        R"([functions.get_weather:0 get_weather {"city": "Ro"}])"},
-      {"kimi", R"(<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{"days": 1<|tool_call_begin|>functions.now:1<|tool_call_argument_begin|>{}<|tool_call_end|>)",
+      {"kimi",
+       R"(<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{"days": 1<|tool_call_begin|>functions.now:1<|tool_call_argument_begin|>{}<|tool_call_end|>)",
        R"([functions.get_weather:0 get_weather {"days": 1}][functions.now:1 now {}])"},
       {"harmony", R"( to=functions.get_weather<|message|>{"city": "Rome"<|call|>)",
        R"([#0 get_weather {"city": "Rome"}])"},
@@ -249,7 +256,8 @@ const std::vector<Case>& cases() {
       {"glm", "<tool_call>get_weather\n<arg_key>city</tool_call>", "[#0 get_weather {}]"},
       {"glm", "<tool_call>get_weather<arg_key>city</arg_key><arg_value>Ro</tool_call>",
        R"([#0 get_weather {"city": "Ro"}])"},
-      {"qwen_coder", "<tool_call>\n<function=get_weather>{\"city\": \"Rome\"}</function>\n</tool_call>",
+      {"qwen_coder",
+       "<tool_call>\n<function=get_weather>{\"city\": \"Rome\"}</function>\n</tool_call>",
        R"([#0 get_weather {"city": "Rome"}])"},
       {"qwen_coder",
        "<function=get_weather>\n<parameter=city>\nRome\n</function>\n</tool_call>\n<function=now>"
@@ -273,13 +281,15 @@ const std::vector<Case>& cases() {
       {"qwen_coder", "<function=get_weather>\n<param", "[#0 get_weather {]", true},
       {"hermes", "<tool_call>{\"name\": \"now\"}</tool_call>\n<tool_c", "[#0 now {}]", true},
       {"hermes", "<tool_call>{\"name\": \"now\"}</tool_", "[#0 now {}]", true},
-      {"hermes", R"(<tool_call>{"name": "now"}</tool_call><tool_call>{"name": "ge)",
-       "[#0 now {}]", true},
+      {"hermes", R"(<tool_call>{"name": "now"}</tool_call><tool_call>{"name": "ge)", "[#0 now {}]",
+       true},
       {"hermes", R"(<tool_call>{"name": "now"}</tool_call>1 < 2 <t)", "[#0 now {}]1 < 2", true},
       {"hermes", R"(<tool_call>{"name": "now"}</tool_call>1 <t)", "[#0 now {}]1 <t"},
       {"hermes", "so <tool_c", "so <tool_c", true},
       {"llama", R"({"name": "now", "parameters": {}}; {"name": "no)", "[#0 now {}]", true},
-      {"kimi", "<|tool_call_begin|>functions.now:0<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_call_begin|>func",
+      {"kimi",
+       "<|tool_call_begin|>functions.now:0<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_"
+       "call_begin|>func",
        "[functions.now:0 now {}]", true},
       {"qwen_coder", "<function=now>\n</function>\n<tool_call>\n<fun", "[#0 now {}]", true},
   };
@@ -322,9 +332,19 @@ TEST(Dialects, AnyBeginningOfAnAnswerIsReadWithoutHarm) {
 
 // Damaged everywhere, but in whole characters: what comes out are objects, whatever is missing.
 TEST(Dialects, ArgumentsOfAWholeAnswerAreAlwaysAnObject) {
-  constexpr std::string_view kAdded[] = {
-      "", "\"", "{", "}", "]", ",", ":", "\\", "x ", "</tool_call>", "<|call|>", "<|tool_call_end|>",
-      "<｜tool▁call▁end｜>"};
+  constexpr std::string_view kAdded[] = {"",
+                                         "\"",
+                                         "{",
+                                         "}",
+                                         "]",
+                                         ",",
+                                         ":",
+                                         "\\",
+                                         "x ",
+                                         "</tool_call>",
+                                         "<|call|>",
+                                         "<|tool_call_end|>",
+                                         "<｜tool▁call▁end｜>"};
   constexpr size_t kLost[] = {0, 1, 9, 10000};
   std::mt19937 random(11);
   for (const Case& c : cases()) {
