@@ -23,29 +23,25 @@ bool ends_word(int c) {
          std::string_view(",:;{}[]\"'<").find(static_cast<char>(c)) != std::string_view::npos;
 }
 
-// Control tokens, which no text is written with.
-bool is_control(std::string_view mark) { return mark.starts_with("<|") || mark.starts_with("<｜"); }
-
-// As ends_call(), within a string. It may hold the text of a mark: one that is no control token
-// ends the string only where the text or the call ends behind it.
+// As ends_call(), within a string. It may hold the text of a mark, which ends the string only where
+// nothing but marks is behind it.
 Reading<bool> ends_string(Source& in) {
-  const int c = co_await in.peek();
-  if (c == Source::kEnd) co_return true;
-  for (std::string_view mark : in.call_marks()) {
-    const bool is_mark = co_await follows(in, mark);
-    if (!is_mark) continue;
-    if (is_control(mark)) co_return true;
-    if (!mark.starts_with("</")) continue;
-    size_t behind = mark.size();
-    int next = co_await in.peek(behind);
-    for (; is_space(next); next = co_await in.peek(behind)) ++behind;
-    if (next == Source::kEnd) co_return !in.is_cut();
-    for (std::string_view other : in.call_marks()) {
-      const bool goes_on = co_await follows(in, other, behind);
-      if (goes_on) co_return true;
+  constexpr size_t kMost = 256;  // bytes of marks and space
+  size_t behind = 0;
+  for (bool is_mark = true; is_mark && behind < kMost;) {
+    is_mark = false;
+    for (std::string_view mark : in.call_marks()) {
+      is_mark = co_await follows(in, mark, behind);
+      if (is_mark) behind += mark.size();
+      if (is_mark) break;
     }
+    if (!is_mark) break;
+    for (int c = co_await in.peek(behind); is_space(c) && behind < kMost;
+         c = co_await in.peek(behind))
+      ++behind;
   }
-  co_return false;
+  const int next = co_await in.peek(behind);
+  co_return next == Source::kEnd && (behind == 0 || !in.is_cut());
 }
 
 // Most bytes of a string begin no mark.
