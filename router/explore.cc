@@ -8,8 +8,6 @@ namespace hearth::router {
 
 namespace {
 
-constexpr double kReachable = 3;  // standard deviations
-
 double below(double z) { return 0.5 * std::erfc(-z / std::numbers::sqrt2); }
 
 // The chance that the arm's utility is above those of all others: over its own density, on a grid.
@@ -57,6 +55,15 @@ double noise_usd(const Value& value, const Candidate& candidate) {
   return value.success_usd * std::sqrt(std::max(0.05, variance));
 }
 
+// How much cheaper than thought it may be, where that is not known: what quality cannot account for
+// of its uncertainty is its cost's.
+double cost_may_fall_usd(const Value& value, const Candidate& candidate) {
+  constexpr double kQualityVariance = 0.08, kReachable = 3;
+  const double variance = candidate.uncertainty_usd * candidate.uncertainty_usd -
+                          kQualityVariance * value.success_usd * value.success_usd;
+  return std::min(candidate.cost_usd, kReachable * std::sqrt(std::max(0.0, variance)));
+}
+
 }  // namespace
 
 size_t explore(const Exploration& exploration, const Value& value, size_t best,
@@ -69,10 +76,8 @@ size_t explore(const Exploration& exploration, const Value& value, size_t best,
     if (candidate.excluded_by) continue;
     if (i != best) {
       const double gap = highest - candidate.utility_usd;
-      // It may be as good as can be, or cheaper than anybody has seen.
-      const double ceiling =
-          candidate.utility_usd + std::max(value.success_usd * (1 - candidate.quality),
-                                           kReachable * candidate.uncertainty_usd);
+      const double ceiling = candidate.utility_usd + value.success_usd * (1 - candidate.quality) +
+                             cost_may_fall_usd(value, candidate);
       if (ceiling < highest || candidate.uncertainty_usd <= 0) continue;  // hopeless, or known
       if (gap > exploration.allowance_usd) continue;
       if (value_of_trying(gap, candidate.uncertainty_usd, noise_usd(value, candidate),
