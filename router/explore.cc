@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "learning/quality_model.h"
+
 namespace hearth::router {
 
 namespace {
@@ -58,9 +60,9 @@ double noise_usd(const Value& value, const Candidate& candidate) {
 // How much cheaper than thought it may be, where that is not known: what quality cannot account for
 // of its uncertainty is its cost's.
 double cost_may_fall_usd(const Value& value, const Candidate& candidate) {
-  constexpr double kQualityVariance = 0.08, kReachable = 3;
+  constexpr double kReachable = 3;
   const double variance = candidate.uncertainty_usd * candidate.uncertainty_usd -
-                          kQualityVariance * value.success_usd * value.success_usd;
+                          kTargetVariance * value.success_usd * value.success_usd;
   return std::min(candidate.cost_usd, kReachable * std::sqrt(std::max(0.0, variance)));
 }
 

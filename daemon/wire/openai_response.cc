@@ -102,14 +102,10 @@ Value text_logprobs(std::span<const TokenLogprob> logprobs, size_t& offset) {
 
 Object usage_object(const Completion& completion) {
   const Usage& usage = completion.usage;
-  Object details{{"cached_tokens", usage.n_cached}};
-  if (const uint32_t n_written = usage.n_cache_write + usage.n_cache_write_1h)
-    details["cache_write_tokens"] = n_written;
-  add_prompt_notes(completion, details);
   return Object{{"prompt_tokens", usage.n_prompt},
                 {"completion_tokens", usage.n_completion},
                 {"total_tokens", usage.n_prompt + usage.n_completion},
-                {"prompt_tokens_details", std::move(details)},
+                {"prompt_tokens_details", prompt_details(completion)},
                 {"completion_tokens_details", Object{{"reasoning_tokens", usage.n_reasoning}}}};
 }
 

@@ -17,4 +17,13 @@ void add_prompt_notes(const Completion& completion, json::Object& usage) {
     lines.emplace_back(openai::json_text(line));
 }
 
+json::Object prompt_details(const Completion& completion) {
+  const Usage& usage = completion.usage;
+  json::Object details{{"cached_tokens", usage.n_cached}};
+  if (const uint32_t n_written = usage.n_cache_write + usage.n_cache_write_1h)
+    details["cache_write_tokens"] = n_written;
+  add_prompt_notes(completion, details);
+  return details;
+}
+
 }  // namespace hearth::wire

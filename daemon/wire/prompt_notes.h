@@ -9,4 +9,7 @@ namespace hearth::wire {
 
 void add_prompt_notes(const Completion& completion, json::Object& usage);
 
+// OpenAI's details of a prompt: what a cache gave and took, and the notes.
+json::Object prompt_details(const Completion& completion);
+
 }  // namespace hearth::wire

@@ -18,12 +18,8 @@ using json::Value;
 
 Object usage_object(const Completion& completion) {
   const Usage& usage = completion.usage;
-  Object details{{"cached_tokens", usage.n_cached}};
-  if (const uint32_t n_written = usage.n_cache_write + usage.n_cache_write_1h)
-    details["cache_write_tokens"] = n_written;
-  add_prompt_notes(completion, details);
   return Object{{"input_tokens", usage.n_prompt},
-                {"input_tokens_details", std::move(details)},
+                {"input_tokens_details", prompt_details(completion)},
                 {"output_tokens", usage.n_completion},
                 {"output_tokens_details", Object{{"reasoning_tokens", usage.n_reasoning}}},
                 {"total_tokens", usage.n_prompt + usage.n_completion}};

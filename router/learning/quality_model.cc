@@ -28,7 +28,6 @@ constexpr std::array<Ridge, 8> kRidge = {{
 constexpr float kSharedBiasPrecision = 0.2f;  // nothing is known of how hard the work is
 constexpr float kTargetBiasPrecision = 3;     // targets differ by about 0.2
 
-constexpr double kTargetVariance = 0.08;  // between the means of targets, whatever answers vary by
 constexpr float kPriorMean = 0.5f;
 constexpr int kRevisits = 12;
 constexpr double kForgetting = 0.9995;  // of evidence, an outcome

@@ -36,6 +36,9 @@
 
 namespace hearth::router {
 
+// Between the means of targets, before any outcome and whatever answers vary by.
+constexpr double kTargetVariance = 0.08;
+
 // Not for two threads at once.
 class QualityModel {
  public:
