@@ -377,7 +377,7 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   services_.log.asked(record, request.body, *policy);
   if (on_decision) on_decision(record.decision);
   state_effort(*policy, record, request.body);
-  const bool is_seen = sink.target<WaitsForAll>() == nullptr;
+  const bool is_seen = !request.waits_for_all;
   Inheritance heirs(services_.labeller, record.facts.labels);
   sink = heirs.hear(std::move(sink));
   keep_alive_->asked(request);

@@ -64,7 +64,8 @@ Task<> Exchange::refuse(Failure failure, std::string request_id) {
 
 Task<Answer> Exchange::ask() {
   router::RouteRequest request{facts_, std::move(asked_.body)};
-  DeltaSink sink = router::WaitsForAll{[this](const StreamDelta& delta) { note_left_out(delta); }};
+  request.waits_for_all = !asked_.is_stream;
+  DeltaSink sink = [this](const StreamDelta& delta) { note_left_out(delta); };
   if (asked_.is_stream) sink = [this](const StreamDelta& delta) { hear(delta); };
   auto on_decision = [this](const router::Decision& decision) {
     decision_ = {decision.id, decision.target, decision.reason};

@@ -23,6 +23,7 @@ struct RouteRequest {
   RequestFacts facts;
   CompletionRequest body;
   Manifest manifest{};
+  bool waits_for_all = false;  // shown when it is whole: what broke midway may be asked for anew
 };
 
 // Serves every target of its kind; stateless between requests but for its connections. Lives on the

@@ -54,15 +54,6 @@ class Dispatcher;
 class KeepAlive;
 class Learner;
 
-// The sink of who waits for the whole answer: what broke midway may be asked for anew. `note` hears
-// what comes meanwhile, of a broken one too.
-struct WaitsForAll {
-  DeltaSink note;
-  void operator()(const StreamDelta& delta) const {
-    if (note) note(delta);
-  }
-};
-
 // Lives on the loop thread. What it is made with outlives it.
 class Router : public Completer {
  public:
