@@ -15,7 +15,8 @@ const greedy = ['--temperature', '0'];
 
 class Terminal {
   constructor(args, env = {}) {
-    const line = [hearth, ...args].map((word) => `'${word}'`).join(' ');
+    // Without exec the shell may stay in between, and a Ctrl-C ends it as well.
+    const line = 'exec ' + [hearth, ...args].map((word) => `'${word}'`).join(' ');
     const { NO_COLOR, ...plain } = daemon.env;
     this.child = spawn('script', ['-qefc', line, '/dev/null'], { env: { ...plain, ...env }, stdio: ['pipe', 'pipe', 'inherit'] });
     this.ended = once(this.child, 'exit').then(([code]) => code);
