@@ -15,6 +15,7 @@
 #include "dispatch.h"
 #include "keep_alive.h"
 #include "money/runaway.h"
+#include "privacy/rules.h"
 #include "router/learner.h"
 #include "router/policy_file.h"
 #include "support/id.h"
@@ -188,8 +189,12 @@ uint64_t estimate_tokens(const CompletionRequest& request) {
 }
 
 void read_facts(const Policy& policy, RouteRequest& request) {
-  RequestFacts& facts = request.facts;
   label_by_source(policy, request);
+  read_size_and_needs(request);
+}
+
+void read_size_and_needs(RouteRequest& request) {
+  RequestFacts& facts = request.facts;
   facts.n_prompt_estimate = estimate_tokens(request.body);
   facts.max_tokens = request.body.max_tokens;
   facts.asks_for_hour_cache = asks_for_hour_cache(request.body);

@@ -3,15 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 #include <vector>
+
+#include "privacy/text_key.h"
 
 namespace hearth::router {
 
 namespace {
 
 size_t mixed(size_t hash, std::string_view text) {
-  return (hash ^ std::hash<std::string_view>()(text)) * 0x9e3779b97f4a7c15 + text.size();
+  return (hash ^ text_key(text).low) * 0x9e3779b97f4a7c15 + text.size();
 }
 
 // How often the last `period` rounds stand at the end, one after the other.

@@ -45,23 +45,31 @@ constexpr std::chrono::milliseconds kMaxAge{1000};
 struct Known {
   std::string digest;
   Reading reading;
-  uint64_t generation = 0;  // of the index that it was compared with
+  std::optional<CallFiles> files;  // of a call's arguments
+  uint64_t generation = 0;         // of the index that it was compared with
 };
 
 struct Unread {
   TextKey key;
   std::string text;
+  bool is_call = false;  // a call's arguments
 };
 
 using Secrets = std::vector<std::string>;
 
-std::vector<Known> read_all(const std::vector<Unread>& texts, const Workspace& workspace,
-                            const DerivedTexts& derived, const Secrets& own) {
+std::vector<Known> read_all(const std::vector<Unread>& texts, const Policy& policy,
+                            const Workspace& workspace, const DerivedTexts& derived,
+                            const Secrets& own) {
+  const CallReader calls(policy.labels);
   std::vector<Known> known;
   known.reserve(texts.size());
-  for (const Unread& each : texts)
-    known.push_back({text_digest(each.text), read_text(each.text, workspace, derived, own),
-                     workspace.generation});
+  for (const Unread& each : texts) {
+    Known& of = known.emplace_back();
+    of.digest = text_digest(each.text);
+    of.reading = read_text(each.text, workspace, derived, own);
+    if (each.is_call) of.files = calls.read(each.text);
+    of.generation = workspace.generation;
+  }
   return known;
 }
 
@@ -96,6 +104,11 @@ struct Contents {
     });
   }
 };
+
+bool is_arguments(const Piece& piece) {
+  const auto* call = piece.block ? std::get_if<ToolCall>(&piece.block->content) : nullptr;
+  return call && call->arguments.data() == piece.text.data();
+}
 
 void add_cause(RequestFacts& facts, LabelCause cause) {
   const auto n = std::ranges::count(facts.label_causes, cause.label, &LabelCause::label);
@@ -278,6 +291,7 @@ struct Labeller::State : std::enable_shared_from_this<Labeller::State> {
         if (std::ranges::count(before->reading.excerpts, excerpt) == 0)
           before->reading.excerpts.push_back(std::move(excerpt));
       before->generation = std::max(before->generation, known.generation);
+      if (known.files) before->files = std::move(known.files);
       return;
     }
     if (recent.size() >= kMaxRemembered / 2) older = std::exchange(recent, {});
@@ -288,11 +302,24 @@ struct Labeller::State : std::enable_shared_from_this<Labeller::State> {
     std::vector<Unread> texts;
     for (const KeyedPiece& each : contents.pieces) {
       const Known* known = find(each.key);
-      if (known && known->generation >= generation) continue;
-      if (std::ranges::count(texts, each.key, &Unread::key) == 0)
-        texts.push_back({each.key, std::string(each.piece.text)});
+      const bool is_call = is_arguments(each.piece);
+      if (known && known->generation >= generation && (known->files || !is_call)) continue;
+      auto same = std::ranges::find(texts, each.key, &Unread::key);
+      if (same == texts.end())
+        texts.push_back({each.key, std::string(each.piece.text), is_call});
+      else
+        same->is_call = same->is_call || is_call;
     }
     return texts;
+  }
+
+  // What was read under other rules does not hold under these.
+  KnownCalls known_calls(const std::shared_ptr<const Policy>& policy) {
+    if (policy != followed) return {};
+    return [this](const ToolCall& call) -> const CallFiles* {
+      const Known* known = find(text_key(call.arguments));
+      return known && known->files ? &*known->files : nullptr;
+    };
   }
 
   // ---- acts ----
@@ -407,8 +434,6 @@ Labeller::~Labeller() = default;
 
 Task<Result<>> Labeller::label(std::shared_ptr<const Policy> policy, RouteRequest& request) {
   const std::shared_ptr<State> state = state_;
-  const std::vector<std::string> of_request = request.facts.labels;
-  read_facts(*policy, request);
   state->read_keys(policy);
   const auto current = co_await state->current(policy);
   if (!current) co_return current.error();
@@ -425,16 +450,22 @@ Task<Result<>> Labeller::label(std::shared_ptr<const Policy> policy, RouteReques
     }
     std::vector<Known> known;
     if (n_bytes <= kReadHere) {
-      known = read_all(unread, *workspace, state->derived, *state->own);
+      known = read_all(unread, *policy, *workspace, state->derived, *state->own);
     } else {
-      auto job = [texts = std::move(unread), workspace, &derived = state->derived,
-                  own = state->own] { return read_all(texts, *workspace, derived, *own); };
+      auto job = [texts = std::move(unread), policy, workspace, &derived = state->derived,
+                  own = state->own] { return read_all(texts, *policy, *workspace, derived, *own); };
       auto reading = run_on(state->workers, std::move(job));
       known = co_await std::move(reading);
     }
-    for (size_t i = 0; i < keys.size(); ++i) state->remember(keys[i], std::move(known[i]));
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (policy != state->followed) known[i].files.reset();
+      state->remember(keys[i], std::move(known[i]));
+    }
   }
 
+  const std::vector<std::string> of_request = request.facts.labels;
+  label_by_source(*policy, request, state->known_calls(policy));
+  read_size_and_needs(request);
   request.facts.labels = of_request;
   state->put_on(*policy, contents, request);
   state->name_texts(request);

@@ -170,14 +170,14 @@ bool is_relative(std::string_view path) {
 
 }  // namespace
 
-NamedFiles named_files(const ToolCall& call, const Visit& visit) {
+NamedFiles named_files(std::string_view arguments, const Visit& visit) {
   NamedFiles found;
-  auto document = json::Document::parse(call.arguments);
+  auto document = json::Document::parse(arguments);
   if (!document) {  // free words, or not JSON
-    if (visit_patch(call.arguments, visit))
+    if (visit_patch(arguments, visit))
       found.has_text = true;
     else
-      visit_words(call.arguments, visit);
+      visit_words(arguments, visit);
     return found;
   }
   Walk first{visit, found, {}};

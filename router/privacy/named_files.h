@@ -10,8 +10,6 @@
 #include <string>
 #include <string_view>
 
-#include "inference/message.h"
-
 namespace hearth::router {
 
 struct NamedFiles {
@@ -19,8 +17,9 @@ struct NamedFiles {
   bool has_text = false;  // an argument is the text of a file, or a change to it
 };
 
-// visit(PATH) for each that may be one: arguments as a whole, words of a command, headers of a
-// patch. The same may come twice; the view lives until visit returns.
-NamedFiles named_files(const ToolCall& call, const std::function<void(std::string_view)>& visit);
+// Of a call with these arguments: visit(PATH) for each that may be one: arguments as a whole, words
+// of a command, headers of a patch. The same may come twice; the view lives until visit returns.
+NamedFiles named_files(std::string_view arguments,
+                       const std::function<void(std::string_view)>& visit);
 
 }  // namespace hearth::router

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <utility>
@@ -131,30 +132,17 @@ std::string_view hint_of(std::string_view pattern) {
 // The calls so far, for the results that answer them.
 class Calls {
  public:
-  explicit Calls(const std::vector<LabelRule>& rules) : rules_(rules) {
-    for (const LabelRule& rule : rules)
-      for (const std::string& pattern : rule.match)
-        if (!pattern.starts_with(kRepo) && !pattern.starts_with(kTool) &&
-            !pattern.starts_with(kDetector))
-          hints_.push_back(hint_of(pattern));
-  }
-
   struct Told {
-    std::string tool, path;
-    std::vector<RuleMatch> matches;  // of the files that it names
-    bool has_text = false;
+    std::string tool;
+    const CallFiles* files;
   };
 
-  const Told& add(const ToolCall& call, uint32_t n_message) {
-    Told told{call.name, "", {}, false};
-    const NamedFiles files =
-        named_files(call, [&](std::string_view path) { look(std::string(path), told); });
-    told.path = files.path;
-    told.has_text = files.has_text;
+  const CallFiles& add(const ToolCall& call, const CallFiles& files, uint32_t n_message) {
     // Some name their calls anew in each answer.
     auto& [of_message, calls] = told_[call.id];
     if (std::exchange(of_message, n_message) != n_message) calls.clear();
-    return calls.emplace_back(std::move(told));
+    calls.push_back({call.name, &files});
+    return files;
   }
 
   const std::vector<Told>* find(const std::string& id) const {
@@ -163,27 +151,51 @@ class Calls {
   }
 
  private:
-  void look(std::string path, Told& told) const {
-    if (std::ranges::none_of(hints_, [&](auto hint) { return path.find(hint) != path.npos; }))
-      return;
-    for (RuleMatch& match : matches_of(rules_, {std::move(path), {}, {}}))
-      if (std::ranges::count(told.matches, match.rule, &RuleMatch::rule) == 0)
-        told.matches.push_back(std::move(match));
-  }
-
-  const std::vector<LabelRule>& rules_;
-  std::vector<std::string_view> hints_;  // of patterns of paths
   std::map<std::string, std::pair<uint32_t, std::vector<Told>>> told_;
 };
 
 }  // namespace
 
+CallReader::CallReader(const std::vector<LabelRule>& rules) : rules_(rules) {
+  for (const LabelRule& rule : rules)
+    for (const std::string& pattern : rule.match)
+      if (!pattern.starts_with(kRepo) && !pattern.starts_with(kTool) &&
+          !pattern.starts_with(kDetector))
+        hints_.push_back(hint_of(pattern));
+}
+
+CallFiles CallReader::read(std::string_view arguments) const {
+  CallFiles files;
+  const NamedFiles named = named_files(
+      arguments, [&](std::string_view path) { match(std::string(path), files.labels); });
+  files.path = named.path;
+  files.has_text = named.has_text;
+  return files;
+}
+
+void CallReader::match(std::string path, std::vector<CallFiles::Label>& labels) const {
+  if (std::ranges::none_of(hints_, [&](auto hint) { return path.find(hint) != path.npos; })) return;
+  for (RuleMatch& match : matches_of(rules_, {std::move(path), {}, {}}))
+    if (std::ranges::count(labels, match.rule->name, &CallFiles::Label::name) == 0)
+      labels.push_back({match.rule->name, std::move(match.why)});
+}
+
 void label_by_source(const Policy& policy, RouteRequest& request) {
+  label_by_source(policy, request, {});
+}
+
+void label_by_source(const Policy& policy, RouteRequest& request, const KnownCalls& known) {
   RequestFacts& facts = request.facts;
   for (const std::string& label : facts.labels)
     facts.label_causes.push_back({label, "said with the request", "", 0});
   uint32_t n_message = 0;
-  Calls calls(policy.labels);
+  Calls calls;
+  const CallReader reader(policy.labels);
+  std::deque<CallFiles> read;  // of calls that are not known
+  auto files_of = [&](const ToolCall& call) -> const CallFiles& {
+    const CallFiles* files = known ? known(call) : nullptr;
+    return files ? *files : read.emplace_back(reader.read(call.arguments));
+  };
   for (Message& message : request.body.messages) {
     ++n_message;
     const std::vector<Calls::Told>* answered = nullptr;
@@ -193,16 +205,16 @@ void label_by_source(const Policy& policy, RouteRequest& request) {
         facts.labels.push_back(label);
         facts.label_causes.push_back({label, std::move(why), "", n_message});
       };
-      auto add = [&](const RuleMatch& match, const std::string& where) {
-        if (std::ranges::count(block.labels, match.rule->name) == 0)
-          block.labels.push_back(match.rule->name);
-        put(match.rule->name, match.why + where);
+      auto add = [&](const std::string& label, const std::string& why) {
+        if (std::ranges::count(block.labels, label) == 0) block.labels.push_back(label);
+        put(label, why);
       };
       for (const std::string& label : block.labels) put(label, "carried since it was written");
       if (const auto* call = std::get_if<ToolCall>(&block.content)) {
-        const Calls::Told& told = calls.add(*call, n_message);
-        for (const RuleMatch& match : told.matches)
-          if (told.has_text) add(match, ", which it writes");
+        const CallFiles& files = calls.add(*call, files_of(*call), n_message);
+        if (files.has_text)
+          for (const CallFiles::Label& label : files.labels)
+            add(label.name, label.why + ", which it writes");
       }
       // Images that belong to a result follow it.
       if (const auto* result = std::get_if<ToolResult>(&block.content))
@@ -213,12 +225,13 @@ void label_by_source(const Policy& policy, RouteRequest& request) {
         for (const Calls::Told& told : *answered) {
           Source& source = block.source ? *block.source : block.source.emplace();
           if (!source.tool) source.tool = told.tool;
-          if (!source.path && !told.path.empty()) source.path = told.path;
-          for (const RuleMatch& match : told.matches)
-            add(match, ", named by the call that it answers");
+          if (!source.path && !told.files->path.empty()) source.path = told.files->path;
+          for (const CallFiles::Label& label : told.files->labels)
+            add(label.name, label.why + ", named by the call that it answers");
         }
       if (!block.source) continue;
-      for (const RuleMatch& match : matches_of(policy.labels, *block.source)) add(match, "");
+      for (const RuleMatch& match : matches_of(policy.labels, *block.source))
+        add(match.rule->name, match.why);
     }
   }
 }

@@ -3,12 +3,14 @@
 // Pure; any thread.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "inference/message.h"
 #include "router/policy.h"
+#include "router/provider.h"
 
 namespace hearth::router {
 
@@ -27,5 +29,36 @@ std::vector<const LabelRule*> rules_of_detectors(const std::vector<LabelRule>& r
 
 // What is wrong with one pattern of `match`; "" when nothing is.
 std::string pattern_fault(std::string_view pattern);
+
+// What a tool's call says of files, by its arguments.
+struct CallFiles {
+  struct Label {
+    std::string name, why;
+  };
+  std::string path;           // as NamedFiles
+  bool has_text = false;      // the text of a file, or a change to it
+  std::vector<Label> labels;  // of the files that it names
+};
+
+// The rules outlive it.
+class CallReader {
+ public:
+  explicit CallReader(const std::vector<LabelRule>& rules);
+  CallFiles read(std::string_view arguments) const;
+
+ private:
+  void match(std::string path, std::vector<CallFiles::Label>& labels) const;
+
+  const std::vector<LabelRule>& rules_;
+  std::vector<std::string_view> hints_;  // of patterns of paths
+};
+
+// What was read of a call before; null: nothing.
+using KnownCalls = std::function<const CallFiles*(const ToolCall&)>;
+
+// As label_by_source(policy, request); what is not known of a call is read.
+void label_by_source(const Policy& policy, RouteRequest& request, const KnownCalls& known);
+// What read_facts() (router.h) reads beside that.
+void read_size_and_needs(RouteRequest& request);
 
 }  // namespace hearth::router

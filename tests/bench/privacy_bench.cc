@@ -1,6 +1,7 @@
 // privacy_bench: what labelling costs. A 60 KB agent body read for the first time and remembered,
-// 2k new tokens in a session of 100k, detectors and lookups alone, the index of a workspace, a walk
-// that finds nothing new, and the swap of a policy. Prints one line per measure.
+// 2k new tokens in a session of 100k, an agent's conversation of a hundred calls, detectors and
+// lookups alone, the index of a workspace, a walk that finds nothing new, and the swap of a policy.
+// Prints one line per measure.
 //
 //   privacy_bench [FOLDER]: source files to take texts from (default: the current folder)
 #include <fmt/format.h>
@@ -17,6 +18,7 @@
 #include "privacy/workspace.h"
 #include "router/labeller.h"
 #include "support/file.h"
+#include "support/json.h"
 
 namespace hearth::router {
 namespace {
@@ -59,6 +61,29 @@ RouteRequest session_of(const std::string& text, size_t n_block, size_t begin = 
   return request;
 }
 
+// A hundred calls that read, run and edit, each with its result.
+RouteRequest agent_session(const std::string& text, size_t n_bytes) {
+  const size_t n_text = n_bytes / 200;
+  RouteRequest request;
+  for (size_t i = 0; i < 100; ++i) {
+    const std::string words = text.substr(i * n_text, n_text);
+    json::Object arguments{{"path", fmt::format("daemon/session/turn_{}.cc", i)}};
+    if (i % 3 == 1) arguments = {{"command", "cd src && " + words}};
+    if (i % 3 == 2) arguments["new_string"] = words;
+    const std::string id = fmt::format("call_{}", i);
+    Block call, result;
+    call.content = ToolCall{id, i % 3 == 1 ? "shell" : "edit", boost::json::serialize(arguments)};
+    result.content = ToolResult{id, text.substr((100 + i) * n_text, n_text)};
+    Message& asking = request.body.messages.emplace_back();
+    asking.role = Role::assistant;
+    asking.blocks = {std::move(call)};
+    Message& answering = request.body.messages.emplace_back();
+    answering.role = Role::tool;
+    answering.blocks = {std::move(result)};
+  }
+  return request;
+}
+
 int run(const std::string& folder) {
   const std::string code = sources(folder, 1 << 20);
   if (code.size() < (700 << 10)) {
@@ -85,8 +110,8 @@ int run(const std::string& folder) {
 
   test::Loop loop;
   Labeller labeller(loop.executor());
-  auto label = [&](RouteRequest& request) {
-    if (!loop.run(labeller.label(snapshot, request))) std::abort();
+  auto label = [&](RouteRequest& request, std::shared_ptr<const Policy> by = nullptr) {
+    if (!loop.run(labeller.label(by ? by : snapshot, request))) std::abort();
   };
   RouteRequest warm = session_of("hello, world and all who sail in her", 100);
   label(warm);
@@ -116,6 +141,20 @@ int run(const std::string& folder) {
         fmt::format("{} {}", i, code.substr(400'000 + static_cast<size_t>(i) * 997, 8000))));
     label(request);
   });
+  std::string longer = code;
+  while (longer.size() < (2 << 20)) longer += code;
+  // Most of what agents send is of no labelled file.
+  Policy few = policy;
+  few.labels.front().match = {"**/.env", "secrets/**"};
+  const auto of_agents = std::make_shared<const Policy>(few);
+  for (size_t n_bytes : {size_t{60'000}, size_t{2'000'000}}) {
+    const RouteRequest agent = agent_session(longer, n_bytes);
+    RouteRequest first_time = agent;
+    label(first_time, of_agents);
+    std::vector<RouteRequest> requests(100, agent);
+    measure(fmt::format("label the same {} KB of an agent's 100 calls again", n_bytes / 1000), 100,
+            [&](int i) { label(requests[static_cast<size_t>(i)], of_agents); });
+  }
   std::shared_ptr<const Policy> in_force = snapshot;
   measure("swap of a policy", 1000,
           [&](int) { in_force = std::make_shared<const Policy>(policy); });

@@ -185,6 +185,20 @@ TEST_F(LabellerTest, TheFileThatACallNamesIsItsResultsSource) {
   EXPECT_EQ(request.body.messages[2].blocks[0].source->tool, "Read");
 }
 
+TEST_F(LabellerTest, WhatACallNamesIsLookedAtAgainUnderOtherRules) {
+  policy.roots.clear();
+  policy.labels = {{"secret", {"**/.env*"}, Trust::local}};
+  const CompletionRequest body = called("Read", R"({"path": "config/.env"})");
+  EXPECT_THAT(labels(body), ElementsAre("secret"));
+  EXPECT_THAT(labels(body), ElementsAre("secret")) << "from memory";
+  policy.labels = {{"settings", {"config/**"}, Trust::local}};
+  set_policy();
+  EXPECT_THAT(labels(body), ElementsAre("settings"));
+  policy.labels.clear();
+  set_policy();
+  EXPECT_THAT(labels(body), IsEmpty());
+}
+
 TEST_F(LabellerTest, ACallThatNamesOtherFilesPutsNothingOn) {
   policy.labels = {{"secret", {"**/.env*", "board/**"}, Trust::local}};
   for (const char* arguments : {
