@@ -25,14 +25,16 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kMaxHeadBytes = 256 << 10;  // of all responses that one transfer gets
 constexpr std::chrono::milliseconds kLinger{200};
-constexpr long kReadBytes = 4 << 10;  // held by every transfer; streams come in small pieces
+// Curl's buffer, held by every transfer. Answers come in small pieces, files do not.
+constexpr long kAnswerBytes = 1 << 10, kFileBytes = 16 << 10;
 
 struct Transfer {
-  Transfer(net::any_io_executor executor) : done(executor, Clock::time_point::max()) {}
+  Transfer(net::any_io_executor executor, const OutboundRequest& asked)
+      : request(asked), done(executor, Clock::time_point::max()) {}
 
   CURL* easy = nullptr;
   curl_slist* headers = nullptr;
-  OutboundRequest request;
+  const OutboundRequest& request;
   OutboundResponse response;
   HttpClient::BodySink on_body;
   bool is_stopped_by_sink = false;
@@ -316,7 +318,7 @@ void set_up(Transfer& transfer, const std::string& ca_file) {
   if (!ca_file.empty()) authorities = ca_file.c_str();
   if (authorities && *authorities) set(CURLOPT_CAINFO, authorities);
   set(CURLOPT_USERAGENT, "hearth");
-  set(CURLOPT_BUFFERSIZE, kReadBytes);
+  set(CURLOPT_BUFFERSIZE, request.has_all ? kAnswerBytes : kFileBytes);
   set(CURLOPT_ERRORBUFFER, transfer.error_text);
   set(CURLOPT_PRIVATE, &transfer);
   set(CURLOPT_VERBOSE, 1L);  // tells count_bytes() and nobody else
@@ -379,8 +381,7 @@ Task<Result<OutboundResponse>> HttpClient::fetch(OutboundRequest request, BodySi
           fmt::format("{}: the request's header {} holds a line break or another control character",
                       host_of(request.url), &header - request.headers.data() + 1)};
   std::shared_ptr<State> state = state_;
-  Transfer transfer(state->executor);
-  transfer.request = std::move(request);
+  Transfer transfer(state->executor, request);
   transfer.on_body = std::move(on_body);
   set_up(transfer, state->ca_file ? state->ca_file() : "");
   Attached attached(state->multi, transfer, state->on_egress);
