@@ -47,52 +47,62 @@ Exchange::Exchange(net::any_io_executor executor, const wire::Dialect& dialect,
       overflow_(executor, net::steady_timer::time_point::max()) {}
 
 Task<> Exchange::answer(wire::Asked asked, router::RequestFacts facts) {
-  asked_ = std::move(asked);
-  facts_ = std::move(facts);
+  id_ = facts.id;
+  model_ = facts.model;
+  is_stream_ = asked.is_stream;
+  left_out_ = std::move(asked.left_out);
+  shape_ = std::move(asked.shape);
   head_.id = make_id(dialect_.id_prefix);
   head_.created_s = now_s();
-  head_.model = facts_.model;
-  n_prompt_estimate_ = router::estimate_tokens(asked_.body);
-  return asked_.is_stream ? answer_stream() : answer_whole();
+  head_.model = model_;
+  n_prompt_estimate_ = router::estimate_tokens(asked.body);
+  request_ = std::make_unique<router::RouteRequest>(
+      router::RouteRequest{std::move(facts), std::move(asked.body)});
+  request_->waits_for_all = !is_stream_;
+  return is_stream_ ? answer_stream() : answer_whole();
 }
 
 Task<> Exchange::refuse(Failure failure, std::string request_id) {
-  facts_.id = std::move(request_id);
+  id_ = std::move(request_id);
   outcome_ = std::move(failure);
   return refuse();
 }
 
-Task<Answer> Exchange::ask() {
-  router::RouteRequest request{facts_, std::move(asked_.body)};
-  request.waits_for_all = !asked_.is_stream;
+Task<Answer> Exchange::answering() {
   DeltaSink sink = [this](const StreamDelta& delta) { note_left_out(delta); };
-  if (asked_.is_stream) sink = [this](const StreamDelta& delta) { hear(delta); };
+  if (is_stream_) sink = [this](const StreamDelta& delta) { hear(delta); };
   auto on_decision = [this](const router::Decision& decision) {
     decision_ = {decision.id, decision.target, decision.reason};
     if (!decision.model.empty()) head_.model = decision.model;
   };
+  router::RouteRequest request = std::move(*std::exchange(request_, nullptr));
   return router::answer_of(services_.completer, std::move(request), std::move(sink), on_decision);
+}
+
+// Gives its value this way: who waits for several things would hold room for several answers.
+Task<> Exchange::ask(Answer& answer) {
+  Task<Answer> asked = answering();
+  answer = co_await std::move(asked);
 }
 
 Task<> Exchange::run() {
   using namespace net::experimental::awaitable_operators;
   // A race goes on when one side throws: here it must be over.
-  auto answering = ask();
+  Answer answer = Error{};
+  Task<> asking = ask(answer);
   auto overflowing = overflow_.async_wait(as_result);
-  auto race = std::move(answering) || std::move(overflowing);
+  auto race = std::move(asking) || std::move(overflowing);
   auto first = co_await std::move(race);
-  if (auto* answer = std::get_if<Answer>(&first)) {
-    outcome_ = std::move(*answer);
-  } else {
-    outcome_ = Error{Errc::busy, fmt::format("the client reads too slowly: {} MiB of the answer "
-                                             "wait for it",
-                                             kMaxPending >> 20)};
-  }
+  if (first.index() != 0)
+    answer = Error{Errc::busy, fmt::format("the client reads too slowly: {} MiB of the answer "
+                                           "wait for it",
+                                           kMaxPending >> 20)};
+  outcome_ = std::move(answer);
   // Clients shrink by these numbers; a refusal before anything was counted has none.
   if (!*outcome_ && outcome_->error().code == Errc::context_exceeded &&
       outcome_->error().n_context == 0) {
     Failure failure = outcome_->error();
-    failure.n_context = services_.context_of(facts_.model);
+    failure.n_context = services_.context_of(model_);
     const uint64_t n_prompt =
         std::max<uint64_t>(n_prompt_estimate_, failure.n_context + uint64_t{1});
     failure.n_prompt = static_cast<uint32_t>(std::min<uint64_t>(n_prompt, UINT32_MAX));
@@ -104,7 +114,7 @@ Task<> Exchange::run() {
 Task<> Exchange::answer_whole() {
   co_await run();
   if (!*outcome_) co_return co_await refuse();
-  std::string body = asked_.shape->whole(head_, **outcome_);
+  std::string body = shape_->whole(head_, **outcome_);
   Headers lines = headers();
   if (auto cost = (*outcome_)->usage.cost_pico)
     lines.push_back({"x-hearth-cost-usd", router::to_text(router::PicoUsd(*cost))});
@@ -121,7 +131,7 @@ Task<> Exchange::answer_stream() {
 
 void Exchange::note_left_out(const StreamDelta& delta) {
   if (delta.kind != StreamDelta::Kind::progress || delta.text.empty()) return;
-  if (std::ranges::count(asked_.left_out, delta.text) == 0) asked_.left_out.push_back(delta.text);
+  if (std::ranges::count(left_out_, delta.text) == 0) left_out_.push_back(delta.text);
 }
 
 void Exchange::hear(const StreamDelta& delta) {
@@ -134,7 +144,7 @@ void Exchange::hear(const StreamDelta& delta) {
     return add(fmt::format(": prompt {}/{}\n\n", delta.n_done, delta.n_prompt));
   }
   begin();
-  asked_.shape->hear(head_, delta, pending_);
+  shape_->hear(head_, delta, pending_);
   add("");
 }
 
@@ -142,7 +152,7 @@ void Exchange::begin() {
   constexpr uint64_t kMost = UINT32_MAX;
   if (head_.n_prompt == 0)
     head_.n_prompt = static_cast<uint32_t>(std::min(n_prompt_estimate_, kMost));
-  if (!is_begun_) asked_.shape->begin(head_, pending_);
+  if (!is_begun_) shape_->begin(head_, pending_);
   is_begun_ = true;
 }
 
@@ -180,15 +190,15 @@ Task<> Exchange::pump() {
   }
   begin();
   if (*outcome_)
-    asked_.shape->end(head_, **outcome_, pending_);
+    shape_->end(head_, **outcome_, pending_);
   else
-    asked_.shape->fail(head_, outcome_->error(), pending_);
+    shape_->fail(head_, outcome_->error(), pending_);
   if (auto written = co_await responder_.end(std::move(pending_)); !written) throw gone();
 }
 
 Task<> Exchange::refuse() {
   const Failure& failure = outcome_->error();
-  wire::ErrorReply reply = dialect_.error(failure, facts_.id);
+  wire::ErrorReply reply = dialect_.error(failure, id_);
   Headers lines = headers();
   if (reply.retry_after_s) lines.push_back({"retry-after", std::to_string(*reply.retry_after_s)});
   lines.push_back({"x-should-retry", wire::may_retry(failure) ? "true" : "false"});
@@ -198,16 +208,16 @@ Task<> Exchange::refuse() {
 }
 
 Headers Exchange::headers() const {
-  Headers lines{{std::string(dialect_.request_id_header), facts_.id}};
+  Headers lines{{std::string(dialect_.request_id_header), id_}};
   if (!decision_.target.empty())
     lines.push_back({"x-hearth-target", header_safe(decision_.target)});
   if (!decision_.id.empty()) {
     lines.push_back({"x-hearth-decision-id", decision_.id});
     lines.push_back({"x-hearth-reason", header_safe(decision_.reason)});
   }
-  if (!asked_.left_out.empty())
+  if (!left_out_.empty())
     lines.push_back(
-        {"x-hearth-left-out", header_safe(fmt::format("{}", fmt::join(asked_.left_out, "; ")))});
+        {"x-hearth-left-out", header_safe(fmt::format("{}", fmt::join(left_out_, "; ")))});
   return lines;
 }
 

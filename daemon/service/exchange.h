@@ -8,6 +8,7 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,7 +41,8 @@ class Exchange {
  private:
   Task<> answer_whole();
   Task<> answer_stream();
-  Task<Answer> ask();
+  Task<> ask(Answer& answer);
+  Task<Answer> answering();
   Task<> run();
   Task<> pump();
   Task<> refuse();
@@ -55,9 +57,12 @@ class Exchange {
   const Services& services_;
   transport::HttpResponder& responder_;
 
-  wire::Asked asked_;
+  std::unique_ptr<router::RouteRequest> request_;  // until it is asked
+  std::string id_, model_;                         // its own, as asked
+  bool is_stream_ = false;
+  std::vector<std::string> left_out_;
+  std::unique_ptr<wire::AnswerShape> shape_;
   wire::Head head_;
-  router::RequestFacts facts_;
   uint64_t n_prompt_estimate_ = 0;
   // Of the decision, once it is made.
   struct Chosen {
