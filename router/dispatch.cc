@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <boost/asio/this_coro.hpp>
 #include <cmath>
-#include <deque>
+#include <list>
 #include <utility>
 
 #include "money/payment.h"
@@ -65,7 +65,8 @@ class Dispatcher::Run {
     for (const std::string& name : decision().fallbacks) add(name);
   }
 
-  Task<Answer> go() {
+  // Keeps itself.
+  Task<Answer> go(std::unique_ptr<Run> /*self*/) {
     if (!pools_.empty()) {
       net::any_io_executor executor = co_await net::this_coro::executor;
       for (const Target* pool : pools_) dispatcher_.look_at_servers(*pool, executor);
@@ -84,13 +85,10 @@ class Dispatcher::Run {
         continue;  // it may have been closed meanwhile
       }
       Place* second = n_attempts_ == 0 ? second_leg(*place) : nullptr;
-      Answer answer = Error{};
-      if (second) {
-        answer = co_await race_with(*place, *second);
-      } else {
-        name(*place->target);
-        answer = co_await attempt(*place, order_.sink, false);
-      }
+      if (!second) name(*place->target);
+      Task<Answer> asking =
+          second ? race_with(*place, *second) : attempt(*place, order_.sink, false);
+      Answer answer = co_await std::move(asking);
       if (answer || answer.error().code == Errc::cancelled) co_return answer;
       if (!first) first_by = place->target;
       if (!first) first = answer.error();
@@ -318,26 +316,27 @@ class Dispatcher::Run {
     return services_.egress->sending(order_.record, target, order_.request.manifest);
   }
 
+  Task<Result<Payment>> pay_for(const Target& target) {
+    return Payment::open(services_.account,
+                         spend_of(order_.policy, order_.request.facts, order_.request.body, target,
+                                  decision().id, n_attempts_));
+  }
+
+  // It was not asked; another one may fit.
+  static Failure passed_over(Place& place, Failure why) {
+    why.remedy = Remedy::other_target;
+    place.why = why;
+    return why;
+  }
+
   Task<Answer> attempt(Place& place, DeltaSink heard, bool is_hedge) {
     ++place.n_tries;
     ++n_attempts_;
     const Target& target = *place.target;
-    Spend spend = spend_of(order_.policy, order_.request.facts, order_.request.body, target,
-                           decision().id, n_attempts_);
-    Task<Result<Payment>> paying = Payment::open(services_.account, std::move(spend));
+    Task<Result<Payment>> paying = pay_for(target);
     auto payment = co_await std::move(paying);
-    if (!payment) {
-      Failure failure = payment.error();
-      failure.remedy = Remedy::other_target;  // a cheaper one may fit
-      place.why = failure;
-      co_return failure;
-    }
-    if (auto may = may_send(target); !may) {
-      Failure failure = may.error();
-      failure.remedy = Remedy::other_target;
-      place.why = failure;
-      co_return failure;
-    }
+    if (!payment) co_return passed_over(place, payment.error());
+    if (auto may = may_send(target); !may) co_return passed_over(place, may.error());
     DeltaSink sink = [this, heard = std::move(heard)](const StreamDelta& delta) {
       const bool is_said = delta.kind == StreamDelta::Kind::text && !delta.text.empty();
       is_shown_ =
@@ -367,10 +366,10 @@ class Dispatcher::Run {
   Health& health_;
   Order order_;
   milliseconds waited_{0};
-  std::deque<Target> servers_;  // of pools, as targets of their own
+  std::list<Target> servers_;  // of pools, as targets of their own
   std::vector<const Target*> pools_;
-  std::deque<Place> places_;  // in the order of the decision; they stay where they are
-  std::string named_;         // whose answer was last said to be coming
+  std::list<Place> places_;  // in the order of the decision
+  std::string named_;        // whose answer was last said to be coming
   uint32_t n_attempts_ = 0;
   bool is_shown_ = false;  // text, a part of a call, a signature: nothing may be said again
 };
@@ -451,13 +450,11 @@ void Dispatcher::note_spent(PicoUsd cost, bool is_hedge) {
   if (is_hedge) spent_on_hedges_ += cost;
 }
 
-namespace {
-Task<Answer> owned(auto run) { co_return co_await run->go(); }
-}  // namespace
-
 Task<Answer> Dispatcher::carry_out(Order order) {
   ++n_requests_;
-  return owned(std::make_unique<Run>(*this, std::move(order)));
+  auto run = std::make_unique<Run>(*this, std::move(order));
+  Run& self = *run;
+  return self.go(std::move(run));
 }
 
 }  // namespace hearth::router

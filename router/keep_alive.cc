@@ -63,18 +63,18 @@ void KeepAlive::asked(const RouteRequest& request) {
   seen_.erase(seen);
 }
 
-std::optional<RouteRequest> KeepAlive::copy_of(const Policy& policy, const DecisionRecord& record,
-                                               const RouteRequest& request) const {
-  if (policy.keep_alive == KeepWarm::never || record.facts.asks_for_hour_cache) return std::nullopt;
+std::unique_ptr<RouteRequest> KeepAlive::copy_of(const Policy& policy, const DecisionRecord& record,
+                                                 const RouteRequest& request) const {
+  if (policy.keep_alive == KeepWarm::never || record.facts.asks_for_hour_cache) return nullptr;
   const Target* target = target_of(policy, record);
-  if (!target || !target->price || life_of(*target).count() == 0) return std::nullopt;
+  if (!target || !target->price || life_of(*target).count() == 0) return nullptr;
   // A budget for thoughts does not go with an answer of one token.
   const ReasoningControls& reasoning = request.body.reasoning;
   if (reasoning.enabled || reasoning.effort || reasoning.budget_tokens || target->effort)
-    return std::nullopt;
-  if (request.facts.n_prompt_estimate < min_cached_tokens(target->model)) return std::nullopt;
-  if (affinity_of(request).empty()) return std::nullopt;
-  return request;
+    return nullptr;
+  if (request.facts.n_prompt_estimate < min_cached_tokens(target->model)) return nullptr;
+  if (affinity_of(request).empty()) return nullptr;
+  return std::make_unique<RouteRequest>(request);
 }
 
 void KeepAlive::answered(const Policy& policy, const DecisionRecord& record, RouteRequest request,

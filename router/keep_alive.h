@@ -60,8 +60,8 @@ class KeepAlive {
 
   // Nothing where its provider's cache is not known to die, or the policy says never; else what
   // answered() wants to have.
-  std::optional<RouteRequest> copy_of(const Policy& policy, const DecisionRecord& record,
-                                      const RouteRequest& request) const;
+  std::unique_ptr<RouteRequest> copy_of(const Policy& policy, const DecisionRecord& record,
+                                        const RouteRequest& request) const;
   void answered(const Policy& policy, const DecisionRecord& record, RouteRequest request,
                 const Usage& usage, net::any_io_executor executor);
 

@@ -189,7 +189,7 @@ uint64_t estimate_tokens(const CompletionRequest& request) {
 }
 
 void read_facts(const Policy& policy, RouteRequest& request) {
-  label_by_source(policy, request);
+  label_by_source(policy, request, {});
   read_size_and_needs(request);
 }
 
@@ -361,33 +361,39 @@ Task<> Router::join() {
 
 Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
                               std::function<void(const Decision&)> on_decision) {
+  return decide_and_answer(std::make_unique<RouteRequest>(std::move(request)), std::move(sink),
+                           std::move(on_decision));
+}
+
+Task<Answer> Router::decide_and_answer(std::unique_ptr<RouteRequest> request, DeltaSink sink,
+                                       std::function<void(const Decision&)> on_decision) {
   const std::shared_ptr<const Policy> policy = services_.policy();
   if (services_.labeller) {
-    auto labelled = co_await services_.labeller->label(policy, request);
+    auto labelled = co_await services_.labeller->label(policy, *request);
     if (!labelled) co_return labelled.error();
   } else {
-    read_facts(*policy, request);
+    read_facts(*policy, *request);
   }
-  if (services_.account) services_.account->recall(request.facts);
-  if (services_.learner) services_.learner->prepare(*policy, request, now_ms());
-  DecisionRecord record = decide_on(request, policy);
+  if (services_.account) services_.account->recall(request->facts);
+  if (services_.learner) services_.learner->prepare(*policy, *request, now_ms());
+  DecisionRecord record = decide_on(*request, policy);
   KeepsRoom room(spare_, record);
   std::vector<std::string> steps = start_cascade(*policy, record);
   if (services_.learner) services_.learner->decided(*policy, record);
   if (record.decision.may_pass && policy->on_no_target == OnNoTarget::wait) {
-    co_await wait_for_target(request, record, policy);
+    co_await wait_for_target(*request, record, policy);
     steps = start_cascade(*policy, record);
   }
   Ending ending(services_.log, record);
-  services_.log.asked(record, request.body, *policy);
+  services_.log.asked(record, request->body, *policy);
   if (on_decision) on_decision(record.decision);
-  state_effort(*policy, record, request.body);
-  const bool is_seen = !request.waits_for_all;
+  state_effort(*policy, record, request->body);
+  const bool is_seen = !request->waits_for_all;
   Inheritance heirs(services_.labeller, record.facts.labels);
   sink = heirs.hear(std::move(sink));
-  keep_alive_->asked(request);
-  std::optional<RouteRequest> kept;
-  if (steps.empty()) kept = keep_alive_->copy_of(*policy, record, request);
+  keep_alive_->asked(*request);
+  std::unique_ptr<RouteRequest> kept;
+  if (steps.empty()) kept = keep_alive_->copy_of(*policy, record, *request);
   OnStandIn on_stand_in = [&record, &on_decision](std::optional<StandIn> who) {
     record.stand_in = std::move(who);
     if (on_decision) on_decision(as_answered(record));
@@ -395,8 +401,9 @@ Task<Answer> Router::complete(RouteRequest request, DeltaSink sink,
   // On its own line: what is named within an await is held in this frame until it is over.
   Task<Answer> answering =
       steps.empty()
-          ? carry_out(record, policy, std::move(request), std::move(sink), on_stand_in, is_seen)
-          : climb(record, steps, policy, std::move(request), std::move(sink), on_stand_in);
+          ? carry_out(record, policy, std::move(*request), std::move(sink), on_stand_in, is_seen)
+          : climb(record, steps, policy, std::move(*request), std::move(sink), on_stand_in);
+  request.reset();
   Answer answer = co_await std::move(answering);
   if (kept && answer && !record.stand_in) {  // the words that are kept are for who was decided for
     net::any_io_executor executor = co_await net::this_coro::executor;

@@ -180,10 +180,6 @@ void CallReader::match(std::string path, std::vector<CallFiles::Label>& labels) 
       labels.push_back({match.rule->name, std::move(match.why)});
 }
 
-void label_by_source(const Policy& policy, RouteRequest& request) {
-  label_by_source(policy, request, {});
-}
-
 void label_by_source(const Policy& policy, RouteRequest& request, const KnownCalls& known) {
   RequestFacts& facts = request.facts;
   for (const std::string& label : facts.labels)

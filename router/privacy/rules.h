@@ -56,7 +56,8 @@ class CallReader {
 // What was read of a call before; null: nothing.
 using KnownCalls = std::function<const CallFiles*(const ToolCall&)>;
 
-// As label_by_source(policy, request); what is not known of a call is read.
+// Labels of the request and its blocks for where these came from, and why. What is not known of a
+// call is read.
 void label_by_source(const Policy& policy, RouteRequest& request, const KnownCalls& known);
 // What read_facts() (router.h) reads beside that.
 void read_size_and_needs(RouteRequest& request);

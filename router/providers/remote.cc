@@ -153,74 +153,11 @@ class RemoteProvider : public Provider {
 
   Task<Answer> complete(const Target& target, RouteRequest request, DeltaSink sink,
                         Attempt& attempt) override {
-    const Quirks& quirks = row_of(target.provider).quirks;
-    const Wire& wire = wire_of(target);
     const std::string wrong = why_not(needs_of(request.body), lacks_of(target));
     if (!wrong.empty())
-      co_return Error{Errc::unsupported, fmt::format("target {} {}", target.name, wrong)};
-    auto endpoint = endpoint_of(target);
-    if (endpoint && !target.key_secret.empty()) {
-      Task<Result<std::string>> looking = secrets_.lookup(target.key_secret);
-      auto key = co_await std::move(looking);
-      if (key) log::hide(*key);
-      if (key)
-        endpoint->key = std::move(*key);
-      else
-        endpoint = key.error();
-    }
-    if (!endpoint) {
-      Failure failure = endpoint.error();
-      failure.word = "no_api_key";
-      failure.remedy = Remedy::other_target;
-      co_return failure;
-    }
-    const std::string affinity = affinity_of(request);
-    auto body = wire.body(target, quirks, request.body, affinity);
-    if (!body) co_return body.error();
-
-    OutboundRequest outbound;
-    outbound.method = "POST";
-    outbound.url = endpoint->base_url + wire.path(target);
-    outbound.headers = wire.headers(endpoint->key);
-    if (!quirks.affinity_header.empty() && !affinity.empty())
-      outbound.headers.push_back(fmt::format("{}: {}", quirks.affinity_header, affinity));
-    outbound.headers.insert(outbound.headers.end(),
-                            {"content-type: application/json", "accept: text/event-stream"});
-    outbound.body = std::move(*body);
-    outbound.cause = request.facts.id;
-    outbound.max_body_bytes = kMaxStream;
-    outbound.connect_timeout = milliseconds(target.timeouts.connect_ms);
-    outbound.first_byte_timeout = milliseconds(target.timeouts.first_byte_ms);
-    outbound.stall_timeout = milliseconds(target.timeouts.stall_ms);
-    outbound.total_timeout = milliseconds(target.timeouts.total_ms);
-    outbound.on_end = [&attempt](const Egress& egress) {
-      attempt.is_sent = attempt.is_sent || egress.is_body_sent;
-    };
-    DeltaSink noting = [sink = std::move(sink), &attempt, this,
-                        sent = clock_.now()](const StreamDelta& delta) {
-      if (delta.kind == StreamDelta::Kind::progress) return sink(delta);
-      if (!attempt.has_spoken) attempt.first_word_ms = ms(clock_.now() - sent);
-      attempt.has_spoken = true;
-      sink(delta);
-    };
-    auto reader = wire.reader(target, std::move(noting), max_answer_bytes(request.body));
-    request.body = {};  // it streams for minutes, and what is sent is in `outbound`
-    Hearing hearing(target, *reader, clock_, attempt);
-    outbound.has_all = [&reader] { return reader->is_done(); };
-    Transport::BodySink on_body = [&hearing](const OutboundResponse& head, std::string_view piece) {
-      return hearing.hear(head, piece);
-    };
-    Task<Result<OutboundResponse>> fetching =
-        transport_->fetch(std::move(outbound), std::move(on_body));
-    Result<OutboundResponse> response = co_await std::move(fetching);
-    Answer answer = hearing.finish(std::move(response), request.facts.n_prompt_estimate);
-    if (answer || answer.error().code == Errc::cancelled) co_return answer;
-    Failure failure = answer.error();
-    if (failure.code == Errc::denied) secrets_.forget(target.key_secret);
-    failure.speaker = target.provider;
-    failure.message = without_key(std::move(failure.message), endpoint->key);
-    failure.word = without_key(std::move(failure.word), endpoint->key);
-    co_return failure;
+      return failed(Error{Errc::unsupported, fmt::format("target {} {}", target.name, wrong)});
+    return ask(target, std::make_unique<RouteRequest>(std::move(request)), std::move(sink),
+               attempt);
   }
 
   Task<Result<std::string>> published(Target target) override {
@@ -242,6 +179,108 @@ class RemoteProvider : public Provider {
   }
 
  private:
+  static Task<Answer> failed(Failure failure) { co_return failure; }
+
+  Task<Result<Endpoint>> endpoint_with_key(const Target& target) {
+    auto endpoint = endpoint_of(target);
+    if (!endpoint || target.key_secret.empty()) co_return endpoint;
+    Task<Result<std::string>> looking = secrets_.lookup(target.key_secret);
+    auto key = co_await std::move(looking);
+    if (!key) co_return key.error();
+    log::hide(*key);
+    endpoint->key = std::move(*key);
+    co_return endpoint;
+  }
+
+  static Result<OutboundRequest, Failure> outbound_of(const Target& target,
+                                                      const Endpoint& endpoint,
+                                                      const RouteRequest& request,
+                                                      Attempt& attempt) {
+    const Quirks& quirks = row_of(target.provider).quirks;
+    const Wire& wire = wire_of(target);
+    const std::string affinity = affinity_of(request);
+    auto body = wire.body(target, quirks, request.body, affinity);
+    if (!body) return body.error();
+    OutboundRequest outbound;
+    outbound.method = "POST";
+    outbound.url = endpoint.base_url + wire.path(target);
+    outbound.headers = wire.headers(endpoint.key);
+    if (!quirks.affinity_header.empty() && !affinity.empty())
+      outbound.headers.push_back(fmt::format("{}: {}", quirks.affinity_header, affinity));
+    outbound.headers.insert(outbound.headers.end(),
+                            {"content-type: application/json", "accept: text/event-stream"});
+    outbound.body = std::move(*body);
+    outbound.cause = request.facts.id;
+    outbound.max_body_bytes = kMaxStream;
+    outbound.connect_timeout = milliseconds(target.timeouts.connect_ms);
+    outbound.first_byte_timeout = milliseconds(target.timeouts.first_byte_ms);
+    outbound.stall_timeout = milliseconds(target.timeouts.stall_ms);
+    outbound.total_timeout = milliseconds(target.timeouts.total_ms);
+    outbound.on_end = [&attempt](const Egress& egress) {
+      attempt.is_sent = attempt.is_sent || egress.is_body_sent;
+    };
+    return outbound;
+  }
+
+  DeltaSink noting(DeltaSink sink, Attempt& attempt) const {
+    return [sink = std::move(sink), &attempt, &clock = clock_,
+            sent = clock_.now()](const StreamDelta& delta) {
+      if (delta.kind == StreamDelta::Kind::progress) return sink(delta);
+      if (!attempt.has_spoken) attempt.first_word_ms = ms(clock.now() - sent);
+      attempt.has_spoken = true;
+      sink(delta);
+    };
+  }
+
+  // Of the request nothing is kept while it streams, for minutes: what is sent is with the
+  // transport.
+  Task<Answer> ask(const Target& target, std::unique_ptr<RouteRequest> request, DeltaSink sink,
+                   Attempt& attempt) {
+    Task<Result<Endpoint>> finding = endpoint_with_key(target);
+    auto endpoint = co_await std::move(finding);
+    if (!endpoint) {
+      Failure failure = endpoint.error();
+      failure.word = "no_api_key";
+      failure.remedy = Remedy::other_target;
+      co_return failure;
+    }
+    const uint64_t n_prompt_estimate = request->facts.n_prompt_estimate;
+    auto reader = wire_of(target).reader(target, noting(std::move(sink), attempt),
+                                         max_answer_bytes(request->body));
+    Hearing hearing(target, *reader, clock_, attempt);
+    auto fetching = fetch(target, *endpoint, *request, *reader, hearing, attempt);
+    if (!fetching) co_return fetching.error();
+    request.reset();
+    Result<OutboundResponse> response = co_await std::move(*fetching);
+    Answer answer = hearing.finish(std::move(response), n_prompt_estimate);
+    if (!answer && answer.error().code != Errc::cancelled) name(answer, target, endpoint->key);
+    co_return answer;
+  }
+
+  Result<Task<Result<OutboundResponse>>, Failure> fetch(const Target& target,
+                                                        const Endpoint& endpoint,
+                                                        const RouteRequest& request,
+                                                        StreamReader& reader, Hearing& hearing,
+                                                        Attempt& attempt) {
+    auto outbound = outbound_of(target, endpoint, request, attempt);
+    if (!outbound) return outbound.error();
+    outbound->has_all = [&reader] { return reader.is_done(); };
+    Transport::BodySink on_body = [&hearing](const OutboundResponse& head, std::string_view piece) {
+      return hearing.hear(head, piece);
+    };
+    return transport_->fetch(std::move(*outbound), std::move(on_body));
+  }
+
+  // Says whose failure it is.
+  void name(Answer& answer, const Target& target, const std::string& key) {
+    Failure failure = answer.error();
+    if (failure.code == Errc::denied) secrets_.forget(target.key_secret);
+    failure.speaker = target.provider;
+    failure.message = without_key(std::move(failure.message), key);
+    failure.word = without_key(std::move(failure.word), key);
+    answer = std::move(failure);
+  }
+
   std::unique_ptr<Transport> transport_;
   Clock& clock_;
   SecretService secrets_{clock_};

@@ -86,6 +86,9 @@ class Router : public Completer {
   Task<> join();
 
  private:
+  // The request is gone when the answer streams.
+  Task<Answer> decide_and_answer(std::unique_ptr<RouteRequest> request, DeltaSink sink,
+                                 std::function<void(const Decision&)> on_decision);
   int64_t now_ms() const;
   DecisionRecord decide_on(const RouteRequest& request,
                            const std::shared_ptr<const Policy>& policy);
@@ -114,10 +117,6 @@ class Router : public Completer {
 // What the router reads off a request: labels of its blocks, needs, size. Fills request.facts, and
 // the labels of the blocks.
 void read_facts(const Policy& policy, RouteRequest& request);
-
-// The part of it that is about where blocks came from: labels of the request and its blocks, and
-// why.
-void label_by_source(const Policy& policy, RouteRequest& request);
 
 // Characters over four: good enough to filter and to forecast, never used to refuse locally.
 uint64_t estimate_tokens(const CompletionRequest& request);
