@@ -12,10 +12,17 @@ bool is_in(uint32_t categories, uint32_t code_point) {
   return categories & category_bit(category(code_point));
 }
 
+// What \b of Oniguruma, on which published tokenizers run, takes for parts of words: whatever is
+// alphabetic, circled and squared letters among it, marks, digits, connectors, and of other numbers
+// those of Latin-1.
 bool is_word_char(uint32_t c) {
-  return is_in(
-      kLetters | kMarks | category_bit(UTF8PROC_CATEGORY_ND) | category_bit(UTF8PROC_CATEGORY_PC),
-      c);
+  constexpr uint32_t kWord = category_bit(UTF8PROC_CATEGORY_ND) |
+                             category_bit(UTF8PROC_CATEGORY_NL) |
+                             category_bit(UTF8PROC_CATEGORY_PC);
+  if (c < 0x100 && is_in(category_bit(UTF8PROC_CATEGORY_NO), c)) return true;
+  return is_in(kLetters | kMarks | kWord, c) || (c >= 0x24B6 && c <= 0x24E9) ||
+         (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
+         (c >= 0x1F170 && c <= 0x1F189);
 }
 
 void cut_groups(std::string_view piece, size_t begin, uint32_t digits, bool only_before_boundary,

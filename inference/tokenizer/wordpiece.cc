@@ -70,9 +70,10 @@ void WordPiece::encode(const Vocabulary& vocabulary, std::string_view text,
     n_chars = 0;
   };
   const auto take = [&](uint32_t c) {
-    if (is_whitespace(c)) return finish();
     const uint32_t bit = category_bit(category(c));
-    if (c == 0 || c == 0xFFFD || (bit & kOthers)) return;
+    const bool is_blank = c == '\t' || c == '\n' || c == '\r';  // other controls are nothing at all
+    if (c == 0 || c == 0xFFFD || (!is_blank && (bit & kOthers))) return;
+    if (is_whitespace(c)) return finish();
     if (strip_accents_ && bit == category_bit(UTF8PROC_CATEGORY_MN)) return;
     if (lowercase_) c = static_cast<uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
     const bool alone = stands_alone(c);

@@ -76,6 +76,8 @@ FAMILIES = {
                              r"| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+"], False),
     "minicpm5": ("qwen2", [r"\p{N}{1,3}", LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}+")], True),
     "jais-2": ("qwen2", [LLAMA3.replace(r"|\s+(?!\S)|\s+", SPACES)], False),
+    "afmoe": ("qwen2", [r"\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N}))",
+                        "[一-鿿㐀-䶿\uf900-﫿぀-ゟ゠-ヿ･-ﾟ⼀-⿟เ-๿຀-໿ក-៿က-႟ꩠ-ꩿꧠ-꧿가-힯ᄀ-ᇿ]+", DEEPSEEK3], False),
     "superbpe": ("qwen2", [r"\p{N}+", r"(?=(\d{3})+(?!\d))"], False),
     "bloom": ("qwen2", [r" ?[^(\s|.,!?…。，、।۔،)]+"], False),
     "viking": ("qwen2", [r" ?[^(\s|.,!?…。，、।۔،)]+", r"\p{N}"], False),
@@ -84,6 +86,7 @@ FAMILIES = {
     "default": ("gpt-2", [r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", r"[0-9][0-9][0-9]"], False),
     "llama-spm": ("llama-spm", None, False),
     "gemma4": ("gemma-4", None, False),
+    "sarvam": ("gemma-4", None, False),
     "bert": ("bert-bge", None, False),
 }
 
@@ -137,8 +140,8 @@ def spm_merges(v):
         if token in plain:
             for cut in range(1, len(token)):
                 if token[:cut] in plain and token[cut:] in plain:
-                    found.append((-v.scores[i], cut, token[:cut], token[cut:]))
-    return [(left, right) for _, _, left, right in sorted(found)]
+                    found.append((-v.scores[i], -cut, cut - len(token), token[:cut], token[cut:]))
+    return [(left, right) for _, _, _, left, right in sorted(found)]  # as published: longest left part first
 
 
 def reference(name, v):
@@ -146,7 +149,7 @@ def reference(name, v):
     if name == "llama-spm":
         t = Tokenizer(models.BPE(v.ids, spm_merges(v), unk_token="<unk>", fuse_unk=True, byte_fallback=True))
         t.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    elif name == "gemma4":
+    elif name in ("gemma4", "sarvam"):
         t = Tokenizer(models.BPE(v.ids, v.merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
         t.normalizer = normalizers.Replace(" ", "▁")
     elif name == "bert":
@@ -207,6 +210,18 @@ def texts(seed, n):
     return ["".join(fragment(rng) for _ in range(rng.randrange(1, 14))) for _ in range(n)]
 
 
+def known_to_bert(text):
+    """Without what the reference's normalizer, of Unicode 8, takes for something else."""
+    strip, split = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+
+    def is_known(c):
+        parts = [(p, unicodedata.category(p)) for p in unicodedata.normalize("NFD", c)]
+        return all((strip.normalize_str(p) == "") == (kind in ("Mn", "Cf") or kind == "Cc" and p not in "\t\n\r")
+                   and (kind[0] != "P" or len(split.pre_tokenize_str("a" + p)) == 2) for p, kind in parts)
+
+    return "".join(filter(is_known, text))
+
+
 # --- The comparison ------------------------------------------------------------------------------
 
 
@@ -215,13 +230,16 @@ def compare(encoder, name, n, golden, seed):
     own = name in ("llama-spm", "gemma4", "bert")
     expected = reference(name, Vocabulary(vocabulary))
     cases = texts(f"{name}{seed}", n)
+    if name == "bert":
+        cases = [known_to_bert(t) for t in cases]
     lines = subprocess.run([encoder, vocabulary, "" if own else name], text=True, capture_output=True, check=True,
                            input="".join(t.encode().hex() + "\n" for t in cases)).stdout.splitlines()
     wrong = 0
     for text, line in zip(cases, lines, strict=True):
         ids = [int(word) for word in line.removeprefix("lossy ").split()]
         want = expected.encode(text, add_special_tokens=False).ids
-        if ids == want and (name == "bert" or not line.startswith("lossy") or "▁" in text):
+        may_lose = name in ("bert", "falcon") or "▁" in text  # falcon's vocabulary lacks some bytes
+        if ids == want and (may_lose or not line.startswith("lossy")):
             continue
         wrong += 1
         if wrong <= 3:
@@ -245,7 +263,7 @@ def main():
     parser.add_argument("--golden", action="store_true")
     parser.add_argument("--seed", default="", help="other strings; golden cases come from none")
     parser.add_argument("families", nargs="*", default=list(FAMILIES))
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     sys.exit(sum(compare(args.encoder, name, args.n, args.golden, args.seed) for name in args.families) > 0)
 
 

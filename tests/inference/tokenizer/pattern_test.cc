@@ -116,6 +116,10 @@ TEST(Pretokenizers, GroupDigitsFromTheRight) {
   EXPECT_EQ(split("superbpe", "a12345678b"), (Pieces{"a", "12", "345", "678", "b"}));
   EXPECT_EQ(split("afmoe", "x 1234"), (Pieces{"x", " ", "1", "234"}));
   EXPECT_EQ(split("tiny_aya", "1234 5678x"), (Pieces{"1", "234", " ", "567", "8", "x"}));
+  // Numerals that are letters, and circled letters, go on the word: no number ends before them.
+  EXPECT_EQ(split("tiny_aya", "  1234〇"), (Pieces{" ", " ", "123", "4〇"}));
+  EXPECT_EQ(split("tiny_aya", "  1234ⓠ"), (Pieces{" ", " ", "123", "4", "ⓠ"}));
+  EXPECT_EQ(split("tiny_aya", "  1234½"), (Pieces{" ", " ", "123", "4½"}));
 }
 
 TEST(Pretokenizers, DeepseekKeepsTrailingSpaceApart) {
