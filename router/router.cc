@@ -167,7 +167,8 @@ Task<Answer> answer_of(Completer& completer, RouteRequest request, DeltaSink sin
 
 uint64_t estimate_tokens(const CompletionRequest& request) {
   constexpr size_t kImageBytes = 6000;  // as text: about what a large one is billed for
-  size_t n_bytes = request.prompt ? request.prompt->size() : 0;
+  size_t n_bytes = 4 * request.prompt_tokens.size();
+  if (request.prompt) n_bytes += request.prompt->size();
   if (const auto& gap = request.infill)  // what is too much for the context is left out
     n_bytes += std::min<size_t>(gap->prefix.size() + gap->suffix.size(), 4096);
   for (const Message& message : request.messages) {

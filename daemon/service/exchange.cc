@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
 #include <chrono>
 #include <utility>
 
@@ -36,6 +38,23 @@ std::string header_safe(std::string_view text) {
   return safe;
 }
 
+// Choices that ran at the same time.
+void add(Completion& total, const Completion& choice) {
+  Usage& usage = total.usage;
+  usage.n_prompt += choice.usage.n_prompt;
+  usage.n_cached += choice.usage.n_cached;
+  usage.n_completion += choice.usage.n_completion;
+  usage.n_reasoning += choice.usage.n_reasoning;
+  usage.n_cache_write += choice.usage.n_cache_write;
+  usage.n_cache_write_1h += choice.usage.n_cache_write_1h;
+  if (choice.usage.cost_pico)
+    usage.cost_pico = usage.cost_pico.value_or(0) + *choice.usage.cost_pico;
+  Timings& timings = total.timings;
+  timings.queue_ms = std::max(timings.queue_ms, choice.timings.queue_ms);
+  timings.prefill_ms = std::max(timings.prefill_ms, choice.timings.prefill_ms);
+  timings.decode_ms = std::max(timings.decode_ms, choice.timings.decode_ms);
+}
+
 }  // namespace
 
 Exchange::Exchange(net::any_io_executor executor, const wire::Dialect& dialect,
@@ -55,10 +74,15 @@ Task<> Exchange::answer(wire::Asked asked, router::RequestFacts facts) {
   head_.id = make_id(dialect_.id_prefix);
   head_.created_s = now_s();
   head_.model = model_;
-  n_prompt_estimate_ = router::estimate_tokens(asked.body);
-  request_ = std::make_unique<router::RouteRequest>(
-      router::RouteRequest{std::move(facts), std::move(asked.body)});
-  request_->waits_for_all = !is_stream_;
+  for (CompletionRequest& other : asked.others) {
+    router::RequestFacts its = facts;
+    its.id += fmt::format(".{}", &other - asked.others.data() + 1);
+    n_prompt_estimate_ += router::estimate_tokens(other);
+    requests_.push_back({std::move(its), std::move(other)});
+  }
+  n_prompt_estimate_ += router::estimate_tokens(asked.body);
+  requests_.insert(requests_.begin(), {std::move(facts), std::move(asked.body)});
+  for (router::RouteRequest& request : requests_) request.waits_for_all = !is_stream_;
   return is_stream_ ? answer_stream() : answer_whole();
 }
 
@@ -68,28 +92,67 @@ Task<> Exchange::refuse(Failure failure, std::string request_id) {
   return refuse();
 }
 
-Task<Answer> Exchange::answering() {
+Task<Answer> Exchange::answering(size_t choice) {
   DeltaSink sink = [this](const StreamDelta& delta) { note_left_out(delta); };
-  if (is_stream_) sink = [this](const StreamDelta& delta) { hear(delta); };
+  if (is_stream_) sink = [this, choice](const StreamDelta& delta) { hear(choice, delta); };
   auto on_decision = [this](const router::Decision& decision) {
     decision_ = {decision.id, decision.target, decision.reason};
     if (!decision.model.empty()) head_.model = decision.model;
   };
-  router::RouteRequest request = std::move(*std::exchange(request_, nullptr));
+  router::RouteRequest request = std::move(requests_[choice]);
+  if (requests_.size() == 1) requests_ = {};
   return router::answer_of(services_.completer, std::move(request), std::move(sink), on_decision);
 }
 
 // Gives its value this way: who waits for several things would hold room for several answers.
 Task<> Exchange::ask(Answer& answer) {
-  Task<Answer> asked = answering();
+  Task<Answer> asked = answering(0);
   answer = co_await std::move(asked);
+  if (answer) end_choice(0, *answer);
+}
+
+// All choices at once, each a request of its own. One that fails ends the others.
+Task<> Exchange::ask_all(Answer& answer) {
+  answer = Completion{};
+  const auto executor = co_await net::this_coro::executor;
+  const auto taking = [&](size_t choice) {
+    return net::co_spawn(executor, take(choice, answer), net::deferred);
+  };
+  std::vector<decltype(taking(0))> all;
+  for (size_t i = 0; i < requests_.size(); ++i) all.push_back(taking(i));
+  auto group = net::experimental::make_parallel_group(std::move(all));
+  auto waiting = group.async_wait(net::experimental::wait_for_one_error(), net::deferred);
+  auto [order, errors] = co_await std::move(waiting)(net::use_awaitable);
+  if (!answer) co_return;
+  for (const std::exception_ptr& error : errors)
+    if (error) std::rethrow_exception(error);
+}
+
+Task<> Exchange::take(size_t choice, Answer& total) {
+  Task<Answer> asked = answering(choice);
+  Answer answer = co_await std::move(asked);
+  if (answer && total) {
+    end_choice(choice, *answer);
+    hearth::add(*total, *answer);
+    co_return;
+  }
+  if (total) total = std::move(answer);
+  throw boost::system::system_error(net::error::operation_aborted);
+}
+
+void Exchange::end_choice(size_t choice, const Completion& completion) {
+  std::string whole;  // goes nowhere: it is all told at once
+  if (is_stream_) begin();
+  shape_->turn_to(choice);
+  shape_->end_choice(head_, completion, is_stream_ ? pending_ : whole);
+  if (is_stream_) add("");
 }
 
 Task<> Exchange::run() {
   using namespace net::experimental::awaitable_operators;
   // A race goes on when one side throws: here it must be over.
   Answer answer = Error{};
-  Task<> asking = ask(answer);
+  Task<> asking = requests_.size() > 1 ? ask_all(answer) : ask(answer);
   auto overflowing = overflow_.async_wait(as_result);
   auto race = std::move(asking) || std::move(overflowing);
   auto first = co_await std::move(race);
@@ -134,7 +197,7 @@ void Exchange::note_left_out(const StreamDelta& delta) {
   if (std::ranges::count(left_out_, delta.text) == 0) left_out_.push_back(delta.text);
 }
 
-void Exchange::hear(const StreamDelta& delta) {
+void Exchange::hear(size_t choice, const StreamDelta& delta) {
   note_left_out(delta);
   if (delta.kind == StreamDelta::Kind::progress) {
     head_.n_prompt = delta.n_prompt;
@@ -144,6 +207,7 @@ void Exchange::hear(const StreamDelta& delta) {
     return add(fmt::format(": prompt {}/{}\n\n", delta.n_done, delta.n_prompt));
   }
   begin();
+  shape_->turn_to(choice);
   shape_->hear(head_, delta, pending_);
   add("");
 }

@@ -42,12 +42,15 @@ class Exchange {
   Task<> answer_whole();
   Task<> answer_stream();
   Task<> ask(Answer& answer);
-  Task<Answer> answering();
+  Task<Answer> answering(size_t choice);
+  Task<> ask_all(Answer& answer);
+  Task<> take(size_t choice, Answer& total);
+  void end_choice(size_t choice, const Completion& completion);
   Task<> run();
   Task<> pump();
   Task<> refuse();
   bool tells_in_stream() const;
-  void hear(const StreamDelta& delta);
+  void hear(size_t choice, const StreamDelta& delta);
   void note_left_out(const StreamDelta& delta);  // the engine tells it with the progress
   void begin();
   void add(std::string_view bytes);
@@ -57,8 +60,8 @@ class Exchange {
   const Services& services_;
   transport::HttpResponder& responder_;
 
-  std::unique_ptr<router::RouteRequest> request_;  // until it is asked
-  std::string id_, model_;                         // its own, as asked
+  std::vector<router::RouteRequest> requests_;  // one a choice, until they are asked
+  std::string id_, model_;                      // of the first, as asked
   bool is_stream_ = false;
   std::vector<std::string> left_out_;
   std::unique_ptr<wire::AnswerShape> shape_;

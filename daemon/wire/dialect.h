@@ -29,13 +29,17 @@ struct Head {
 };
 
 // Shapes one answer, whole or as a stream of server-sent events that are appended to `out`: begin()
-// once, hear() for every delta, then end() or fail().
+// once, hear() for every delta, then end() or fail(). Where a request asks for several choices at
+// once, turn_to() says which one is told of next, and what is told at its end is the sum of all.
 class AnswerShape {
  public:
   virtual ~AnswerShape() = default;
   virtual std::string whole(const Head& head, const Completion& completion) = 0;
   virtual void begin(const Head& head, std::string& out) = 0;
   virtual void hear(const Head& head, const StreamDelta& delta, std::string& out) = 0;
+  virtual void turn_to(size_t /*choice*/) {}
+  // Of every choice, in any order; also when they are told whole.
+  virtual void end_choice(const Head&, const Completion&, std::string& /*out*/) {}
   virtual void end(const Head& head, const Completion& completion, std::string& out) = 0;
   // After the first byte an error can be no status any more.
   virtual void fail(const Head& head, const Failure& failure, std::string& out) = 0;
@@ -45,6 +49,7 @@ class AnswerShape {
 struct Asked {
   std::string model = "auto";
   CompletionRequest body;
+  std::vector<CompletionRequest> others;  // further choices, in order
   bool is_stream = false;
   std::string session;  // what the body says of the conversation it belongs to
   std::vector<std::string>

@@ -19,9 +19,9 @@ namespace hearth::wire::openai {
 struct Request {
   std::string model = "auto";
   CompletionRequest body;
+  std::vector<CompletionRequest> others;  // completions: further prompts
   bool is_stream = false;
   bool include_usage = false;  // stream_options.include_usage
-  bool echo = false;           // completions only
   std::string session;         // prompt_cache_key
 };
 
@@ -36,8 +36,8 @@ Result<Request> parse_chat(std::string_view body);
 Result<Request> parse_completions(std::string_view body);
 
 std::string chat_response(const Head& head, const Completion& completion);
-std::string text_response(const Head& head, const Completion& completion,
-                          std::string_view prompt_echo);
+std::string text_response(const Head& head, std::span<const Completion> choices,
+                          const Completion& total);
 
 // Streaming: data of one SSE event each, without "data: " and blank line. Empty when the delta says
 // nothing on this wire.
@@ -45,9 +45,9 @@ std::string chat_first_chunk(const Head& head);
 std::string chat_chunk(const Head& head, const StreamDelta& delta);
 std::string chat_last_chunk(const Head& head, FinishReason reason);
 // `offset`: characters of the answer before this chunk; grows by its own.
-std::string text_chunk(const Head& head, std::string_view text,
+std::string text_chunk(const Head& head, size_t index, std::string_view text,
                        std::span<const TokenLogprob> logprobs, size_t& offset);
-std::string text_last_chunk(const Head& head, FinishReason reason);
+std::string text_last_chunk(const Head& head, size_t index, FinishReason reason);
 std::string usage_chunk(const Head& head, bool is_chat, const Completion& completion);
 
 // {"error": {"message", "type", "param", "code"}} and the HTTP status that goes with it.

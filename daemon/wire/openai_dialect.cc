@@ -37,22 +37,25 @@ class ChatAnswer final : public AnswerShape {
 
 class TextAnswer final : public AnswerShape {
  public:
-  TextAnswer(bool include_usage, std::string echo)
-      : include_usage_(include_usage), echo_(std::move(echo)) {}
+  TextAnswer(bool include_usage, size_t n_choices)
+      : include_usage_(include_usage), choices_(n_choices), offsets_(n_choices) {}
 
-  std::string whole(const Head& head, const Completion& completion) override {
-    return text_response(head, completion, echo_);
+  void turn_to(size_t choice) override { choice_ = choice; }
+  std::string whole(const Head& head, const Completion& total) override {
+    return text_response(head, choices_, total);
   }
-  void begin(const Head& head, std::string& out) override {
-    if (!echo_.empty()) add_event(out, "", text_chunk(head, echo_, {}, offset_));
-  }
+  void begin(const Head&, std::string&) override {}
   void hear(const Head& head, const StreamDelta& delta, std::string& out) override {
     const bool says_something = !delta.text.empty() || !delta.logprobs.empty();
     if (delta.kind == StreamDelta::Kind::text && says_something)
-      add_event(out, "", text_chunk(head, delta.text, delta.logprobs, offset_));
+      add_event(out, "",
+                text_chunk(head, choice_, delta.text, delta.logprobs, offsets_[choice_]));
+  }
+  void end_choice(const Head& head, const Completion& completion, std::string& out) override {
+    choices_[choice_] = completion;
+    add_event(out, "", text_last_chunk(head, choice_, completion.finish_reason));
   }
   void end(const Head& head, const Completion& completion, std::string& out) override {
-    add_event(out, "", text_last_chunk(head, completion.finish_reason));
     if (include_usage_) add_event(out, "", usage_chunk(head, false, completion));
     add_event(out, "", "[DONE]");
   }
@@ -62,14 +65,16 @@ class TextAnswer final : public AnswerShape {
 
  private:
   const bool include_usage_;
-  const std::string echo_;
-  size_t offset_ = 0;
+  size_t choice_ = 0;  // that is told of
+  std::vector<Completion> choices_;
+  std::vector<size_t> offsets_;  // characters told of each
 };
 
 Asked asked_of(Request&& request, std::unique_ptr<AnswerShape> shape) {
   Asked asked;
   asked.model = std::move(request.model);
   asked.body = std::move(request.body);
+  asked.others = std::move(request.others);
   asked.is_stream = request.is_stream;
   asked.session = std::move(request.session);
   asked.shape = std::move(shape);
@@ -89,8 +94,8 @@ Result<Asked, Failure> ask_chat(std::string_view body) {
 Result<Asked, Failure> ask_completions(std::string_view body) {
   auto request = parse_completions(body);
   if (!request) return request.error();
-  std::string echo = request->echo ? request->body.prompt.value_or("") : "";
-  auto shape = std::make_unique<TextAnswer>(request->include_usage, std::move(echo));
+  auto shape =
+      std::make_unique<TextAnswer>(request->include_usage, 1 + request->others.size());
   return asked_of(std::move(*request), std::move(shape));
 }
 

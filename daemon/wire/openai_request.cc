@@ -459,7 +459,7 @@ Result<> read_template_variables(Element body, RawJson& out) {
   return {};
 }
 
-Result<> read_common(Element body, Request& out) {
+Result<> read_common(Element body, Request& out, uint32_t least_tokens = 1) {
   if (!body.is_object()) return wrong("body", "an object");
   if (auto model = member(body, "model")) {
     std::string_view name;
@@ -476,10 +476,12 @@ Result<> read_common(Element body, Request& out) {
   if (auto done = refuse_foreign(body); !done) return done;
   std::optional<uint32_t> max_tokens;
   for (std::string_view name : {"max_tokens", "max_completion_tokens"})
-    if (auto done = read_number(body, name, 1, std::numeric_limits<uint32_t>::max(), max_tokens);
+    if (auto done = read_number(body, name, least_tokens, std::numeric_limits<uint32_t>::max(),
+                                 max_tokens);
         !done)
       return done;
   out.body.max_tokens = max_tokens.value_or(0);
+  out.body.only_reads = max_tokens == 0u;
   if (auto ignore = member(body, "ignore_eos"))
     if (ignore->get_bool().get(out.body.ignore_eos)) return wrong("ignore_eos", "a boolean");
   if (auto done = read_flag(body, "explain_cache", out.body.explains_cache); !done) return done;
@@ -516,20 +518,73 @@ Result<Request> parse_chat(std::string_view text) {
   return request;
 }
 
+namespace {
+
+constexpr size_t kMaxPrompts = 256;
+
+// A text, or its ids in the local model's vocabulary.
+Result<CompletionRequest> read_prompt(Element prompt) {
+  CompletionRequest out;
+  std::string_view text;
+  if (!prompt.get_string().get(text)) {
+    out.prompt = std::string(text);
+    return out;
+  }
+  simdjson::dom::array ids;
+  if (prompt.get_array().get(ids) || ids.size() == 0)
+    return wrong("prompt", "a text, an array of token ids, or an array of these");
+  out.prompt = "";
+  for (Element each : ids) {
+    int64_t id;
+    if (each.get_int64().get(id))
+      return wrong("prompt", "a text, an array of token ids, or an array of these");
+    if (id < 0 || id > std::numeric_limits<Token>::max())
+      return Error{Errc::invalid, fmt::format("prompt: {} is no token of any vocabulary", id)};
+    out.prompt_tokens.push_back(static_cast<Token>(id));
+  }
+  return out;
+}
+
+Result<std::vector<CompletionRequest>> read_prompts(Element body) {
+  std::vector<CompletionRequest> out;
+  const auto prompt = member(body, "prompt");
+  if (!prompt) return wrong("prompt", "a text, an array of token ids, or an array of these");
+  simdjson::dom::array list;
+  const bool is_list = !prompt->get_array().get(list) && list.size() > 0 &&
+                       ((*list.begin()).is_string() || (*list.begin()).is_array());
+  if (is_list && list.size() > kMaxPrompts)
+    return wrong("prompt", fmt::format("at most {} prompts", kMaxPrompts));
+  const auto add = [&](Element each) -> Result<> {
+    auto read = read_prompt(each);
+    if (!read) return read.error();
+    out.push_back(std::move(*read));
+    return {};
+  };
+  if (!is_list) {
+    if (auto done = add(*prompt); !done) return done.error();
+    return out;
+  }
+  for (Element each : list)
+    if (auto done = add(each); !done) return done.error();
+  return out;
+}
+
+}  // namespace
+
 Result<Request> parse_completions(std::string_view text) {
   auto document = json::Document::parse(text);
   if (!document) return document.error();
   Element body = document->root();
   Request request;
-  if (auto done = read_common(body, request); !done) return done.error();
-  auto prompt = member(body, "prompt");
-  std::string_view value;
-  simdjson::dom::array list;
-  if (prompt && !prompt->get_array().get(list) && list.size() == 1) prompt = *list.begin();
-  if (!prompt || prompt->get_string().get(value))
-    return wrong("prompt", "a string (or an array of one)");
-  request.body.prompt = std::string(value);
+  if (auto done = read_common(body, request, 0); !done) return done.error();
+  auto prompts = read_prompts(body);
+  if (!prompts) return prompts.error();
+  request.body.prompt = std::move(prompts->front().prompt);
+  request.body.prompt_tokens = std::move(prompts->front().prompt_tokens);
   if (auto suffix = string_member(body, "suffix"); suffix && !suffix->empty()) {
+    if (prompts->size() > 1 || !request.body.prompt_tokens.empty())
+      return wrong("suffix", "none, or one text as the prompt");
+    if (request.body.only_reads) return wrong("max_tokens", "at least 1 beside a suffix");
     Infill infill;
     infill.prefix = std::move(*request.body.prompt);
     infill.suffix = std::string(*suffix);
@@ -539,9 +594,14 @@ Result<Request> parse_completions(std::string_view text) {
   if (auto done = read_form(body, request.body.response_format); !done) return done.error();
   if (auto done = read_number(body, "logprobs", 0, kMaxLogprobs, request.body.n_logprobs); !done)
     return done.error();
-  if (request.body.max_tokens == 0) request.body.max_tokens = 16;  // the wire's own default
-  if (auto echo = member(body, "echo"))
-    if (echo->get_bool().get(request.echo)) return wrong("echo", "a boolean");
+  if (request.body.max_tokens == 0 && !request.body.only_reads)
+    request.body.max_tokens = 16;  // the wire's own default
+  if (auto done = read_flag(body, "echo", request.body.echoes_prompt); !done) return done.error();
+  for (CompletionRequest& other : std::span(*prompts).subspan(1)) {
+    CompletionRequest& added = request.others.emplace_back(request.body);
+    added.prompt = std::move(other.prompt);
+    added.prompt_tokens = std::move(other.prompt_tokens);
+  }
   return request;
 }
 

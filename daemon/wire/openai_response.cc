@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 
 #include "wire/carried.h"
@@ -85,12 +86,13 @@ Value text_logprobs(std::span<const TokenLogprob> logprobs, size_t& offset) {
   if (logprobs.empty()) return nullptr;
   Array tokens, values, tops, offsets;
   for (const TokenLogprob& each : logprobs) {
+    const bool is_known = !std::isnan(each.chosen.logprob);
     tokens.push_back(Value(json_text(each.chosen.text)));
-    values.push_back(each.chosen.logprob);
+    values.push_back(is_known ? Value(each.chosen.logprob) : Value(nullptr));
     Object top;
     for (const TokenLogprob::Candidate& other : each.top)
       top.emplace(json_text(other.text), other.logprob);
-    tops.push_back(std::move(top));
+    tops.push_back(is_known ? Value(std::move(top)) : Value(nullptr));
     offsets.push_back(offset);
     offset += n_characters(each.chosen.text);
   }
@@ -171,16 +173,20 @@ std::string chat_response(const Head& head, const Completion& completion) {
   return boost::json::serialize(body);
 }
 
-std::string text_response(const Head& head, const Completion& completion,
-                          std::string_view prompt_echo) {
+std::string text_response(const Head& head, std::span<const Completion> choices,
+                          const Completion& total) {
   Object body = head_object(head, "text_completion");
-  size_t offset = n_characters(prompt_echo);
-  body["choices"] = Array{Object{{"index", 0},
-                                 {"text", std::string(prompt_echo) + text_of(completion.message)},
-                                 {"logprobs", text_logprobs(completion.logprobs, offset)},
-                                 {"finish_reason", finish(completion.finish_reason)}}};
-  body["usage"] = usage_object(completion);
-  body["timings"] = timings_object(completion.usage, completion.timings);
+  Array list;
+  for (const Completion& choice : choices) {
+    size_t offset = 0;
+    list.push_back(Object{{"index", list.size()},
+                          {"text", text_of(choice.message)},
+                          {"logprobs", text_logprobs(choice.logprobs, offset)},
+                          {"finish_reason", finish(choice.finish_reason)}});
+  }
+  body["choices"] = std::move(list);
+  body["usage"] = usage_object(total);
+  body["timings"] = timings_object(total.usage, total.timings);
   return boost::json::serialize(body);
 }
 
@@ -226,20 +232,22 @@ std::string chat_last_chunk(const Head& head, FinishReason reason) {
   return delta_chunk(head, Object{}, finish(reason));
 }
 
-std::string text_chunk(const Head& head, std::string_view text,
+std::string text_chunk(const Head& head, size_t index, std::string_view text,
                        std::span<const TokenLogprob> logprobs, size_t& offset) {
   if (logprobs.empty()) offset += n_characters(text);
   return with_choice(head, "text_completion",
-                     Object{{"index", 0},
+                     Object{{"index", index},
                             {"text", text},
                             {"logprobs", text_logprobs(logprobs, offset)},
                             {"finish_reason", nullptr}});
 }
 
-std::string text_last_chunk(const Head& head, FinishReason reason) {
-  return with_choice(
-      head, "text_completion",
-      Object{{"index", 0}, {"text", ""}, {"logprobs", nullptr}, {"finish_reason", finish(reason)}});
+std::string text_last_chunk(const Head& head, size_t index, FinishReason reason) {
+  return with_choice(head, "text_completion",
+                     Object{{"index", index},
+                            {"text", ""},
+                            {"logprobs", nullptr},
+                            {"finish_reason", finish(reason)}});
 }
 
 std::string usage_chunk(const Head& head, bool is_chat, const Completion& completion) {

@@ -165,6 +165,14 @@ std::vector<Token> tokens_of_prompt(std::string_view prompt, const LoadedModel& 
   return tokens;
 }
 
+Result<Prompt> prompt_of_ids(const std::vector<Token>& ids, const LoadedModel& model) {
+  for (const Token id : ids)
+    if (id < 0 || static_cast<uint32_t>(id) >= model.n_vocab)
+      return Error{Errc::invalid, fmt::format("prompt: token {} is none of {}, expected 0 to {}",
+                                              id, model.name, model.n_vocab - 1)};
+  return Prompt{{}, ids};
+}
+
 }  // namespace
 
 Result<Prompt> prompt_of(const CompletionRequest& body, const LoadedModel& model,
@@ -181,6 +189,7 @@ Result<Prompt> prompt_of(const CompletionRequest& body, const LoadedModel& model
         std::min(body.max_tokens ? body.max_tokens : kAnswerRoom, n_context / 2);
     return Prompt{{}, fim_prompt(*body.infill, *model.fim, *model.tokenizer, n_context - n_answer)};
   }
+  if (!body.prompt_tokens.empty()) return prompt_of_ids(body.prompt_tokens, model);
   if (body.prompt) return Prompt{{*body.prompt, {}}, tokens_of_prompt(*body.prompt, model)};
   return Conversation(body, model, unix_time_s).prompt();
 }

@@ -29,6 +29,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
+
+#include "engine/utf8.h"
 
 namespace hearth::engine {
 
@@ -38,6 +42,8 @@ constexpr auto kProgressInterval = std::chrono::milliseconds(500);
 constexpr double kLongestStepSeconds = 0.25;     // how long a cancellation may have to wait
 constexpr uint32_t kLeastPrefillRows = 16;       // fewer waste the weights that a pass reads
 constexpr uint32_t kPrefillRowsUnmeasured = 32;  // beside decoding, before speeds are known
+constexpr uint32_t kScoredRows = 32;             // each has the logits of a whole vocabulary
+constexpr size_t kEchoBytes = 64 << 10;          // of one delta
 
 }  // namespace
 
@@ -90,7 +96,10 @@ void Scheduler::step() {
   // Beyond this point the batch is fixed.
   const TimePoint begun = clock_();
   const Result<> computed = forward(shares);
-  speed_.add(work_of(shares), milliseconds_between(begun, clock_()) / 1000);
+  // Steps that score are none to foretell others by.
+  const bool is_usual =
+      std::ranges::none_of(shares, [](const Share& each) { return each.sequence->is_scoring(); });
+  speed_.add(work_of(shares), is_usual ? milliseconds_between(begun, clock_()) / 1000 : 0);
 
   if (computed)
     advance(shares);
@@ -139,11 +148,13 @@ std::optional<CacheDivergence> Scheduler::divergence_of(const Sequence& sequence
 }
 
 // Pages for all tokens of a sequence, shared ones first. At least one token is left to compute: its
-// logits are what the answer begins with.
+// logits are what the answer begins with. So are those whose logits score the prompt.
 bool Scheduler::reserve_prompt(Sequence& sequence) {
   if (!running_.empty() && !has_windows_for(sequence)) return false;
-  const std::span<const Token> shareable =
-      std::span(sequence.tokens).first(sequence.tokens.size() - 1);
+  size_t n_shareable = sequence.tokens.size() - 1;
+  if (sequence.is_scoring())
+    n_shareable = std::min<size_t>(n_shareable, std::max(sequence.echo->n_told, 1u) - 1);
+  const std::span<const Token> shareable = std::span(sequence.tokens).first(n_shareable);
   Prefix prefix = model_.prefixes.find(shareable);
   const size_t n_in_part = prefix.n_tokens % kPageTokens;
   const size_t n_whole = prefix.n_tokens - n_in_part;
@@ -257,6 +268,7 @@ std::vector<Scheduler::Share> Scheduler::plan() const {
   for (const auto& sequence : running_) {
     if (sequence->is_decoding() || left == 0) continue;
     uint32_t n_rows = std::min(left, sequence->n_to_compute());
+    if (sequence->is_scoring()) n_rows = std::min(n_rows, kScoredRows);
     shares.push_back({sequence.get(), n_rows});
     left -= n_rows;
   }
@@ -289,8 +301,8 @@ Result<> Scheduler::forward(std::span<const Share> shares) {
     tables_[s] = sequence.pages;
     for (uint32_t i = 0; i < shares[s].n_rows; ++i) {
       uint32_t position = sequence.n_computed + i;
-      bool is_last = position + 1 == sequence.tokens.size();
-      rows_.push_back({sequence.tokens[position], position, s, is_last});
+      rows_.push_back(
+          {sequence.tokens[position], position, s, sequence.wants_logits(position)});
     }
   }
   return model_.model.forward({rows_, tables_, beat_}, model_.cache, logits_);
@@ -310,8 +322,15 @@ void Scheduler::advance(std::span<const Share> shares) {
   const size_t row_size = model_.model.plan().n_vocab;
   std::span<float> logits = logits_;
   for (const auto& [sequence, n_rows] : shares) {
+    size_t n_scored = 0;  // rows whose logits score the prompt
+    for (uint32_t i = 0; i < n_rows; ++i) {
+      const uint32_t position = sequence->n_computed + i;
+      if (position + 1 < sequence->n_prompt && sequence->wants_logits(position)) ++n_scored;
+    }
     sequence->n_computed += n_rows;
     let_windows_go(*sequence);
+    if (n_scored > 0) tell_prompt(*sequence, logits.first(n_scored * row_size));
+    logits = logits.subspan(n_scored * row_size);
     if (sequence->n_to_compute() > 0) {
       report_progress(*sequence);
       continue;
@@ -322,12 +341,52 @@ void Scheduler::advance(std::span<const Share> shares) {
                              sequence->pages, sequence->first_window);
       prompts_.read(*sequence);
     }
+    if (sequence->echo) tell_prompt(*sequence, {});
     take_token(*sequence, logits.first(model_.n_vocab));
     logits = logits.subspan(row_size);
   }
 }
 
+// More of the prompt as the beginning of the answer: as far as there are logits that score it, or
+// all that is left.
+void Scheduler::tell_prompt(Sequence& sequence, std::span<const float> logits) {
+  Sequence::Echo& echo = *sequence.echo;
+  const size_t row_size = model_.model.plan().n_vocab;
+  StreamDelta delta;
+  size_t n_bytes = 0;
+  const auto tell = [&] {
+    move_whole_utf8(echo.bytes, delta.text, echo.n_told == sequence.n_prompt);
+    if (!delta.text.empty() || !delta.logprobs.empty())
+      emit_(Delta{sequence.request, std::exchange(delta, {})});
+    n_bytes = 0;
+  };
+  const auto add = [&](std::optional<TokenLogprob> logprob) {
+    const std::span<const Token> token = std::span(sequence.tokens).subspan(echo.n_told, 1);
+    // A text's first token may have a space that stands for none.
+    const std::string piece = echo.n_told == echo.begin ? model_.tokenizer->decode(token, true)
+                                               : model_.tokenizer->piece(token.front(), true);
+    echo.bytes += piece;
+    if (logprob) delta.logprobs.push_back(std::move(*logprob));
+    ++echo.n_told;
+    if ((n_bytes += piece.size()) >= kEchoBytes) tell();
+  };
+  if (echo.is_scored && echo.n_told == 0) {
+    const Token first = sequence.tokens.front();
+    add(TokenLogprob{.chosen = {first, model_.tokenizer->decode({&first, 1}, true),
+                                std::numeric_limits<float>::quiet_NaN()},
+                     .top = {}});
+  }
+  for (; !logits.empty(); logits = logits.subspan(row_size)) {
+    logprobs_.look(logits.first(model_.n_vocab), *sequence.n_logprobs);
+    add(logprob_of(sequence, sequence.tokens[echo.n_told]));
+  }
+  while (!echo.is_scored && echo.n_told < sequence.n_prompt) add(std::nullopt);
+  tell();
+  if (echo.n_told == sequence.n_prompt) sequence.echo.reset();
+}
+
 void Scheduler::take_token(Sequence& sequence, std::span<float> logits) {
+  if (sequence.n_max_answer == 0) return finish(sequence, FinishReason::length);
   if (sequence.n_logprobs) logprobs_.look(logits, *sequence.n_logprobs);
   if (sequence.matcher && !sequence.matcher->apply(logits)) {
     const bool is_exhausted = sequence.matcher->is_exhausted();

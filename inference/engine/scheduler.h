@@ -72,6 +72,7 @@ class Scheduler {
   Result<> forward(std::span<const Share> shares);
   void compute_alone(std::span<const Share> shares);
   void advance(std::span<const Share> shares);
+  void tell_prompt(Sequence& sequence, std::span<const float> logits);
   void take_token(Sequence& sequence, std::span<float> logits);
   std::optional<TokenLogprob> logprob_of(const Sequence& sequence, Token token) const;
   void show(Sequence& sequence, std::vector<StreamDelta> deltas);

@@ -52,6 +52,13 @@ TextStream::Options reading_of(const CompletionRequest& body, const LoadedModel&
   return reading;
 }
 
+// Tokens before those of the prompt's own text: a BOS that the text does not begin with.
+uint32_t n_added(const CompletionRequest& body, const Tokenizer& tokenizer,
+                 std::span<const Token> tokens) {
+  if (!body.prompt_tokens.empty() || tokens.front() != tokenizer.bos()) return 0;
+  return body.prompt->starts_with(tokenizer.piece(tokenizer.bos(), true)) ? 0 : 1;
+}
+
 Result<SamplerSettings> sampler_settings(const CompletionRequest& body, const LoadedModel& model) {
   auto settings = resolve(body.sampling, model.sampling_defaults, model.n_vocab);
   if (settings && body.ignore_eos)
@@ -90,7 +97,7 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
   if (tokens.empty()) return refuse({Errc::invalid, "the prompt is empty"});
 
   const uint32_t n_context = model.facts.n_context;
-  if (tokens.size() >= n_context) {
+  if (tokens.size() + (body.only_reads ? 0 : 1) > n_context) {
     refusal.n_prompt = static_cast<uint32_t>(tokens.size());
     refusal.n_context = n_context;
     return refuse(
@@ -101,7 +108,7 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
   }
 
   const uint32_t n_prompt = static_cast<uint32_t>(tokens.size());
-  const uint32_t n_room = n_context - n_prompt;
+  const uint32_t n_room = body.only_reads ? 0 : n_context - n_prompt;
   TextStream::Options reading = reading_of(body, model, tokens);
   auto form =
       model.grammars->form_of(body, reading.dialect, reading.markers ? &*reading.markers : nullptr);
@@ -118,13 +125,18 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
   if (form->constraint) sequence->matcher.emplace(std::move(form->constraint));
   sequence->left_out = fmt::format("{}", fmt::join(form->left_out, "; "));
   sequence->n_logprobs = body.n_logprobs;
+  if (body.prompt && body.echoes_prompt) {
+    const uint32_t begin = n_added(body, *model.tokenizer, sequence->tokens);
+    sequence->echo = {
+        .begin = begin, .n_told = begin, .is_scored = body.n_logprobs.has_value()};
+  }
   sequence->lane = body.lane;
   sequence->explains_cache = body.explains_cache;
   sequence->points = points_of(body);
   for (size_t i = 0; i < sequence->points.hashes.size(); ++i)
     sequence->shapes.push_back(shape_between(body, i));
   if (!body.prompt) sequence->answer = text_message(Role::assistant, "");
-  if (!body.infill) {
+  if (!body.infill && body.prompt_tokens.empty()) {
     Exchange& exchange = sequence->exchange.emplace();
     exchange.prompt = std::move(prompt->text);
     exchange.n_messages = body.messages.size();

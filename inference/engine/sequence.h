@@ -37,6 +37,14 @@ struct Sequence {
   std::optional<grammar::Matcher> matcher{};  // nothing: any token may come
   std::string left_out{};                     // of what the request demands; "": nothing
   std::optional<uint32_t> n_logprobs{};
+  // The prompt as the beginning of the answer.
+  struct Echo {
+    uint32_t begin = 0;   // tokens before it are not told
+    uint32_t n_told = 0;  // those included
+    bool is_scored = false;
+    std::string bytes{};  // the cut-off end of a UTF-8 sequence
+  };
+  std::optional<Echo> echo{};  // until all of it is told
   std::string lane{};
   bool explains_cache = false;
   std::optional<CacheDivergence> divergence{};
@@ -55,6 +63,11 @@ struct Sequence {
   uint32_t n_to_compute() const { return static_cast<uint32_t>(tokens.size()) - n_computed; }
   // Decoding: only the newest token is left. All else is reading (a prompt, or what was preempted).
   bool is_decoding() const { return n_to_compute() == 1; }
+  // Whether the row of this token wants logits: to pick the next one, or to score it.
+  bool wants_logits(size_t position) const {
+    return position + 1 == tokens.size() || (is_scoring() && position + 1 >= echo->n_told);
+  }
+  bool is_scoring() const { return echo && echo->is_scored; }
   Timings timings(TimePoint now) const;
 };
 

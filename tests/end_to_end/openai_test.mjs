@@ -86,6 +86,60 @@ test('completions continue a text, streamed and not', async () => {
   assert.match(text, /Paris/);
 });
 
+test('several prompts are several choices, each as if alone, streamed and not', async () => {
+  const prompts = ['The capital of France is', 'One, two, three,', 'Roses are red,'];
+  const request = { model: 'local', temperature: 0, max_tokens: 8 };
+  const alone = [];
+  for (const prompt of prompts) alone.push(await openai.completions.create({ ...request, prompt }));
+  const texts = alone.map((answer) => answer.choices[0].text);
+  const sum = (field) => alone.reduce((total, answer) => total + answer.usage[field], 0);
+
+  const whole = await openai.completions.create({ ...request, prompt: prompts });
+  assert.deepEqual(whole.choices.map((choice) => choice.index), [0, 1, 2]);
+  assert.deepEqual(whole.choices.map((choice) => choice.text), texts);
+  assert.equal(whole.usage.prompt_tokens, sum('prompt_tokens'));
+  assert.equal(whole.usage.completion_tokens, sum('completion_tokens'));
+
+  const streamed = ['', '', ''], ends = ['', '', ''];
+  let usage;
+  const stream = await openai.completions.create({ ...request, prompt: prompts, stream: true, stream_options: { include_usage: true } });
+  for await (const chunk of stream) {
+    usage = chunk.usage ?? usage;
+    for (const choice of chunk.choices) {
+      streamed[choice.index] += choice.text;
+      ends[choice.index] += choice.finish_reason ?? '';
+    }
+  }
+  assert.deepEqual(streamed, texts);
+  assert.deepEqual(ends, ['length', 'length', 'length']);
+  assert.equal(usage.total_tokens, whole.usage.total_tokens);
+});
+
+test('a prompt of token ids is scored, as evaluation harnesses do it', async () => {
+  const tokenize = async (content) => (await (await daemon.post('/tokenize', { model: 'local', content })).json()).tokens;
+  const [context, rest] = [await tokenize('The capital of France is'), await tokenize(' Paris')];
+  const request = { model: 'local', temperature: 0, max_tokens: 0, echo: true, logprobs: 2 };
+  const scored = await openai.completions.create({ ...request, prompt: [[...context, ...rest], context] });
+  const { tokens, token_logprobs: scores, top_logprobs: tops } = scored.choices[0].logprobs;
+  assert.equal(scored.choices[0].text, 'The capital of France is Paris');
+  assert.equal(tokens.join(''), scored.choices[0].text);
+  assert.equal(scores.length, context.length + rest.length);
+  assert.equal(scores[0], null);
+  assert.ok(scores.slice(1).every((score) => score <= 0));
+  assert.ok(scores.at(-1) > -3, `"Paris" is likely, and has ${scores.at(-1)}`);
+  assert.equal(Object.keys(tops.at(-1)).length, 2);
+  assert.deepEqual(scored.choices[1].logprobs.token_logprobs, scores.slice(0, context.length));
+  assert.equal(scored.usage.completion_tokens, 0);
+
+  const next = await openai.completions.create({ ...request, prompt: context, max_tokens: 1, echo: false });
+  assert.equal(next.choices[0].logprobs.token_logprobs.length, 1);
+  await assert.rejects(openai.completions.create({ ...request, prompt: [5, 10_000_000] }), (error) => {
+    assert.equal(error.status, 400);
+    assert.match(error.message, /10000000/);
+    return true;
+  });
+});
+
 test('eight requests at once are all answered, each as if alone', async () => {
   const alone = await openai.chat.completions.create({ ...greedy, max_tokens: 12 });
   const answers = await Promise.all(

@@ -152,6 +152,9 @@ struct Infill {
 struct CompletionRequest {
   std::vector<Message> messages;
   std::optional<std::string> prompt;
+  std::vector<Token> prompt_tokens;  // instead of an empty prompt's text: ids, taken as they are
+  bool echoes_prompt = false;        // of a bare prompt: the answer begins with it
+  bool only_reads = false;           // of a bare prompt: nothing is answered
   std::optional<Infill> infill;
   std::vector<ToolSpec> tools;
   ToolChoice tool_choice;
@@ -162,7 +165,8 @@ struct CompletionRequest {
   std::vector<std::string> stop;
   uint32_t max_tokens = 0;  // 0: up to the context
   bool ignore_eos = false;
-  // Probabilities of the tokens of the answer, with those of so many others at each place.
+  // Probabilities of the tokens of the answer, with those of so many others at each place. An
+  // echoed prompt is computed whole for them, whatever is cached.
   std::optional<uint32_t> n_logprobs;
   // Of requests with the same lane only the newest is answered; it ends the one before it.
   std::string lane;
@@ -170,6 +174,9 @@ struct CompletionRequest {
   static void fields(auto& self, auto&& field) {
     field("messages", self.messages);
     field("prompt", self.prompt);
+    field.or_default("promptTokens", self.prompt_tokens);
+    field.or_default("echo", self.echoes_prompt);
+    field.or_default("onlyReads", self.only_reads);
     field("infill", self.infill);
     field("tools", self.tools);
     field.or_default("toolChoice", self.tool_choice);
@@ -237,7 +244,7 @@ struct TokenLogprob {
   struct Candidate {
     Token token = 0;
     std::string text;   // its bytes, which need not be whole characters
-    float logprob = 0;  // natural
+    float logprob = 0;  // natural; NaN of a prompt's first token, which nothing is before
     static void fields(auto& self, auto&& field) {
       field("token", self.token);
       field("text", self.text);

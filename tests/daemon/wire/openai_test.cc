@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "daemon/wire/sse_events.h"
+
 namespace hearth::wire::openai {
 namespace {
 
@@ -311,10 +315,47 @@ TEST(OpenAiCompletions, ReadsAPromptAndItsDefaults) {
   ASSERT_TRUE(request);
   EXPECT_EQ(request->body.prompt, "once");
   EXPECT_EQ(request->body.max_tokens, 16u);
-  EXPECT_TRUE(request->echo);
-  EXPECT_TRUE(parse_completions(R"({"prompt":["one"]})"));
-  EXPECT_FALSE(parse_completions(R"({"prompt":["one","two"]})"));
-  EXPECT_FALSE(parse_completions(R"({"prompt":[1,2]})"));
+  EXPECT_TRUE(request->body.echoes_prompt);
+  EXPECT_FALSE(request->body.only_reads);
+}
+
+TEST(OpenAiCompletions, ReadsPromptsInEachOfTheirForms) {
+  const auto prompts = [](const std::string& prompt) {
+    std::vector<CompletionRequest> out;
+    if (auto request = parse_completions(R"({"max_tokens":7,"prompt":)" + prompt + "}")) {
+      out.push_back(std::move(request->body));
+      for (CompletionRequest& other : request->others) out.push_back(std::move(other));
+    }
+    return out;
+  };
+  EXPECT_EQ(prompts(R"(["one"])").at(0).prompt, "one");
+  const auto two = prompts(R"(["one","two"])");
+  ASSERT_EQ(two.size(), 2u);
+  EXPECT_EQ(two[1].prompt, "two");
+  EXPECT_EQ(two[1].max_tokens, 7u);
+  const auto ids = prompts("[5,6]");
+  ASSERT_EQ(ids.size(), 1u);
+  EXPECT_EQ(ids[0].prompt, "");
+  EXPECT_EQ(ids[0].prompt_tokens, (std::vector<Token>{5, 6}));
+  const auto both = prompts(R"([[5,6],"seven",[8]])");
+  ASSERT_EQ(both.size(), 3u);
+  EXPECT_EQ(both[1].prompt, "seven");
+  EXPECT_EQ(both[1].prompt_tokens, std::vector<Token>{});
+  EXPECT_EQ(both[2].prompt_tokens, std::vector<Token>{8});
+  for (const char* wrong : {"[]", "[[]]", "7", "[true]", "[1,\"a\"]", "[\"a\",1]", "[1.5]", "[-1]",
+                            "[4294967296]", "null", "{}"})
+    EXPECT_TRUE(prompts(wrong).empty()) << wrong;
+  EXPECT_THAT(parse_completions(R"({"prompt":[3000000000]})").error().message,
+              HasSubstr("3000000000"));
+  EXPECT_FALSE(parse_completions(R"({"prompt":["a","b"],"suffix":"c"})"));
+}
+
+TEST(OpenAiCompletions, NoTokensMeanThatThePromptIsOnlyRead) {
+  auto request = parse_completions(R"({"prompt":"a","max_tokens":0,"echo":true,"logprobs":1})");
+  ASSERT_TRUE(request);
+  EXPECT_TRUE(request->body.only_reads);
+  EXPECT_EQ(request->body.max_tokens, 0u);
+  EXPECT_FALSE(parse_completions(R"({"prompt":"a","max_tokens":0,"suffix":"b"})"));
 }
 
 Completion sample() {
@@ -335,9 +376,61 @@ TEST(OpenAiText, LogprobsOfPiecesOfCharactersAreShownAsBytes) {
   const auto& token = chat->at("choices").at(0).at("logprobs").at("content").at(0);
   EXPECT_EQ(token.at("bytes"), (json::Array{0xE2, 0x82}));
   EXPECT_EQ(token.at("top_logprobs").at(1).at("token"), "a");
-  auto text = json::parse_value(text_response(kHead, completion, "é"));
+}
+
+// A prompt that is told again: nothing is before its first token.
+TEST(OpenAiText, ScoredTokensHaveTheirOffsetsAndTheFirstHasNoScore) {
+  Completion completion = sample();
+  completion.logprobs = {{{7, "é", NAN}, {}}, {{8, "ab", -0.5f}, {{8, "ab", -0.5f}}}};
+  auto text = json::parse_value(text_response(kHead, {&completion, 1}, completion));
   ASSERT_TRUE(text);
-  EXPECT_EQ(text->at("choices").at(0).at("logprobs").at("text_offset"), (json::Array{1}));
+  const auto& logprobs = text->at("choices").at(0).at("logprobs");
+  EXPECT_EQ(logprobs.at("text_offset"), (json::Array{0, 1}));
+  EXPECT_EQ(logprobs.at("token_logprobs"), (json::Array{nullptr, -0.5}));
+  EXPECT_EQ(logprobs.at("top_logprobs"), (json::Array{nullptr, json::Object{{"ab", -0.5}}}));
+}
+
+TEST(OpenAiText, ChoicesKeepTheirPlacesInWhateverOrderTheyEnd) {
+  for (const bool is_stream : {false, true}) {
+    auto asked = ask_completions(R"({"prompt":["a","b"],"stream_options":{"include_usage":true}})");
+    ASSERT_TRUE(asked);
+    Completion first = sample(), second = sample(), total = sample();
+    second.message.blocks[1].content = Text{"bye"};
+    second.finish_reason = FinishReason::length;
+    total.usage.n_prompt = 20;
+    AnswerShape& shape = *asked->shape;
+    std::string out;
+    shape.begin(kHead, out);
+    shape.turn_to(1);
+    shape.hear(kHead, {.text = "by"}, out);
+    shape.turn_to(0);
+    shape.hear(kHead, {.text = "hello"}, out);
+    shape.turn_to(1);
+    shape.hear(kHead, {.text = "e"}, out);
+    shape.end_choice(kHead, second, out);
+    shape.turn_to(0);
+    shape.end_choice(kHead, first, out);
+    shape.end(kHead, total, out);
+    if (!is_stream) {
+      auto body = json::parse_value(shape.whole(kHead, total));
+      ASSERT_TRUE(body);
+      EXPECT_EQ(body->at("choices").at(0).at("text"), "hello");
+      EXPECT_EQ(body->at("choices").at(1).at("text"), "bye");
+      EXPECT_EQ(body->at("choices").at(1).at("index"), 1);
+      EXPECT_EQ(body->at("choices").at(1).at("finish_reason"), "length");
+      EXPECT_EQ(body->at("usage").at("prompt_tokens"), 20);
+      continue;
+    }
+    std::string texts[2];
+    for (const SentEvent& event : read_events(out)) {
+      if (!event.data.is_object() || event.data.at("choices").as_array().empty()) continue;
+      const auto& choice = event.data.at("choices").at(0);
+      texts[choice.at("index").as_int64()] += choice.at("text").as_string();
+    }
+    EXPECT_EQ(texts[0], "hello");
+    EXPECT_EQ(texts[1], "bye");
+    EXPECT_EQ(out.find("[DONE]"), out.rfind("[DONE]")) << "one end for all";
+  }
 }
 
 TEST(OpenAiChat, WritesAWholeAnswer) {

@@ -48,6 +48,7 @@ inline std::string streamed(AnswerShape& shape, const Head& head,
   std::string out;
   shape.begin(head, out);
   for (const StreamDelta& delta : deltas) shape.hear(head, delta, out);
+  shape.end_choice(head, completion, out);
   shape.end(head, completion, out);
   return out;
 }
