@@ -101,6 +101,10 @@ void KvCache::release_window(PageIndex page) {
   state_->window_slots[page] = kNone;
 }
 
+uint32_t KvCache::window_references(PageIndex page) const {
+  return state_->window_references[page];
+}
+
 bool KvCache::has_window(PageIndex page) const {
   return state_->shape.window() == 0 || state_->window_slots[page] != kNone;
 }

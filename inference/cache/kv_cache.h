@@ -75,6 +75,7 @@ class KvCache {
   bool hold_window(PageIndex page);
   void release_window(PageIndex page);
   bool has_window(PageIndex page) const;
+  uint32_t window_references(PageIndex page) const;
 
   // Makes `to` hold what `from` holds, of the layers with windows where both have their part.
   void copy(PageIndex from, PageIndex to);

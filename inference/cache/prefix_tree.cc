@@ -20,7 +20,11 @@
 //
 // Layers with windows: a node keeps its window part only near the end of something that was
 // computed, where it takes it to go on. A find therefore ends at the last token from which the
-// whole window back is there.
+// whole window back is there. A conversation of many turns has many ends on its way; those that one
+// way went on from are worth least, and give up their window parts first.
+//
+// Recurrent layers: a page has the state behind its last token, so it is gone on in from there
+// alone, in a copy where that is no page's end.
 //
 // Cost: find and insert compare each token once per sibling. Forgetting takes the oldest node;
 // nodes that running sequences hold are passed over, at most as many as they hold pages.
@@ -30,6 +34,7 @@
 #include "cache/prefix_tree.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hearth {
 
@@ -71,7 +76,7 @@ struct PrefixTree::Way {
 };
 
 PrefixTree::PrefixTree(KvCache& cache)
-    : cache_(cache), shares_parts_(!cache.shape().has_states()), root_(std::make_unique<Node>()) {}
+    : cache_(cache), has_states_(cache.shape().has_states()), root_(std::make_unique<Node>()) {}
 
 PrefixTree::~PrefixTree() {
   for (Node* node = root_->younger; node != root_.get(); node = node->younger) let_go(*node);
@@ -84,13 +89,15 @@ PrefixTree::Node* PrefixTree::child_of(const Node& node, std::span<const Token> 
   return nullptr;
 }
 
-// The one that begins like `tokens` for longest, but not for a whole page.
+// The one that begins like `tokens` for longest, but not for a whole page. `is_gone_on`: of those
+// that can be continued there.
 PrefixTree::Part PrefixTree::nearest_child(const Node& node, std::span<const Token> tokens,
-                                           bool with_window) {
+                                           bool is_gone_on) const {
   Part nearest;
   for (const auto& child : node.children) {
-    if (with_window && !child->has_window) continue;
+    if (is_gone_on && cache_.shape().window() > 0 && !child->has_window) continue;
     const size_t n = n_common(child->tokens, tokens);
+    if (is_gone_on && has_states_ && n < child->tokens.size()) continue;
     if (n < kPageTokens && (!nearest.node || n > nearest.n_tokens)) nearest = {child.get(), n};
   }
   return nearest;
@@ -125,10 +132,9 @@ PrefixTree::Way PrefixTree::continuable(std::vector<Node*> path,
       n_whole = n;
       part = {};
     }
-    if (!shares_parts_) continue;
     const Node& node = n > 0 ? *path[n - 1] : *root_;
     const Part next = nearest_child(
-        node, n < path.size() ? std::span<const Token>(path[n]->tokens) : rest, window > 0);
+        node, n < path.size() ? std::span<const Token>(path[n]->tokens) : rest, true);
     if (next.n_tokens > 0 && is_seen_from(n * kPageTokens + next.n_tokens)) {
       n_whole = n;
       part = next;
@@ -192,13 +198,13 @@ std::optional<PrefixTree::Fork> PrefixTree::fork_of(std::span<const Token> token
 }
 
 void PrefixTree::insert(std::span<const Token> tokens, std::span<const PageIndex> pages,
-                        size_t first_window) {
+                        size_t first_window, bool goes_on) {
   const uint32_t window = cache_.shape().window();
   const size_t n_whole = tokens.size() / kPageTokens;
   const size_t n_before = n_whole > 0 ? n_whole - 1 : 0;
   const size_t first_kept =
       std::max(first_window, first_page_of_window(window, n_before * kPageTokens));
-  const size_t n_kept = std::min(shares_parts_ ? pages_for(tokens.size()) : n_whole, pages.size());
+  const size_t n_kept = std::min(has_states_ && goes_on ? n_whole : pages_for(tokens.size()), pages.size());
   Node* node = root_.get();
   for (size_t i = 0; i < n_kept; ++i) {
     const auto rest = tokens.subspan(i * kPageTokens);
@@ -213,6 +219,7 @@ PrefixTree::Node* PrefixTree::put(Node& parent, std::span<const Token> tokens, P
                                   bool with_window) {
   for (const auto& child : parent.children) {
     if (!begins_with(child->tokens, tokens)) continue;
+    if (has_states_ && child->tokens.size() > tokens.size()) continue;  // its state is further on
     if (child->has_window || !with_window) return child.get();
     if (child->tokens.size() > tokens.size()) continue;
     // Equal tokens, equal values: the caller's page is as good, and has the window part.
@@ -234,18 +241,22 @@ PrefixTree::Node* PrefixTree::put(Node& parent, std::span<const Token> tokens, P
 // Leaves beside a node that hold less of the same go, and so no page is in two nodes: that of an
 // end whose sequence went on in it is the node's own now.
 void PrefixTree::absorb(Node& node) {
-  std::erase_if(node.parent->children, [&](const auto& other) {
+  std::vector<std::unique_ptr<Node>> left_behind;
+  std::erase_if(node.parent->children, [&](auto& other) {
     if (other.get() == &node || !begins_with(node.tokens, other->tokens)) return false;
     if (other->has_window && !node.has_window) {
       if (other->page != node.page) return false;
       node.has_window = cache_.hold_window(node.page);
     }
-    node.marks.insert(node.marks.end(), other->marks.begin(), other->marks.end());
+    if (!has_states_)
+      node.marks.insert(node.marks.end(), other->marks.begin(), other->marks.end());
     unlink(*other);
     let_go(*other);
     --n_nodes_;
+    if (has_states_) left_behind.push_back(std::move(other));
     return true;
   });
+  for (const auto& each : left_behind) move_marks(*each);
 }
 
 void PrefixTree::keep(Node& node, PageIndex page, bool with_window) {
@@ -268,8 +279,43 @@ std::optional<PageIndex> PrefixTree::acquire() {
 
 bool PrefixTree::hold_window(PageIndex page) {
   while (!cache_.hold_window(page))
-    if (!forget_oldest()) return false;
+    if (!forget_window()) return false;
   return true;
+}
+
+// The window part that is missed least. Of the way used longest ago, ends before its last one, the
+// first of them first; what several ways went on from stays longer.
+bool PrefixTree::forget_window() {
+  const auto can_go = [&](const Node& node) {
+    return node.has_window && cache_.window_references(node.page) == 1;
+  };
+  Node* node = root_->younger;
+  while (node != root_.get() && !can_go(*node)) node = node->younger;
+  if (node == root_.get()) return false;
+  for (Node* above = node->parent; above != root_.get() && above->children.size() == 1;
+       above = above->parent)
+    if (can_go(*above)) node = above;
+  cache_.release_window(node->page);
+  node->has_window = false;
+  if (listener_) look_again(*node, pages_for(cache_.shape().window()) + 1);
+  return true;
+}
+
+// The marks of a node, and of so many nodes below it, whose window may reach it.
+void PrefixTree::look_again(Node& node, size_t n_below) {
+  std::vector<Node*> path;
+  for (Node* each = node.parent; each != root_.get(); each = each->parent) path.push_back(each);
+  std::ranges::reverse(path);
+  for (const auto& [mark, n_tokens] : std::exchange(node.marks, {})) {
+    const bool is_whole = n_tokens == kPageTokens;
+    std::vector<Node*> whole = path;
+    if (is_whole) whole.push_back(&node);
+    const Way way = continuable(
+        std::move(whole), std::span(node.tokens).first(is_whole ? 0 : n_tokens));
+    if (listener_(mark, static_cast<uint32_t>(way.n_tokens()))) mark_end(way, mark);
+  }
+  if (n_below == 0) return;
+  for (const auto& child : node.children) look_again(*child, n_below - 1);
 }
 
 // Makes a path the youngest, its end first.

@@ -34,8 +34,8 @@ class PrefixTree {
   PrefixTree& operator=(const PrefixTree&) = delete;
 
   // The longest known beginning of `tokens` that can be continued. It ends at any token, but at the
-  // end of a page where a model has recurrent layers, whose states lie there only; with layers that
-  // see a window it ends in pages that hold their window parts. Each page, and each window part
+  // end of a page or of what was inserted where a model has recurrent layers, whose states lie there
+  // only; with layers that see a window it ends in pages that hold their window parts. Each page, and each window part
   // that the next token sees, has a reference that is now the caller's.
   Prefix find(std::span<const Token> tokens);
 
@@ -47,17 +47,19 @@ class PrefixTree {
   };
   std::optional<Fork> fork_of(std::span<const Token> tokens) const;
 
-  // Remembers `tokens`, which lie computed in `pages`. The last page may be full in part, if the
-  // model has no recurrent layers, and its owner may go on behind them. Of the window parts, which
-  // the caller holds from `first_window` on, those at the end are kept: what it takes to go on
-  // after the last token, the last whole page or the one before.
+  // Remembers `tokens`, which lie computed in `pages`. The last page may be full in part. Its owner
+  // may go on behind them; recurrent layers will then have left that end, and whole pages alone are
+  // remembered of such a model. Of the window parts, which the caller holds from `first_window` on,
+  // those at the end are kept: what it takes to go on after the last token, the last whole page or
+  // the one before.
   void insert(std::span<const Token> tokens, std::span<const PageIndex> pages,
-              size_t first_window = 0);
+              size_t first_window = 0, bool goes_on = false);
 
   // A page from the pool, forgetting what was used longest ago until there is one. What somebody
   // else holds is not forgotten: that would free nothing.
   std::optional<PageIndex> acquire();
-  // A reference to a page's window part, in the same way. False when all are in use.
+  // A reference to a page's window part. Where there is none left, what is kept of the way that was
+  // used longest ago gives its up, from the root on; pages stay. False when all are in use.
   bool hold_window(PageIndex page);
 
   // How many of these tokens find() would give; whoever listens is told when it is less, under the
@@ -80,11 +82,12 @@ class PrefixTree {
   };
   struct Way;  // from the root to where a beginning ends
   static Node* child_of(const Node& node, std::span<const Token> page_tokens);
-  static Part nearest_child(const Node& node, std::span<const Token> tokens, bool with_window);
+  Part nearest_child(const Node& node, std::span<const Token> tokens, bool is_gone_on) const;
   Way way_of(std::span<const Token> tokens) const;
   Way continuable(std::vector<Node*> path, std::span<const Token> rest) const;
   static void mark_end(const Way& way, const Mark& mark);
   void move_marks(const Node& from);
+  void look_again(Node& node, size_t n_below);
   Node* put(Node& parent, std::span<const Token> tokens, PageIndex page, bool with_window);
   void absorb(Node& node);
   void keep(Node& node, PageIndex page, bool with_window);
@@ -92,9 +95,10 @@ class PrefixTree {
   void touch(Node* deepest);
   void unlink(Node& node);
   bool forget_oldest();
+  bool forget_window();
 
   KvCache& cache_;
-  const bool shares_parts_;  // of pages
+  const bool has_states_;  // which lie at ends alone
   Listener listener_;
   std::unique_ptr<Node> root_;  // holds no page; also the head of the ring of all nodes
   size_t n_nodes_ = 0;

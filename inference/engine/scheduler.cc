@@ -89,7 +89,11 @@ void Scheduler::step() {
   grow_decoding();
   std::vector<Share> shares = plan();
   while (!hold_windows(shares)) {
-    preempt_youngest();
+    // Alone it would meet the same again, whenever it came back.
+    if (running_.size() == 1)
+      fail(*running_.front(), {Errc::internal, "the windows of one sequence are too many"}, true);
+    else
+      preempt_youngest();
     shares = plan();
   }
   if (shares.empty()) return;
@@ -338,7 +342,7 @@ void Scheduler::advance(std::span<const Share> shares) {
     if (!sequence->is_prompt_remembered) {
       sequence->is_prompt_remembered = true;
       model_.prefixes.insert(std::span(sequence->tokens).first(sequence->n_computed),
-                             sequence->pages, sequence->first_window);
+                             sequence->pages, sequence->first_window, /*goes_on=*/true);
       prompts_.read(*sequence);
     }
     if (sequence->echo) tell_prompt(*sequence, {});

@@ -595,8 +595,8 @@ TEST(EngineThreads, AnAnswerGoesOnWhileAnotherModelLoads) {
 }
 
 // gpt-oss-like windows on the tiny model: olmo2 marks its layers in the metadata.
-testing::ModelImage windowed_model() {
-  testing::ModelImage image = tiny_model(4096);
+testing::ModelImage windowed_model(uint32_t n_context = 4096) {
+  testing::ModelImage image = tiny_model(n_context);
   testing::ModelImage windowed{.keys = {}, .tensors = {}};
   for (const auto& [key, value] : image.keys)
     windowed.keys[key.starts_with("llama.") ? "olmo2" + key.substr(5) : key] = value;
@@ -647,6 +647,22 @@ TEST_F(EngineTest, WindowsAreLetGoAndTheAnswersStayTheSame) {
     ASSERT_FALSE(alone.load(image));
     EXPECT_EQ(driver.answers[ids[i]].tokens,
               alone.answer(greedy(words(200, static_cast<char>('a' + i)), 100)).tokens);
+  }
+}
+
+// Every turn leaves an end, whose windows the tree keeps, on pages that the next turn holds.
+TEST_F(EngineTest, AConversationOfManyTurnsFindsItsWindows) {
+  const auto error = driver.load(windowed_model(16384));
+  ASSERT_FALSE(error) << error->message;
+  std::string prompt;
+  for (int turn = 0; turn < 90; ++turn) {
+    const size_t n_before = prompt.size();
+    prompt += words(150, static_cast<char>('a' + turn % 3));
+    const uint64_t request = driver.start(greedy(prompt, 2));
+    ASSERT_TRUE(driver.run()) << turn;
+    const Answer& answer = driver.answers[request];
+    ASSERT_TRUE(answer.done) << turn;
+    EXPECT_GE(answer.done->usage.n_cached, n_before) << turn;
   }
 }
 

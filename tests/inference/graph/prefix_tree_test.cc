@@ -122,7 +122,8 @@ TEST_F(PrefixTreeTest, EndsAreForgottenAsWholePagesAre) {
   give_back(first.pages);
 }
 
-TEST_F(PrefixTreeTest, ARecurrentModelSharesWholePagesOnly) {
+// Its states lie behind the last token of each page, and an owner that goes on takes them along.
+TEST_F(PrefixTreeTest, ARecurrentModelGoesOnFromEndsOnly) {
   KvCache recurrent =
       *KvCache::create({.layers = {{1, 32, 32}, {.window = kStateWindow, .state_bytes = 256}},
                         .element = KvElement::f32},
@@ -133,9 +134,28 @@ TEST_F(PrefixTreeTest, ARecurrentModelSharesWholePagesOnly) {
     pages.push_back(*tree.acquire());
     ASSERT_TRUE(tree.hold_window(pages.back()));
   }
-  tree.insert(tokens({100}, 20), pages);
+  tree.insert(tokens({100}, 20), pages, 0, /*goes_on=*/true);
   EXPECT_EQ(tree.n_pages(), 1u);
   EXPECT_EQ(tree.find(tokens({100}, 20)).n_tokens, kPage);
+  tree.insert(tokens({100}, 20), pages);
+  EXPECT_EQ(tree.n_pages(), 2u);
+  EXPECT_EQ(tree.find(tokens({100}, 19)).n_tokens, kPage);
+  EXPECT_EQ(tree.find(tokens({100}, 20)).n_tokens, kPage + 20);
+  EXPECT_EQ(tree.find(tokens({100}, 30)).n_tokens, kPage + 20);
+  // One that went on in a copy takes the place of the end, which is one no more.
+  std::vector<std::pair<uint64_t, uint32_t>> heard;
+  tree.listen([&](const PrefixTree::Mark& mark, uint32_t n_tokens) {
+    heard.emplace_back(mark.key, n_tokens);
+    return true;
+  });
+  EXPECT_EQ(tree.follow(tokens({100}, 25), {1, 0}), kPage + 20);
+  pages.back() = *tree.acquire();
+  ASSERT_TRUE(tree.hold_window(pages.back()));
+  tree.insert(tokens({100}, 40), pages);
+  EXPECT_EQ(tree.n_pages(), 2u);
+  EXPECT_EQ(tree.find(tokens({100}, 30)).n_tokens, kPage);
+  EXPECT_EQ(tree.find(tokens({100}, 50)).n_tokens, kPage + 40);
+  EXPECT_THAT(heard, ElementsAre(std::pair(uint64_t{1}, kPage)));
   auto other = tokens({100});
   other[30] = -1;
   EXPECT_EQ(tree.find(other).n_tokens, 0u);
@@ -319,9 +339,41 @@ TEST_F(WindowedTree, WindowsRunOutBeforePagesDo) {
   EXPECT_EQ(windowed.n_free_windows(), 0u);
   const PageIndex page = *tree.acquire();
   EXPECT_TRUE(tree.hold_window(page)) << "the oldest prefix gives way";
-  EXPECT_LT(tree.n_pages(), 10u);
+  EXPECT_EQ(tree.n_pages(), 10u) << "with what its end does not need";
+  for (const auto& text : {tokens({100, 200, 300}), tokens({400, 500, 600}), tokens({1000})}) {
+    const Prefix found = tree.find(text);
+    EXPECT_EQ(found.n_tokens, text.size());
+    give_back_windowed(found);
+  }
   windowed.release_window(page);
   windowed.release(page);
+}
+
+// Each turn of a conversation leaves an end on the way that its next turn holds the pages of.
+TEST_F(WindowedTree, EndsOnTheWayOfARunningSequenceGiveUpTheirWindows) {
+  auto text = tokens({100, 200, 300, 400, 500, 600});
+  for (size_t n = 1; n <= 6; ++n) remember_windowed({text.begin(), text.begin() + n * kPage});
+  EXPECT_EQ(windowed.n_free_windows(), 4u);
+  std::vector<std::pair<uint64_t, uint32_t>> heard;
+  tree.listen([&](const PrefixTree::Mark& mark, uint32_t n_tokens) {
+    heard.emplace_back(mark.key, n_tokens);
+    return true;
+  });
+  EXPECT_EQ(tree.follow(std::span(text).first(3 * kPage), {1, 0}), 3 * kPage);
+  EXPECT_EQ(tree.follow(text, {2, 0}), 6 * kPage);
+
+  const Prefix running = tree.find(text);
+  ASSERT_EQ(running.pages.size(), 6u);
+  ASSERT_EQ(running.first_window, 4u);
+  std::vector<PageIndex> more;
+  for (int i = 0; i < 6; ++i) {
+    more.push_back(*tree.acquire());
+    EXPECT_TRUE(tree.hold_window(more.back())) << i;
+  }
+  EXPECT_EQ(tree.n_pages(), 6u);
+  EXPECT_THAT(heard, ::testing::Not(IsEmpty()));
+  for (const auto& [key, n_tokens] : heard) EXPECT_EQ(key, 1u) << "the last end is still one";
+  EXPECT_EQ(tree.find(std::span(text).first(3 * kPage)).n_tokens, heard.back().second);
 }
 
 TEST_F(PrefixTreeTest, WhoFollowsABeginningHearsHowMuchIsLeft) {

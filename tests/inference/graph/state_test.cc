@@ -50,13 +50,38 @@ TEST_P(Recurrent, ASharedPrefixGoesOnFromItsSnapshot) {
   ASSERT_TRUE(whole) << whole.error().message;
   tree.insert(tokens_, pages);
 
-  Prefix prefix = tree.find(tokens_);
+  Prefix prefix = tree.find(std::span(tokens_).first(kTokens - 1));
   ASSERT_EQ(prefix.pages.size(), 3u);
   for (const PageIndex page : new_pages(1)) prefix.pages.push_back(page);
   const auto rest = run(prefix.pages, 3 * kPageTokens, kTokens);
   ASSERT_TRUE(rest) << rest.error().message;
   const size_t n_vocab = runner_.model().plan().n_vocab;
   EXPECT_TRUE(std::ranges::equal(*rest, std::span(*whole).subspan(3 * kPageTokens * n_vocab)));
+}
+
+// What ended within a page goes on in a copy of it, from its last token.
+TEST_P(Recurrent, AnEndWithinAPageGoesOnFromThere) {
+  PrefixTree tree(runner_.cache());
+  constexpr size_t kEnd = kTokens - 7;
+  const auto whole = run(new_pages(4), 0, kTokens);
+  ASSERT_TRUE(whole) << whole.error().message;
+  const std::vector<PageIndex> pages = new_pages(4);
+  ASSERT_TRUE(run(pages, 0, kEnd - 1));
+  ASSERT_TRUE(run(pages, kEnd - 1, kEnd)) << "as an answer's last token";
+  tree.insert(std::span(tokens_).first(kEnd), pages);
+
+  Prefix prefix = tree.find(tokens_);
+  ASSERT_EQ(prefix.n_tokens, kEnd);
+  ASSERT_EQ(prefix.first_window, 3u);
+  const size_t n_vocab = runner_.model().plan().n_vocab;
+  for (int turn = 0; turn < 2; ++turn) {  // what is copied stays as it was
+    const PageIndex own = new_pages(1).front();
+    runner_.cache().copy(pages.back(), own);
+    prefix.pages.back() = own;
+    const auto rest = run(prefix.pages, kEnd, kTokens);
+    ASSERT_TRUE(rest) << rest.error().message;
+    EXPECT_TRUE(std::ranges::equal(*rest, std::span(*whole).subspan(kEnd * n_vocab)));
+  }
 }
 
 // Snapshots are kept where something ended, not at every page: a prompt that leaves the known one
