@@ -109,8 +109,7 @@ Task<> WireHandlers::begin(Exchange& exchange, const wire::Dialect& dialect, Htt
     asked->body.explains_cache = true;
   // What stood in the cache may be another client's text.
   if (request.client) asked->body.explains_cache = false;
-  for (CompletionRequest& other : asked->others)
-    other.explains_cache = asked->body.explains_cache;
+  for (CompletionRequest& other : asked->others) other.explains_cache = asked->body.explains_cache;
   facts.task = is_completion ? router::TaskClass::completion : router::TaskClass::chat;
   if (auto labels = request.header("x-hearth-labels")) facts.labels = split_labels(*labels);
   // As its budget is called; what is no name is none.

@@ -48,8 +48,7 @@ class TextAnswer final : public AnswerShape {
   void hear(const Head& head, const StreamDelta& delta, std::string& out) override {
     const bool says_something = !delta.text.empty() || !delta.logprobs.empty();
     if (delta.kind == StreamDelta::Kind::text && says_something)
-      add_event(out, "",
-                text_chunk(head, choice_, delta.text, delta.logprobs, offsets_[choice_]));
+      add_event(out, "", text_chunk(head, choice_, delta.text, delta.logprobs, offsets_[choice_]));
   }
   void end_choice(const Head& head, const Completion& completion, std::string& out) override {
     choices_[choice_] = completion;
@@ -94,8 +93,7 @@ Result<Asked, Failure> ask_chat(std::string_view body) {
 Result<Asked, Failure> ask_completions(std::string_view body) {
   auto request = parse_completions(body);
   if (!request) return request.error();
-  auto shape =
-      std::make_unique<TextAnswer>(request->include_usage, 1 + request->others.size());
+  auto shape = std::make_unique<TextAnswer>(request->include_usage, 1 + request->others.size());
   return asked_of(std::move(*request), std::move(shape));
 }
 

@@ -133,8 +133,8 @@ PrefixTree::Way PrefixTree::continuable(std::vector<Node*> path,
       part = {};
     }
     const Node& node = n > 0 ? *path[n - 1] : *root_;
-    const Part next = nearest_child(
-        node, n < path.size() ? std::span<const Token>(path[n]->tokens) : rest, true);
+    const Part next =
+        nearest_child(node, n < path.size() ? std::span<const Token>(path[n]->tokens) : rest, true);
     if (next.n_tokens > 0 && is_seen_from(n * kPageTokens + next.n_tokens)) {
       n_whole = n;
       part = next;
@@ -204,7 +204,8 @@ void PrefixTree::insert(std::span<const Token> tokens, std::span<const PageIndex
   const size_t n_before = n_whole > 0 ? n_whole - 1 : 0;
   const size_t first_kept =
       std::max(first_window, first_page_of_window(window, n_before * kPageTokens));
-  const size_t n_kept = std::min(has_states_ && goes_on ? n_whole : pages_for(tokens.size()), pages.size());
+  const size_t n_kept =
+      std::min(has_states_ && goes_on ? n_whole : pages_for(tokens.size()), pages.size());
   Node* node = root_.get();
   for (size_t i = 0; i < n_kept; ++i) {
     const auto rest = tokens.subspan(i * kPageTokens);
@@ -248,8 +249,7 @@ void PrefixTree::absorb(Node& node) {
       if (other->page != node.page) return false;
       node.has_window = cache_.hold_window(node.page);
     }
-    if (!has_states_)
-      node.marks.insert(node.marks.end(), other->marks.begin(), other->marks.end());
+    if (!has_states_) node.marks.insert(node.marks.end(), other->marks.begin(), other->marks.end());
     unlink(*other);
     let_go(*other);
     --n_nodes_;
@@ -310,8 +310,8 @@ void PrefixTree::look_again(Node& node, size_t n_below) {
     const bool is_whole = n_tokens == kPageTokens;
     std::vector<Node*> whole = path;
     if (is_whole) whole.push_back(&node);
-    const Way way = continuable(
-        std::move(whole), std::span(node.tokens).first(is_whole ? 0 : n_tokens));
+    const Way way =
+        continuable(std::move(whole), std::span(node.tokens).first(is_whole ? 0 : n_tokens));
     if (listener_(mark, static_cast<uint32_t>(way.n_tokens()))) mark_end(way, mark);
   }
   if (n_below == 0) return;

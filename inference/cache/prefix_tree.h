@@ -34,9 +34,9 @@ class PrefixTree {
   PrefixTree& operator=(const PrefixTree&) = delete;
 
   // The longest known beginning of `tokens` that can be continued. It ends at any token, but at the
-  // end of a page or of what was inserted where a model has recurrent layers, whose states lie there
-  // only; with layers that see a window it ends in pages that hold their window parts. Each page, and each window part
-  // that the next token sees, has a reference that is now the caller's.
+  // end of a page or of what was inserted where a model has recurrent layers, whose states lie
+  // there only; with layers that see a window it ends in pages that hold their window parts. Each
+  // page, and each window part that the next token sees, has a reference that is now the caller's.
   Prefix find(std::span<const Token> tokens);
 
   // Where `tokens` leave the way of what they share most with, and what stands there. Nothing when

@@ -305,8 +305,7 @@ Result<> Scheduler::forward(std::span<const Share> shares) {
     tables_[s] = sequence.pages;
     for (uint32_t i = 0; i < shares[s].n_rows; ++i) {
       uint32_t position = sequence.n_computed + i;
-      rows_.push_back(
-          {sequence.tokens[position], position, s, sequence.wants_logits(position)});
+      rows_.push_back({sequence.tokens[position], position, s, sequence.wants_logits(position)});
     }
   }
   return model_.model.forward({rows_, tables_, beat_}, model_.cache, logits_);
@@ -367,8 +366,9 @@ void Scheduler::tell_prompt(Sequence& sequence, std::span<const float> logits) {
   const auto add = [&](std::optional<TokenLogprob> logprob) {
     const std::span<const Token> token = std::span(sequence.tokens).subspan(echo.n_told, 1);
     // A text's first token may have a space that stands for none.
-    const std::string piece = echo.n_told == echo.begin ? model_.tokenizer->decode(token, true)
-                                               : model_.tokenizer->piece(token.front(), true);
+    const std::string piece = echo.n_told == echo.begin
+                                  ? model_.tokenizer->decode(token, true)
+                                  : model_.tokenizer->piece(token.front(), true);
     echo.bytes += piece;
     if (logprob) delta.logprobs.push_back(std::move(*logprob));
     ++echo.n_told;

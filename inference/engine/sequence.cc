@@ -127,8 +127,7 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
   sequence->n_logprobs = body.n_logprobs;
   if (body.prompt && body.echoes_prompt) {
     const uint32_t begin = n_added(body, *model.tokenizer, sequence->tokens);
-    sequence->echo = {
-        .begin = begin, .n_told = begin, .is_scored = body.n_logprobs.has_value()};
+    sequence->echo = {.begin = begin, .n_told = begin, .is_scored = body.n_logprobs.has_value()};
   }
   sequence->lane = body.lane;
   sequence->explains_cache = body.explains_cache;

@@ -7,9 +7,9 @@
 // Idea: the state belongs to the page that the newest position lies in. A page's first position
 // starts from the state that the page before ended with; a full page's state stays what it is: a
 // snapshot, shared, kept and forgotten with its page as the keys and values of a sliding window are
-// (a window of two positions). So does that of a page that nobody goes on in. Within a page the state is held twice, each copy with the number of
-// positions that it has seen: a pass reads the copy that ends where its rows begin and writes the
-// other, so computing it again gives the same.
+// (a window of two positions). So does that of a page that nobody goes on in. Within a page the
+// state is held twice, each copy with the number of positions that it has seen: a pass reads the
+// copy that ends where its rows begin and writes the other, so computing it again gives the same.
 //
 // Cost: twice the state for a page; one copy of it per page and per step.
 #pragma once

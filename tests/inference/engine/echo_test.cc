@@ -26,7 +26,8 @@ class EchoTest : public ::testing::Test {
 
 std::string words(size_t n_bytes) {
   std::string out;
-  for (size_t i = 0; i < n_bytes; ++i) out += static_cast<char>('a' + static_cast<char>(i * 7 % 23));
+  for (size_t i = 0; i < n_bytes; ++i)
+    out += static_cast<char>('a' + static_cast<char>(i * 7 % 23));
   return out;
 }
 
