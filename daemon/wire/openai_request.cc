@@ -210,19 +210,48 @@ Result<> read_response_format(Element body, ResponseFormat& out) {
   return {};
 }
 
+void add_escaped(std::string& out, std::string_view text) {
+  for (const char c : text) {
+    if (std::string_view("\\^$.|?*+()[]{}/").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+}
+
+// One of the texts, which are sorted and alike in their first `n_told` bytes, from there on. What
+// several begin with is written once, so that there are few ways at any place, however many texts.
+void add_choice(std::string& out, std::span<const std::string_view> texts, size_t n_told,
+                int depth) {
+  constexpr int kMaxDepth = 64;  // of groups; beyond that each is written out
+  const auto goes_on = [](char c) { return (c & 0xC0) == 0x80; };  // within a character
+  out += "(?:";
+  for (bool is_first = true; !texts.empty(); is_first = false) {
+    if (!is_first) out += '|';
+    const std::string_view text = texts.front().substr(n_told);
+    size_t n_head = text.empty() ? 0 : 1;
+    while (n_head < text.size() && goes_on(text[n_head])) ++n_head;
+    size_t n = 1;
+    if (n_head > 0 && depth < kMaxDepth)
+      while (n < texts.size() && texts[n].substr(n_told).starts_with(text.substr(0, n_head))) ++n;
+    const std::string_view last = texts[n - 1].substr(n_told);
+    auto n_alike = static_cast<size_t>(std::ranges::mismatch(text, last).in1 - text.begin());
+    while (n_alike < last.size() && goes_on(last[n_alike])) --n_alike;
+    add_escaped(out, text.substr(0, n_alike));
+    if (n > 1) add_choice(out, texts.first(n), n_told + n_alike, depth + 1);
+    texts = texts.subspan(n);
+  }
+  out += ')';
+}
+
 // One of the texts, as an expression.
 std::string choice_pattern(simdjson::dom::array choices) {
+  std::vector<std::string_view> texts;
+  for (Element choice : choices)
+    if (choice.get_string().get(texts.emplace_back())) return "";
+  std::ranges::sort(texts);
+  texts.erase(std::ranges::unique(texts).begin(), texts.end());
   std::string out;
-  for (Element choice : choices) {
-    std::string_view text;
-    if (choice.get_string().get(text)) return "";
-    if (!out.empty()) out += '|';
-    for (char c : text) {
-      if (std::string_view("\\^$.|?*+()[]{}/").find(c) != std::string_view::npos) out += '\\';
-      out += c;
-    }
-  }
-  return "(?:" + out + ")";
+  add_choice(out, texts, 0, 0);
+  return out;
 }
 
 // Refuses what of vLLM's words for forms nobody here knows. Options that change nothing are let in:
@@ -476,8 +505,8 @@ Result<> read_common(Element body, Request& out, uint32_t least_tokens = 1) {
   if (auto done = refuse_foreign(body); !done) return done;
   std::optional<uint32_t> max_tokens;
   for (std::string_view name : {"max_tokens", "max_completion_tokens"})
-    if (auto done = read_number(body, name, least_tokens, std::numeric_limits<uint32_t>::max(),
-                                 max_tokens);
+    if (auto done =
+            read_number(body, name, least_tokens, std::numeric_limits<uint32_t>::max(), max_tokens);
         !done)
       return done;
   out.body.max_tokens = max_tokens.value_or(0);

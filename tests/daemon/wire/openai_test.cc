@@ -153,6 +153,9 @@ TEST(OpenAiChat, FormsAreReadInTheWordsOfOtherServersToo) {
   }
   EXPECT_EQ(form(R"("guided_regex":"a+")").pattern, "a+");
   EXPECT_EQ(form(R"("guided_choice":["a.b","c"])").pattern, "(?:a\\.b|c)");
+  EXPECT_EQ(form(R"("guided_choice":["tree","true","t","two","tree","x"])").pattern,
+            "(?:t(?:|r(?:ee|ue)|wo)|x)");
+  EXPECT_EQ(form(R"("guided_choice":["é","è","éa"])").pattern, "(?:è|é(?:|a))");
   EXPECT_EQ(form(R"("grammar":"root ::= \"x\"")").kind, Kind::gbnf);
   EXPECT_EQ(form(R"("grammar":"")").kind, Kind::text);
   auto twice = parse_chat(R"({"messages":[{"role":"user","content":"x"}],"grammar":"root ::= x",
