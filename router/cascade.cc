@@ -104,8 +104,9 @@ std::vector<std::string> cascade_of(const Policy& policy, const RequestFacts& fa
       decision.target.empty())
     return steps;
   for (const std::string& name : rule->second.cascade) {
-    auto candidate = std::ranges::find(decision.candidates, name, &Candidate::target);
-    const bool is_kept = candidate != decision.candidates.end() && !candidate->excluded_by;
+    const bool is_kept = std::ranges::any_of(decision.candidates, [&](const Candidate& each) {
+      return each.target == name && !each.excluded_by;
+    });
     if (is_kept && steps.size() <= rule->second.max_escalations) steps.push_back(name);
   }
   if (steps.size() < 2) steps.clear();

@@ -11,6 +11,7 @@
 #include "money/payment.h"
 #include "providers/affinity.h"
 #include "race.h"
+#include "router/effort.h"
 
 namespace hearth::router {
 
@@ -184,8 +185,9 @@ class Dispatcher::Run {
   }
 
   double expected_usd(const Target& target) const {
-    auto at = std::ranges::find(decision().candidates, target.name, &Candidate::target);
-    return at == decision().candidates.end() ? 0 : at->cost_usd;
+    const Candidate* at =
+        find_candidate(decision(), target.name, effort_at(decision(), target.name));
+    return at ? at->cost_usd : 0;
   }
 
   Task<Answer> race_with(Place& first, Place& second) {
@@ -316,10 +318,11 @@ class Dispatcher::Run {
     return services_.egress->sending(order_.record, target, order_.request.manifest);
   }
 
-  Task<Result<Payment>> pay_for(const Target& target) {
-    return Payment::open(services_.account,
-                         spend_of(order_.policy, order_.request.facts, order_.request.body, target,
-                                  decision().id, n_attempts_));
+  Task<Result<Payment>> pay_for(const Target& target, std::optional<Effort> effort, bool is_hedge) {
+    Spend spend = spend_of(order_.policy, order_.request.facts, order_.request.body, target, effort,
+                           decision().id, n_attempts_);
+    spend.is_hedge = is_hedge;
+    return Payment::open(services_.account, std::move(spend));
   }
 
   // It was not asked; another one may fit.
@@ -333,7 +336,8 @@ class Dispatcher::Run {
     ++place.n_tries;
     ++n_attempts_;
     const Target& target = *place.target;
-    Task<Result<Payment>> paying = pay_for(target);
+    const std::optional<Effort> effort = effort_at(decision(), target.name);
+    Task<Result<Payment>> paying = pay_for(target, effort, is_hedge);
     auto payment = co_await std::move(paying);
     if (!payment) co_return passed_over(place, payment.error());
     if (auto may = may_send(target); !may) co_return passed_over(place, may.error());
@@ -345,6 +349,7 @@ class Dispatcher::Run {
       heard(delta);
     };
     Witness witness(*this, target, std::move(*payment), is_hedge);
+    witness.record.effort = effort;
     Task<Answer> answering = ask(target, witness, std::move(sink));
     Answer answer = co_await std::move(answering);
     witness.tell(answer);
@@ -355,6 +360,9 @@ class Dispatcher::Run {
   // With a copy of the request: another may have to be asked after it.
   Task<Answer> ask(const Target& target, Witness& witness, DeltaSink sink) {
     RouteRequest request = order_.request;
+    // How hard to think, where the client leaves it open.
+    ReasoningControls& reasoning = request.body.reasoning;
+    if (!asked_effort(reasoning)) reasoning.effort = witness.record.effort;
     witness.payment.limit(request.body);
     return services_.provider(target.kind)
         .complete(target, std::move(request), std::move(sink), witness.attempt);

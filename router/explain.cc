@@ -6,8 +6,10 @@
 #include <cmath>
 #include <functional>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
+#include "router/effort.h"
 #include "router/money.h"
 #include "router/policy_file.h"
 #include "score.h"
@@ -37,14 +39,23 @@ struct Knob {
   std::function<std::string(double)> in_words;  // "a minute is worth more than $0.12"
 };
 
-std::string winner(const Case& at, const Knob& knob, double value) {
+// Who is asked, and how hard to think.
+struct Winner {
+  std::string target;
+  std::optional<Effort> effort;
+  explicit Winner(const Decision& decision) : target(decision.target), effort(decision.effort) {}
+  bool operator==(const Winner&) const = default;
+  std::string name() const { return level_name(target, effort); }
+};
+
+Winner winner(const Case& at, const Knob& knob, double value) {
   Case changed = at;
   knob.set(changed, value);
-  return decide(changed.facts, changed.policy, changed.states).target;
+  return Winner(decide(changed.facts, changed.policy, changed.states));
 }
 
 // From near to far in steps that grow, then by halves.
-std::optional<Flip> find_flip(const Case& at, const std::string& now, const Knob& knob) {
+std::optional<Flip> find_flip(const Case& at, const Winner& now, const Knob& knob) {
   constexpr int kSteps = 24, kHalvings = 24;
   const double reach = knob.bound - knob.now;
   double inside = knob.now;
@@ -59,10 +70,11 @@ std::optional<Flip> find_flip(const Case& at, const std::string& now, const Knob
       const double middle = (inside + outside) / 2;
       (winner(at, knob, middle) == now ? inside : outside) = middle;
     }
-    Flip flip{winner(at, knob, outside), std::string(knob.what), knob.now, outside, ""};
+    const Winner then = winner(at, knob, outside);
+    Flip flip{then.target, then.effort, std::string(knob.what), knob.now, outside, ""};
     flip.text = flip.target.empty()
                     ? fmt::format("nobody is left if {}", knob.in_words(outside))
-                    : fmt::format("{} wins if {}", flip.target, knob.in_words(outside));
+                    : fmt::format("{} wins if {}", then.name(), knob.in_words(outside));
     return flip;
   }
   return std::nullopt;
@@ -70,7 +82,8 @@ std::optional<Flip> find_flip(const Case& at, const std::string& now, const Knob
 
 std::string dollars(double usd) { return in_words(PicoUsd::from_usd(usd)); }
 
-std::vector<Knob> knobs_of(const Case& at, const Value& value, size_t chosen) {
+std::vector<Knob> knobs_of(const Case& at, const Value& value, size_t chosen,
+                           std::optional<Effort> effort) {
   const std::string name = at.policy.targets[chosen].name;
   auto set_minute = [](Case& c, double to) {
     set_value(c, &Value::minute_usd, &TaskRule::minute_usd, to);
@@ -82,7 +95,10 @@ std::vector<Knob> knobs_of(const Case& at, const Value& value, size_t chosen) {
     c.facts.n_prompt_estimate = static_cast<uint64_t>(to);
   };
   auto set_to_come = [](Case& c, double to) { c.facts.n_to_come = to; };
-  auto set_chance = [chosen](Case& c, double to) { c.states[chosen].warm.chance = to; };
+  auto set_chance = [chosen](Case& c, double to) {
+    c.states[chosen].warm.chance = to;
+    for (EffortState& level : c.states[chosen].efforts) level.warm.chance = to;
+  };
   auto set_price = [chosen](Case& c, double to) {
     if (!c.policy.targets[chosen].price) return;
     Price& price = *c.policy.targets[chosen].price;
@@ -94,7 +110,8 @@ std::vector<Knob> knobs_of(const Case& at, const Value& value, size_t chosen) {
   };
   const double minute = value.minute_usd, success = value.success_usd;
   const auto n_prompt = static_cast<double>(at.facts.n_prompt_estimate);
-  const double n_to_come = at.facts.n_to_come, chance = at.states[chosen].warm.chance;
+  const double n_to_come = at.facts.n_to_come,
+               chance = at_level(at.policy.targets[chosen], at.states[chosen], effort).warm.chance;
   std::vector<Knob> knobs;
   // auto:cheap, auto:fast and auto:best say themselves what counts.
   if (!at.facts.model.starts_with("auto:")) {
@@ -130,36 +147,39 @@ std::vector<Knob> knobs_of(const Case& at, const Value& value, size_t chosen) {
   return knobs;
 }
 
-std::vector<Flip> flips_of(Case at, const std::string& winner_now) {
+std::vector<Flip> flips_of(Case at, const Winner& winner_now) {
   at.facts.exploration.reset();
-  const Decision now = decide(at.facts, at.policy, at.states);
+  const Winner now(decide(at.facts, at.policy, at.states));
   std::vector<Flip> flips;
-  if (now.target.empty() || now.target != winner_now) return flips;
+  if (now.target.empty() || now != winner_now) return flips;
   const auto chosen = static_cast<size_t>(
       std::ranges::find(at.policy.targets, now.target, &Target::name) - at.policy.targets.begin());
-  for (const Knob& knob : knobs_of(at, value_of(at.facts, at.policy), chosen))
+  for (const Knob& knob : knobs_of(at, value_of(at.facts, at.policy), chosen, now.effort))
     if (knob.now != knob.bound)
-      if (auto flip = find_flip(at, now.target, knob)) flips.push_back(std::move(*flip));
+      if (auto flip = find_flip(at, now, knob)) flips.push_back(std::move(*flip));
   at.states[chosen].down = "so it is supposed";
-  const std::string next = decide(at.facts, at.policy, at.states).target;
-  flips.push_back({next, "down", 0, 1,
-                   next.empty() ? fmt::format("nobody is left if {} is down", now.target)
-                                : fmt::format("{} wins if {} is down", next, now.target)});
+  const Winner next(decide(at.facts, at.policy, at.states));
+  flips.push_back({next.target, next.effort, "down", 0, 1,
+                   next.target.empty()
+                       ? fmt::format("nobody is left if {} is down", now.target)
+                       : fmt::format("{} wins if {} is down", next.name(), now.target)});
   return flips;
 }
 
 }  // namespace
 
 std::vector<TargetState> states_for(const DecisionRecord& record, const Policy& policy) {
-  const auto& candidates = record.decision.candidates;
-  const size_t n = std::min(record.states.size(), candidates.size());
+  std::vector<std::string_view> names;  // whose states they are
+  for (const Candidate& candidate : record.decision.candidates)
+    if (names.empty() || names.back() != candidate.target) names.push_back(candidate.target);
+  names.resize(std::min(names.size(), record.states.size()));
   std::vector<TargetState> states(policy.targets.size());
   for (size_t i = 0; i < states.size(); ++i) {
     const std::string& name = policy.targets[i].name;
-    size_t at = i;  // mostly it is the same policy
-    if (at >= n || candidates[at].target != name)
-      for (at = 0; at < n && candidates[at].target != name;) ++at;
-    if (at < n) states[i] = record.states[at];
+    // Mostly it is the same policy.
+    const auto at = i < names.size() && names[i] == name ? names.begin() + static_cast<long>(i)
+                                                         : std::ranges::find(names, name);
+    if (at != names.end()) states[i] = record.states[static_cast<size_t>(at - names.begin())];
   }
   return states;
 }
@@ -184,19 +204,24 @@ Explanation explain(const DecisionRecord& record, const Policy& policy) {
   out.minute_usd = value.minute_usd;
   out.success_usd = value.success_usd;
   out.target = decision.target;
+  out.effort = decision.effort;
   out.stand_in = record.stand_in;
   out.refused_as = decision.refused_as;
   out.reason = decision.reason;
   out.is_held = decision.is_held;
   out.is_exploring = decision.is_exploring;
+  auto is_chosen = [&](const auto& each) {
+    return each.target == decision.target && each.effort == decision.effort;
+  };
   if (facts.exploration) out.draw = facts.exploration->draw;
   for (size_t i = 0; i < decision.candidates.size(); ++i) {
     const Candidate& candidate = decision.candidates[i];
     if (candidate.excluded_by) {
-      out.removed.push_back({candidate.target, *candidate.excluded_by});
+      out.removed.push_back({candidate.target, candidate.effort, *candidate.excluded_by});
       continue;
     }
     KeptTarget kept{candidate.target,
+                    candidate.effort,
                     candidate.cost_usd,
                     candidate.later_usd,
                     candidate.latency_ms,
@@ -207,36 +232,39 @@ Explanation explain(const DecisionRecord& record, const Policy& policy) {
                     candidate.uncertainty_usd,
                     0,
                     candidate.propensity};
-    if (i < record.states.size()) {
-      kept.cache = record.states[i].warm;
-      kept.reserved_usd = PicoUsd(record.states[i].means.needed).usd();
+    if (const size_t place = place_of(decision, i); place < record.states.size()) {
+      const TargetState& state = record.states[place];
+      const EffortState* level = find_effort(state, candidate.effort);
+      kept.cache = level ? level->warm : state.warm;
+      kept.reserved_usd = PicoUsd(level ? level->needed : state.means.needed).usd();
     }
-    if (candidate.target == decision.target) {
+    if (is_chosen(candidate)) {
       out.reserved_usd = kept.reserved_usd;
       out.propensity = candidate.propensity;
     }
     out.kept.push_back(std::move(kept));
   }
   std::ranges::sort(out.kept, {}, [](const KeptTarget& kept) {
-    return std::pair(-kept.utility_usd, std::string_view(kept.target));
+    return std::tuple(-kept.utility_usd, std::string_view(kept.target), kept.effort);
   });
   double chosen_usd = 0;
   for (const KeptTarget& kept : out.kept)
-    if (kept.target == decision.target) chosen_usd = kept.utility_usd;
+    if (is_chosen(kept)) chosen_usd = kept.utility_usd;
   for (const KeptTarget& kept : out.kept) {
-    if (kept.target == decision.target) continue;
+    if (is_chosen(kept)) continue;
     if (out.runner_up.empty()) {
-      out.runner_up = kept.target;
+      out.runner_up = level_name(kept.target, kept.effort);
       out.margin_usd = chosen_usd - kept.utility_usd;
     }
-    out.fallbacks.push_back(kept.target);
+    if (kept.target != decision.target && std::ranges::count(out.fallbacks, kept.target) == 0)
+      out.fallbacks.push_back(kept.target);
   }
   if (record.policy_hash != policy_hash(policy))
     out.note = "the policy has changed since; flips are computed with the one in force now";
   if (decision.is_exploring)
     out.note += std::string(out.note.empty() ? "" : "; ") + "a trial, so there are no flips";
   else
-    out.flips = flips_of({facts, policy, states}, decision.target);
+    out.flips = flips_of({facts, policy, states}, Winner(decision));
   return out;
 }
 
@@ -246,7 +274,7 @@ std::string in_words(const Explanation& e) {
       "right "
       "answer {}\n",
       e.target.empty() ? fmt::format("refused ({})", enum_name(e.refused_as.value_or(Errc::denied)))
-                       : e.target,
+                       : level_name(e.target, e.effort),
       e.reason, enum_name(e.task), e.model, e.n_prompt_tokens, dollars(e.minute_usd),
       dollars(e.success_usd));
   if (e.stand_in) text += fmt::format("  {}\n", e.stand_in->reason);
@@ -259,16 +287,17 @@ std::string in_words(const Explanation& e) {
     text += fmt::format("\n  {:<24} {:>12} {:>9} {:>8} {:>10} {:>12} {:>7}\n", "KEPT", "COST USD",
                         "SECONDS", "QUALITY", "CACHED", "UTILITY", "CHANCE");
     for (const KeptTarget& kept : e.kept)
-      text += fmt::format("  {:<24} {:>12.6f} {:>9.1f} {:>8.2f} {:>9.0f}% {:>12.6f} {:>6.0f}%\n",
-                          kept.target, kept.cost_usd, kept.latency_ms / 1000, kept.quality,
-                          e.n_prompt_tokens
-                              ? 100 * kept.cache.chance * static_cast<double>(kept.cache.n_tokens) /
-                                    static_cast<double>(e.n_prompt_tokens)
-                              : 0,
-                          kept.utility_usd, 100 * kept.propensity);
+      text += fmt::format(
+          "  {:<24} {:>12.6f} {:>9.1f} {:>8.2f} {:>9.0f}% {:>12.6f} {:>6.0f}%\n",
+          level_name(kept.target, kept.effort), kept.cost_usd, kept.latency_ms / 1000, kept.quality,
+          e.n_prompt_tokens ? 100 * kept.cache.chance * static_cast<double>(kept.cache.n_tokens) /
+                                  static_cast<double>(e.n_prompt_tokens)
+                            : 0,
+          kept.utility_usd, 100 * kept.propensity);
   }
   for (const RemovedTarget& removed : e.removed)
-    text += fmt::format("  removed {}: {}\n", removed.target, removed.rule);
+    text +=
+        fmt::format("  removed {}: {}\n", level_name(removed.target, removed.effort), removed.rule);
   if (!e.runner_up.empty())
     text += fmt::format("\n  margin over {}: ${:.6f}\n", e.runner_up, e.margin_usd);
   for (const Flip& flip : e.flips) text += fmt::format("  {}\n", flip.text);

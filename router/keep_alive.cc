@@ -70,7 +70,7 @@ std::unique_ptr<RouteRequest> KeepAlive::copy_of(const Policy& policy, const Dec
   if (!target || !target->price || life_of(*target).count() == 0) return nullptr;
   // A budget for thoughts does not go with an answer of one token.
   const ReasoningControls& reasoning = request.body.reasoning;
-  if (reasoning.enabled || reasoning.effort || reasoning.budget_tokens || target->effort)
+  if (reasoning.enabled || reasoning.effort || reasoning.budget_tokens || record.decision.effort)
     return nullptr;
   if (request.facts.n_prompt_estimate < min_cached_tokens(target->model)) return nullptr;
   if (affinity_of(request).empty()) return nullptr;

@@ -9,6 +9,8 @@
 #include "cache_memory.h"
 #include "classify.h"
 #include "privacy/text_key.h"
+#include "providers/table.h"
+#include "router/effort.h"
 #include "router/money.h"
 #include "router/terms.h"
 #include "support/json.h"
@@ -128,6 +130,16 @@ std::optional<double> visible_quality(const Completion& completion) {
   return std::nullopt;
 }
 
+// The instructions that a prompt begins with, in tokens.
+uint64_t instructions_of(const CompletionRequest& request, const std::vector<Mark>& marks) {
+  size_t n = 0;
+  auto instructs = [](const Message& message) {
+    return message.role == Role::system || message.role == Role::developer;
+  };
+  while (n < marks.size() && instructs(request.messages[n])) ++n;
+  return n ? marks[n - 1].n_tokens : 0;
+}
+
 Terms terms_of_facts(const RequestFacts& facts, std::string_view words) {
   return terms_of(words, {.task = enum_name(facts.task),
                           .n_input_tokens = facts.n_prompt_estimate,
@@ -150,6 +162,7 @@ double ForecastError::quality() const {
 struct Learner::Memory {
   struct Reader {
     std::string target;
+    std::optional<Effort> effort;
     std::vector<Mark> marks;
     int64_t time_ms = 0;
   };
@@ -157,8 +170,9 @@ struct Learner::Memory {
     std::string key;
     std::vector<Reader> readers;  // the last one at the end
     std::string target;           // that answered last
-    std::string decision;         // of the last request
-    uint64_t last_digest = 0;     // of the last request's whole prompt
+    std::optional<Effort> effort;
+    std::string decision;      // of the last request
+    uint64_t last_digest = 0;  // of the last request's whole prompt
     uint32_t n_turns = 0, n_held = 0, n_failed = 0;
     double spent_usd = 0, switching_usd = 0;
     int64_t time_ms = 0;
@@ -168,10 +182,26 @@ struct Learner::Memory {
     std::string key;
     std::vector<Mark> marks;
     std::string target, provider;
-    double quality = 0;  // forecast
-    double stated = 0;   // by the policy
+    std::optional<Effort> effort;
+    std::string name;             // what outcomes are remembered by
+    size_t place = SIZE_MAX;      // of its target in the policy
+    uint64_t n_instructions = 0;  // tokens
+    double quality = 0;           // forecast
+    double stated = 0;            // by the policy
     uint64_t n_warm = 0;
     int64_t idle_ms = 0;
+
+    // Whose answer it is, at what level.
+    void is_of(const DecisionRecord& record, const std::string& who) {
+      target = name = who;
+      effort = effort_at(record.decision, who);
+      const Candidate* candidate = find_candidate(record.decision, who, effort);
+      if (!candidate) return;
+      const auto i = static_cast<size_t>(candidate - record.decision.candidates.data());
+      quality = candidate->quality;
+      place = place_of(record.decision, i);
+      if (place < record.states.size()) name = outcome_name(who, record.states[place], effort);
+    }
   };
 
   Estimator estimator;
@@ -184,7 +214,8 @@ struct Learner::Memory {
   std::list<std::string> order;            // of pending
   // Of the request that is being decided: prepare() to decided().
   std::optional<Pending> current;
-  std::map<std::string, double> n_judged;  // answers, by target
+  // By what outcomes are remembered by.
+  std::map<std::string, double, std::less<>> n_judged, n_answered;  // answers
 
   Conversation* find(const std::string& key) {
     auto found = by_key.find(key);
@@ -204,6 +235,82 @@ struct Learner::Memory {
     by_key[key] = conversations.begin();
     return conversations.front();
   }
+  // What of this prompt a target has read at any level, as far as it helps at this one.
+  Warmth warmth(const Conversation* at, const Target& target, std::optional<Effort> effort,
+                int64_t time_ms) const {
+    Warmth warm;
+    warm.later = caches.chance(target.provider, kUsualPauseMs, target.cache_life_s);
+    if (!at) return warm;
+    for (const Reader& reader : at->readers) {
+      if (reader.target != target.name) continue;
+      uint64_t n_tokens = common_tokens(current->marks, reader.marks);
+      if (reader.effort != effort) n_tokens = std::min(n_tokens, kept_across_efforts(target));
+      const double chance =
+          caches.chance(target.provider, time_ms - reader.time_ms, target.cache_life_s);
+      if (chance * static_cast<double>(n_tokens) < warm.chance * static_cast<double>(warm.n_tokens))
+        continue;
+      warm.n_tokens = n_tokens;
+      warm.chance = chance;
+    }
+    return warm;
+  }
+  uint64_t kept_across_efforts(const Target& target) const {
+    switch (row_of(target.provider).quirks.effort_keeps) {
+      case EffortKeeps::prompt: break;
+      case EffortKeeps::instructions: return current->n_instructions;
+      case EffortKeeps::nothing: return 0;
+    }
+    return UINT64_MAX;
+  }
+
+  // The policy's word counts as much as some verdicts do; until there is one it stands alone.
+  Belief belief(const std::string& name, const Target& target, double stated, bool explores) {
+    Belief belief;
+    auto verdicts = n_judged.find(name);
+    const bool is_judged = verdicts != n_judged.end();
+    Belief learned = estimator.belief(name, current->look, is_judged);
+    // Cost follows from prices and lengths, the engine's times from its own figures.
+    belief.n_output = learned.n_output;
+    if (target.kind == TargetKind::api) belief.latency_ms = learned.latency_ms;
+    if (is_judged) {
+      const double share = verdicts->second / (verdicts->second + kWordOfPolicy);
+      belief.quality = learned.quality;
+      belief.quality->mean = share * belief.quality->mean + (1 - share) * stated;
+    } else if (explores && !n_judged.empty()) {
+      // Where answers are judged, who was not yet may be better or worse than the policy says.
+      belief.quality = Spread{stated, std::sqrt(stated * (1 - stated) / kWordOfPolicy)};
+    }
+    return belief;
+  }
+
+  // A level that was never asked for: lengths and times as of the one of its target that was asked
+  // for most, by what is usual between the two.
+  void foresee_untried(const Target& target, TargetState& state) const {
+    const EffortState* tried = nullptr;
+    double most = 0;
+    for (const EffortState& level : state.efforts) {
+      auto n = n_answered.find(outcome_name(target.name, level.effort));
+      if (n == n_answered.end() || n->second <= most) continue;
+      most = n->second;
+      tried = &level;
+    }
+    for (EffortState& level : state.efforts) {
+      if (n_answered.contains(outcome_name(target.name, level.effort))) continue;
+      level.belief.n_output.reset();
+      level.belief.latency_ms.reset();
+      if (!tried) continue;
+      const double ratio = at_level(target, {}, level.effort).n_output /
+                           at_level(target, {}, tried->effort).n_output;
+      auto scaled = [ratio](std::optional<Spread> amount) {
+        // What it may be is as wide as it is long: nobody has seen it.
+        if (amount) amount = Spread{amount->mean * ratio, amount->mean * ratio};
+        return amount;
+      };
+      level.belief.n_output = scaled(tried->belief.n_output);
+      level.belief.latency_ms = scaled(tried->belief.latency_ms);
+    }
+  }
+
   void remember(const std::string& id, Pending what) {
     if (pending.size() >= kMaxPending) {
       pending.erase(order.front());
@@ -225,6 +332,7 @@ void Learner::prepare(const Policy& policy, RouteRequest& request, int64_t now_m
   if (facts.task == TaskClass::chat) facts.task = classify(request.body);
   Memory::Pending current;
   current.marks = marks_of(request.body);
+  current.n_instructions = instructions_of(request.body, current.marks);
   current.key = key_of(facts, current.marks);
   const Terms terms = terms_of_facts(facts, last_words(request.body));
   memory.estimator.meet(terms);
@@ -237,6 +345,7 @@ void Learner::prepare(const Policy& policy, RouteRequest& request, int64_t now_m
       judged(at->decision, 0);
     Past past;
     past.target = at->target;
+    past.effort = at->effort;
     for (const Memory::Reader& reader : at->readers)
       if (reader.target == at->target) past.n_read = common_tokens(current.marks, reader.marks);
     past.idle_ms = now_ms - at->time_ms;
@@ -269,34 +378,24 @@ void Learner::foresee(const Policy& policy, const RequestFacts& facts,
   if (!memory.current) return;
   const Memory::Conversation* at =
       memory.current->key.empty() ? nullptr : memory.find(memory.current->key);
+  const bool explores = facts.exploration.has_value();
   for (size_t i = 0; i < states.size(); ++i) {
     const Target& target = policy.targets[i];
     TargetState& state = states[i];
-    // The policy's word counts as much as some verdicts do; until there is one it stands alone.
-    auto verdicts = memory.n_judged.find(target.name);
-    const bool is_judged = verdicts != memory.n_judged.end();
-    Belief belief = memory.estimator.belief(target.name, memory.current->look, is_judged);
-    // Cost follows from prices and lengths, the engine's times from its own figures.
-    state.belief.n_output = belief.n_output;
-    if (target.kind == TargetKind::api) state.belief.latency_ms = belief.latency_ms;
-    if (is_judged) {
-      const double share = verdicts->second / (verdicts->second + kWordOfPolicy);
-      belief.quality->mean = share * belief.quality->mean + (1 - share) * target.quality;
-      state.belief.quality = belief.quality;
-    } else if (facts.exploration && !memory.n_judged.empty()) {
-      // Where answers are judged, who was not yet may be better or worse than the policy says.
-      const double q = target.quality;
-      state.belief.quality = Spread{q, std::sqrt(q * (1 - q) / kWordOfPolicy)};
+    const bool is_api = target.kind == TargetKind::api && state.warm.n_tokens == 0;
+    make_levels(facts, policy, target, state);
+    if (state.efforts.empty()) {
+      state.belief = memory.belief(target.name, target, target.quality, explores);
+      const Levels levels = levels_of(facts, policy, target);
+      if (is_api) state.warm = memory.warmth(at, target, levels.front(), facts.time_ms);
     }
-    if (target.kind == TargetKind::engine || state.warm.n_tokens > 0) continue;
-    state.warm.later = memory.caches.chance(target.provider, kUsualPauseMs, target.cache_life_s);
-    if (!at) continue;
-    for (const Memory::Reader& reader : at->readers) {
-      if (reader.target != target.name) continue;
-      state.warm.n_tokens = common_tokens(memory.current->marks, reader.marks);
-      state.warm.chance = memory.caches.chance(target.provider, facts.time_ms - reader.time_ms,
-                                               target.cache_life_s);
+    for (EffortState& level : state.efforts) {
+      const double stated = at_level(target, {}, level.effort).quality;
+      level.belief =
+          memory.belief(outcome_name(target.name, level.effort), target, stated, explores);
+      level.warm = is_api ? memory.warmth(at, target, level.effort, facts.time_ms) : state.warm;
     }
+    memory.foresee_untried(target, state);
   }
 }
 
@@ -307,14 +406,14 @@ void Learner::decided(const Policy& policy, const DecisionRecord& record) {
   memory.current.reset();
   if (record.decision.target.empty()) return;
   if (record.facts.exploration) memory.account.add(record.decision);
-  current.target = record.decision.target;
-  for (size_t i = 0; i < record.decision.candidates.size(); ++i)
-    if (record.decision.candidates[i].target == current.target) {
-      current.quality = record.decision.candidates[i].quality;
-      current.provider = policy.targets[i].provider;
-      current.stated = policy.targets[i].quality;
-      current.n_warm = record.states[i].warm.n_tokens;
-    }
+  current.is_of(record, record.decision.target);
+  if (current.place < std::min(policy.targets.size(), record.states.size())) {
+    const Target& target = policy.targets[current.place];
+    const AtLevel at = at_level(target, record.states[current.place], current.effort);
+    current.provider = target.provider;
+    current.stated = at.quality;
+    current.n_warm = at.warm.n_tokens;
+  }
   if (record.facts.past) current.idle_ms = record.facts.past->idle_ms;
   memory.remember(record.decision.id, std::move(current));
 }
@@ -325,25 +424,19 @@ void Learner::ended(const DecisionRecord& record, const Answer& answer, int64_t 
   if (found == memory.pending.end() || !answer) return;
   Memory::Pending& pending = found->second;
   const Completion& completion = *answer;
-  auto candidate_of = [&record](const std::string& target) {
-    return std::ranges::find(record.decision.candidates, target, &Candidate::target);
-  };
-  auto candidate = candidate_of(pending.target);
-  if (record.stand_in) {
-    // Whose answer it is, is what a verdict is about and who has read the conversation. How long it
-    // took and what it cost is of several targets, and says nothing of one.
-    pending.target = record.stand_in->target;
-    candidate = candidate_of(pending.target);
-    if (candidate != record.decision.candidates.end()) pending.quality = candidate->quality;
-  }
+  // Whose answer it is, is what a verdict is about and who has read the conversation. How long it
+  // took and what it cost is of several targets, and says nothing of one.
+  if (record.stand_in) pending.is_of(record, record.stand_in->target);
+  const Candidate* candidate = find_candidate(record.decision, pending.target, pending.effort);
   const double seconds = static_cast<double>(now_ms - record.time_ms) / 1000;
   const double usd = completion.usage.cost_pico ? PicoUsd(*completion.usage.cost_pico).usd() : 0;
   Outcome outcome;
   if (!record.stand_in) outcome.latency_ms = 1000 * seconds;
   outcome.n_output = completion.usage.n_completion;
-  memory.estimator.learn(pending.target, pending.look, outcome);
+  memory.estimator.learn(pending.name, pending.look, outcome);
+  memory.n_answered[pending.name] += 1;
 
-  if (!record.stand_in && candidate != record.decision.candidates.end()) {
+  if (!record.stand_in && candidate) {
     ForecastError& error = errors_[pending.target];
     auto relative = [](double foretold, double came) {
       const double part = (foretold - came) / std::max(came, 1e-9);
@@ -363,22 +456,23 @@ void Learner::ended(const DecisionRecord& record, const Answer& answer, int64_t 
     Memory::Conversation& at = memory.touch(pending.key);
     const bool is_switch = at.n_turns > 0 && at.target != pending.target;
     at.n_held = is_switch ? 0 : at.n_held + 1;
-    if (is_switch && candidate != record.decision.candidates.end())
+    if (is_switch && candidate)
       at.switching_usd += std::max(0.0, candidate->cost_usd - candidate->later_usd);
     ++at.n_turns;
     at.spent_usd += usd;
     at.target = pending.target;
+    at.effort = pending.effort;
     at.decision = record.decision.id;
     at.last_digest = pending.marks.empty() ? 0 : pending.marks.back().digest;
     at.time_ms = now_ms;
-    std::erase_if(at.readers, [&](const auto& reader) { return reader.target == pending.target; });
+    std::erase_if(at.readers, [&](const auto& reader) {
+      return reader.target == pending.target && reader.effort == pending.effort;
+    });
     if (at.readers.size() >= kMaxReaders) at.readers.erase(at.readers.begin());
-    at.readers.push_back({pending.target, pending.marks, now_ms});
+    at.readers.push_back({pending.target, pending.effort, pending.marks, now_ms});
   }
   constexpr uint64_t kLeastCached = 2048;  // most providers keep nothing shorter
-  const auto i = static_cast<size_t>(candidate - record.decision.candidates.begin());
-  if (!record.stand_in && pending.n_warm >= kLeastCached && i < record.states.size() &&
-      record.facts.past)
+  if (!record.stand_in && pending.n_warm >= kLeastCached && record.facts.past)
     memory.caches.learn(
         pending.provider, pending.idle_ms,
         static_cast<double>(completion.usage.n_cached) / static_cast<double>(pending.n_warm));
@@ -386,12 +480,12 @@ void Learner::ended(const DecisionRecord& record, const Answer& answer, int64_t 
   // says, so that the few verdicts that are bad do not speak for all.
   if (auto quality = visible_quality(completion)) {
     judged(record.decision.id, *quality);
-  } else if (auto verdicts = memory.n_judged.find(pending.target);
+  } else if (auto verdicts = memory.n_judged.find(pending.name);
              verdicts != memory.n_judged.end() && !record.stand_in) {
     verdicts->second += 1;
     Outcome unremarkable;
     unremarkable.quality = pending.stated;
-    memory.estimator.learn(pending.target, pending.look, unremarkable);
+    memory.estimator.learn(pending.name, pending.look, unremarkable);
   }
 }
 
@@ -400,10 +494,10 @@ void Learner::judged(const std::string& decision_id, double quality) {
   auto found = memory.pending.find(decision_id);
   if (found == memory.pending.end()) return;
   const Memory::Pending& pending = found->second;
-  memory.n_judged[pending.target] += 1;
+  memory.n_judged[pending.name] += 1;
   Outcome outcome;
   outcome.quality = quality;
-  memory.estimator.learn(pending.target, pending.look, outcome);
+  memory.estimator.learn(pending.name, pending.look, outcome);
   ForecastError& error = errors_[pending.target];
   error.n_judged += 1;
   error.squared_quality += (pending.quality - quality) * (pending.quality - quality);
@@ -416,14 +510,17 @@ void Learner::recall(const StoredDecision& decision) {
   const std::string& target = record.stand_in ? record.stand_in->target : record.decision.target;
   if (target.empty() || !decision.outcome || decision.outcome->failed_as) return;
   Memory& memory = *memory_;
+  Memory::Pending whose;
+  whose.is_of(record, target);
   const Terms terms = terms_of_facts(record.facts, "");
   memory.estimator.meet(terms);
   Outcome outcome;
   if (!record.stand_in) outcome.latency_ms = decision.outcome->latency_ms;
   outcome.n_output = decision.outcome->usage.n_completion;
   outcome.quality = decision.quality;
-  if (decision.quality) memory.n_judged[target] += 1;
-  memory.estimator.learn(target, memory.estimator.look(terms), outcome);
+  if (decision.quality) memory.n_judged[whose.name] += 1;
+  memory.n_answered[whose.name] += 1;
+  memory.estimator.learn(whose.name, memory.estimator.look(terms), outcome);
 }
 
 }  // namespace hearth::router

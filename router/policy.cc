@@ -6,6 +6,7 @@
 #include <boost/container/small_vector.hpp>
 #include <cassert>
 #include <iterator>
+#include <span>
 #include <tuple>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "explore.h"
 #include "money/runaway.h"
 #include "router/account.h"
+#include "router/effort.h"
 #include "score.h"
 #include "stay.h"
 
@@ -91,7 +93,7 @@ constexpr double kContextMargin = 1.02;
 // refusal that rests on this alone is called. Nothing when it may be used.
 std::optional<Errc> exclusion(const RequestFacts& facts, const Policy& policy, const TaskRule& rule,
                               Allowed allowed, const Target& target, const TargetState& state,
-                              const Candidate& candidate, std::string& why) {
+                              const AtLevel& at, const Candidate& candidate, std::string& why) {
   if (target.trust > allowed.trust) {
     if (allowed.label.empty())
       say(why, "trust {} is below the policy's floor {}", enum_name(target.trust),
@@ -118,7 +120,11 @@ std::optional<Errc> exclusion(const RequestFacts& facts, const Policy& policy, c
     why = *state.down;
     return Errc::busy;
   }
-  if (auto short_of = shortfall(state.means)) {
+  if (const EffortState* level = find_effort(state, candidate.effort); level && level->down) {
+    why = *level->down;
+    return Errc::busy;
+  }
+  if (auto short_of = shortfall(state.means, at.needed)) {
     why = *short_of;
     return Errc::over_budget;
   }
@@ -135,7 +141,7 @@ std::optional<Errc> exclusion(const RequestFacts& facts, const Policy& policy, c
     return Errc::denied;
   }
   // Nine of ten must be in time.
-  const double latency_sd = state.belief.latency_ms ? state.belief.latency_ms->sd : 0;
+  const double latency_sd = at.belief.latency_ms ? at.belief.latency_ms->sd : 0;
   const double slow_ms = candidate.latency_ms + 1.28 * latency_sd;
   auto deadline = facts.deadline_ms ? facts.deadline_ms : rule.deadline_ms;
   if (deadline && slow_ms > *deadline) {
@@ -150,7 +156,8 @@ std::optional<Errc> exclusion(const RequestFacts& facts, const Policy& policy, c
   return std::nullopt;
 }
 
-// Those who were not meant say nothing, where anybody was.
+// Those who were not meant say nothing, where anybody was; what keeps out all levels of a target is
+// said once.
 std::string reason_of_refusal(const RequestFacts& facts, const Policy& policy, const TaskRule& rule,
                               const Decision& decision) {
   std::string unsaid;
@@ -159,10 +166,18 @@ std::string reason_of_refusal(const RequestFacts& facts, const Policy& policy, c
     meant.push_back(is_meant(facts, policy, rule, target, unsaid));
   const bool is_any_meant = std::ranges::count(meant, true) > 0;
   std::string reason = "no target is left:";
-  for (size_t i = 0; i < decision.candidates.size(); ++i)
-    if (meant[i] || !is_any_meant)
-      reason += fmt::format(" {}: {};", decision.candidates[i].target,
-                            decision.candidates[i].excluded_by.value_or(""));
+  const auto& candidates = decision.candidates;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (!meant[place_of(decision, i)] && is_any_meant) continue;
+    const Candidate& each = candidates[i];
+    auto is_level = [&](const Candidate& other) { return other.target == each.target; };
+    const bool is_alone = std::ranges::all_of(candidates, [&](const Candidate& other) {
+      return !is_level(other) || other.excluded_by == each.excluded_by;
+    });
+    if (is_alone && i > 0 && is_level(candidates[i - 1])) continue;
+    reason += fmt::format(" {}: {};", is_alone ? each.target : level_name(each.target, each.effort),
+                          each.excluded_by.value_or(""));
+  }
   if (decision.candidates.empty())
     return "no target is configured and no model is pulled: run `hearth pull`, or add a "
            "[target.NAME]";
@@ -191,23 +206,34 @@ std::string question_of(const RequestFacts& facts, const Policy& policy, const D
       decision.reason);
 }
 
+// " at high", where it is stated.
+std::string_view at_of(const Candidate& candidate) { return candidate.effort ? " at " : ""; }
+std::string_view effort_of(const Candidate& candidate) {
+  return candidate.effort ? enum_name(*candidate.effort) : "";
+}
+
 void say_reason_of_choice(Decision& decision, const Value& value, size_t chosen, size_t best,
                           size_t n_kept) {
   const Candidate& choice = decision.candidates[chosen];
+  const Candidate& better = decision.candidates[best];
   std::string& reason = decision.reason;
   if (n_kept == 1)
-    return say(reason, "{} is the only target that passes the policy", choice.target);
+    return say(reason, "{}{}{} is the only target that passes the policy", choice.target,
+               at_of(choice), effort_of(choice));
   if (chosen != best)
-    return say(reason, "{} is tried to learn more of it; {} looks better by ${:.6f}", choice.target,
-               decision.candidates[best].target,
-               decision.candidates[best].utility_usd - choice.utility_usd);
+    return say(reason, "{}{}{} is tried to learn more of it; {}{}{} looks better by ${:.6f}",
+               choice.target, at_of(choice), effort_of(choice), better.target, at_of(better),
+               effort_of(better), better.utility_usd - choice.utility_usd);
+  const bool is_any_level = choice.effort && decision.fallbacks.size() + 1 < n_kept;
+  const std::string_view what = is_any_level ? "targets and efforts" : "targets";
   if (value.minute_usd == 0 && value.success_usd == 0)
-    return say(reason, "{} is the cheapest of {} targets that pass the policy, at about ${:.6f}",
-               choice.target, n_kept, choice.cost_usd);
+    return say(reason, "{}{}{} is the cheapest of {} {} that pass the policy, at about ${:.6f}",
+               choice.target, at_of(choice), effort_of(choice), n_kept, what, choice.cost_usd);
   say(reason,
-      "{} is worth most of {} targets that pass the policy: quality {:.2f}, about ${:.6f} and "
+      "{}{}{} is worth most of {} {} that pass the policy: quality {:.2f}, about ${:.6f} and "
       "{:.1f} s",
-      choice.target, n_kept, choice.quality, choice.cost_usd, choice.latency_ms / 1000);
+      choice.target, at_of(choice), effort_of(choice), n_kept, what, choice.quality,
+      choice.cost_usd, choice.latency_ms / 1000);
 }
 
 // Everything but what lies in vectors, which is written over.
@@ -215,6 +241,7 @@ void clear(Decision& decision) {
   decision.id.clear();
   decision.target.clear();
   decision.model.clear();
+  decision.effort.reset();
   decision.reason.clear();
   decision.refused_as.reset();
   decision.is_exploring = decision.is_held = decision.may_pass = false;
@@ -241,6 +268,19 @@ std::string unknown_model(const RequestFacts& facts, const Policy& policy) {
                              ? ""
                              : fmt::format(" ({})", target.model));
   return fmt::format("model \"{}\" is not known here; known are: {}", facts.model, known);
+}
+
+// Of those kept, the best first, the one that goes on with who answered last; in the middle of a
+// round of calls without switching thoughts on or off. The end of the candidates: there is none.
+size_t where_it_stands(const Past& past, const Decision& decision, std::span<const size_t> kept) {
+  const auto& candidates = decision.candidates;
+  size_t here = candidates.size();
+  for (size_t i : kept) {
+    if (candidates[i].target != past.target) continue;
+    if (here == candidates.size()) here = i;
+    if (!past.is_tool_round || !is_toggle(past.effort, candidates[i].effort)) return i;
+  }
+  return here;
 }
 
 // Before any target was looked at.
@@ -291,32 +331,42 @@ void decide(const RequestFacts& facts, const Policy& policy, const std::vector<T
     return refuse(decision, Errc::denied, std::move(*why));
 
   decision.labels = facts.labels;
-  decision.candidates.resize(policy.targets.size());
   const TaskRule& rule = rule_of(policy, facts.task);
   const Value value = value_of(facts, policy);
   const auto [trust, label] = required_trust(policy, facts.labels);
+  boost::container::small_vector<size_t, 64> place;  // of each candidate's target
+  boost::container::small_vector<size_t, 64> kept;
   auto rank = [&](size_t i) {
     const Candidate& candidate = decision.candidates[i];
-    return std::tuple(-candidate.utility_usd, policy.targets[i].trust, candidate.latency_ms, i);
+    return std::tuple(-candidate.utility_usd, policy.targets[place[i]].trust, candidate.latency_ms,
+                      i);
   };
-  boost::container::small_vector<size_t, 64> kept;
   std::optional<Errc> shared_code;  // of all exclusions of targets that were meant
-  for (size_t i = 0; i < policy.targets.size(); ++i) {
-    const Target& target = policy.targets[i];
-    Candidate& candidate = decision.candidates[i];
-    forecast(facts, value, target, states[i], candidate);
-    std::string& why =
-        candidate.excluded_by ? *candidate.excluded_by : candidate.excluded_by.emplace();
-    if (!is_meant(facts, policy, rule, target, why)) continue;
-    auto code = exclusion(facts, policy, rule, {trust, label}, target, states[i], candidate, why);
-    if (code) {
-      decision.may_pass = decision.may_pass || *code == Errc::busy;
-      shared_code = shared_code.value_or(*code) == *code ? *code : Errc::denied;
-      continue;
+  for (size_t p = 0; p < policy.targets.size(); ++p) {
+    const Target& target = policy.targets[p];
+    for (std::optional<Effort> effort : levels_of(facts, policy, target)) {
+      const size_t i = place.size();
+      place.push_back(p);
+      if (decision.candidates.size() <= i) decision.candidates.emplace_back();
+      Candidate& candidate = decision.candidates[i];
+      candidate.effort = effort;
+      const AtLevel at = at_level(target, states[p], effort);
+      forecast(facts, value, target, states[p], at, candidate);
+      std::string& why =
+          candidate.excluded_by ? *candidate.excluded_by : candidate.excluded_by.emplace();
+      if (!is_meant(facts, policy, rule, target, why)) continue;
+      auto code =
+          exclusion(facts, policy, rule, {trust, label}, target, states[p], at, candidate, why);
+      if (code) {
+        decision.may_pass = decision.may_pass || *code == Errc::busy;
+        shared_code = shared_code.value_or(*code) == *code ? *code : Errc::denied;
+        continue;
+      }
+      candidate.excluded_by.reset();
+      kept.push_back(i);
     }
-    candidate.excluded_by.reset();
-    kept.push_back(i);
   }
+  decision.candidates.resize(place.size());
   if (kept.empty()) {
     decision.refused_as = shared_code.value_or(Errc::denied);
     decision.reason = reason_of_refusal(facts, policy, rule, decision);
@@ -331,30 +381,38 @@ void decide(const RequestFacts& facts, const Policy& policy, const std::vector<T
   size_t chosen = best;
   std::optional<std::string> hold;
   if (facts.past && is_any(facts.model)) {
-    const auto stay = std::ranges::find(policy.targets, facts.past->target, &Target::name);
-    const auto i = static_cast<size_t>(stay - policy.targets.begin());
-    if (stay != policy.targets.end() && i != best && !decision.candidates[i].excluded_by)
-      hold = why_stay(facts, policy, *stay, decision.candidates[i], policy.targets[best],
-                      decision.candidates[best]);
-    if (hold) chosen = i;
+    const size_t here = where_it_stands(*facts.past, decision, kept);
+    if (here != decision.candidates.size() && here != best)
+      hold = why_stay(facts, policy, policy.targets[place[here]], decision.candidates[here],
+                      policy.targets[place[best]], decision.candidates[best]);
+    if (hold) chosen = here;
   }
   // No trials in the middle of a conversation: they would be paid for twice.
   if (facts.exploration && !facts.past)
     chosen = explore(*facts.exploration, value, best, decision.candidates);
   else
     decision.candidates[chosen].propensity = 1;
-  decision.target = policy.targets[chosen].name;
-  decision.model = policy.targets[chosen].model;
+  const Target& target = policy.targets[place[chosen]];
+  decision.target = target.name;
+  decision.model = target.model;
+  decision.effort = decision.candidates[chosen].effort;
   decision.is_held = hold.has_value();
   decision.is_exploring = chosen != best && !hold;
+  // Of each other target its best level: what fails at one level fails at all.
+  size_t n_fallbacks = 0;
+  boost::container::small_vector<bool, 64> is_named(policy.targets.size());
+  is_named[place[chosen]] = true;
+  for (size_t i : kept) {
+    if (std::exchange(is_named[place[i]], true)) continue;
+    if (decision.fallbacks.size() <= n_fallbacks) decision.fallbacks.emplace_back();
+    decision.fallbacks[n_fallbacks++] = policy.targets[place[i]].name;
+  }
+  decision.fallbacks.resize(n_fallbacks);
   if (hold)
-    say(decision.reason, "{} stays: {}", decision.target, *hold);
+    say(decision.reason, "{}{}{} stays: {}", decision.target, at_of(decision.candidates[chosen]),
+        effort_of(decision.candidates[chosen]), *hold);
   else
     say_reason_of_choice(decision, value, chosen, best, kept.size());
-  decision.fallbacks.resize(kept.size() - 1);
-  auto fallback = decision.fallbacks.begin();
-  for (size_t i : kept)
-    if (i != chosen) *fallback++ = policy.targets[i].name;
   if (rule.hedge) decision.hedge = hedge_of(*rule.hedge, decision);
 }
 

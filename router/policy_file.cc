@@ -69,6 +69,45 @@ void effort_key(auto& effort, Key& key) {
       "none, minimal, low, medium, high, xhigh or max");
 }
 
+// A list of names, and of tables where more is said of one: {effort = "high", quality = 0.9}.
+void efforts_key(const std::vector<EffortChoice>& efforts, Printer& key) {
+  auto says_more = [](const EffortChoice& each) { return each.quality || each.n_output; };
+  std::vector<std::string> names;
+  for (const EffortChoice& each : efforts) names.emplace_back(enum_name(each.effort));
+  if (std::ranges::none_of(efforts, says_more)) return key("efforts", names);
+  key.list("efforts", efforts, [](const EffortChoice& each, Printer& inner) {
+    inner("effort", each.effort);
+    inner("quality", each.quality);
+    inner("output_tokens", each.n_output);
+  });
+}
+
+void efforts_key(std::vector<EffortChoice>& efforts, Section& key) {
+  const toml::array* list = key.array("efforts");
+  if (!list) return;
+  for (const toml::node& node : *list) {
+    EffortChoice& each = efforts.emplace_back();
+    if (node.is_table()) {
+      Section inner(*node.as_table(), key.path_of("efforts"), key.fault());
+      if (!inner.has("effort")) inner.refuse("effort", "the effort that this is of");
+      inner("effort", each.effort);
+      inner("quality", each.quality, 0.0, 1.0);
+      inner("output_tokens", each.n_output, 1, 1 << 24);
+      inner.finish();
+      continue;
+    }
+    const auto effort = enum_from_name<Effort>(node.value<std::string_view>().value_or(""));
+    if (!effort)
+      return key.fault().fail(node, key.path_of("efforts"),
+                              "none, minimal, low, medium, high, xhigh or max; or tables, as "
+                              "{effort = \"high\", quality = 0.9}");
+    each.effort = *effort;
+  }
+  std::ranges::sort(efforts, {}, &EffortChoice::effort);
+  if (std::ranges::adjacent_find(efforts, {}, &EffortChoice::effort) != efforts.end())
+    key.refuse("efforts", "each effort once");
+}
+
 // What is as usual is not printed.
 template <class Key>
 void timeout_keys(auto& timeouts, Key& key) {
@@ -108,6 +147,7 @@ void target_keys(auto& target, Key& key) {
   key("tokens_per_s", target.tokens_per_s, 0.001, 1e9);
   key("cache_life_s", target.cache_life_s, 1, 86'400);
   effort_key(target.effort, key);
+  efforts_key(target.efforts, key);
   key.nested("timeouts", target.timeouts,
              [](auto& each, auto& inner) { timeout_keys(each, inner); });
   key("watts", target.watts, 0.0, 1e6);
@@ -318,11 +358,26 @@ void check_target(Section& section, const Target& target) {
     section.refuse("trust", "\"self\" or less: \"local\" is for this machine");
 }
 
+void check_efforts(Section& section, const Target& target) {
+  if (target.efforts.empty()) return;
+  if (target.effort)
+    section.refuse("effort", "none beside efforts: the router chooses one of them");
+  const bool is_thinking_known = std::ranges::count_if(target.efforts, [](const auto& each) {
+                                   return each.effort != Effort::none;
+                                 }) < 2;
+  if (target.kind == TargetKind::api && only_switches_thinking(target) && !is_thinking_known)
+    section.refuse("efforts",
+                   fmt::format("\"none\" and one other: to {} thinking is switched on or off, and "
+                               "no more",
+                               target.provider));
+}
+
 Target read_target(Section section, std::string name) {
   Target target;
   target.name = std::move(name);
   target_keys(target, section);
   check_target(section, target);
+  check_efforts(section, target);
   if (!section.fault().error) check_price(section, target);
   (void)section.find("free");
   section.finish();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "router/effort.h"
 #include "router/policy_file.h"
 
 namespace hearth::router {
@@ -22,20 +23,26 @@ std::string_view reach_of(Trust trust) {
   return "";
 }
 
+bool has_levels(const Policy& policy, const Candidate& candidate) {
+  auto target = std::ranges::find(policy.targets, candidate.target, &Target::name);
+  return target != policy.targets.end() && !target->efforts.empty();
+}
+
 SightView sight_of(const Policy& policy, TaskClass task, const std::string& label) {
   RequestFacts facts;
   facts.task = task;
   if (!label.empty()) facts.labels = {label};
   const Decision decision = decide(facts, policy, std::vector<TargetState>(policy.targets.size()));
   SightView sight{label, {}, {}};
-  for (const Candidate& candidate : decision.candidates) {
-    if (candidate.excluded_by)
-      sight.excluded[candidate.target] = *candidate.excluded_by;
-    else if (candidate.target == decision.target)
-      sight.targets.insert(sight.targets.begin(), candidate.target);
-    else
+  if (!decision.target.empty()) sight.targets.push_back(decision.target);
+  for (const Candidate& candidate : decision.candidates)
+    if (!candidate.excluded_by && std::ranges::count(sight.targets, candidate.target) == 0)
       sight.targets.push_back(candidate.target);
-  }
+  for (const Candidate& candidate : decision.candidates)
+    if (candidate.excluded_by)
+      sight.excluded[level_name(candidate.target,
+                                has_levels(policy, candidate) ? candidate.effort : std::nullopt)] =
+          *candidate.excluded_by;
   return sight;
 }
 
@@ -88,6 +95,9 @@ PolicyView view_of(const Policy& policy) {
     row.kind = target.kind == TargetKind::engine ? "engine" : "api:" + target.provider;
     row.model = target.model;
     row.trust = target.trust;
+    for (const EffortChoice& choice : target.efforts)
+      row.efforts.emplace_back(enum_name(choice.effort));
+    if (target.effort) row.efforts.emplace_back(enum_name(*target.effort));
     const TargetFacts facts = facts_of(target);
     for (const auto& [name, fact] : kFactNames)
       if (!(facts.*fact).empty()) row.facts[std::string(name)] = facts.*fact;
@@ -115,6 +125,9 @@ std::string in_words(const PolicyView& view) {
     std::string facts;
     for (const auto& [name, value] : target.facts)
       facts += fmt::format("{}{} {}", facts.empty() ? "" : ", ", name, value);
+    if (!target.efforts.empty())
+      facts +=
+          fmt::format("{}effort {}", facts.empty() ? "" : ", ", fmt::join(target.efforts, " or "));
     out += fmt::format("  {:<16} {:<18} {:<15} {}\n", target.name, target.kind,
                        enum_name(target.trust), facts);
   }

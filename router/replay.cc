@@ -8,8 +8,10 @@
 
 #include "cache_memory.h"
 #include "decide.h"
+#include "providers/table.h"
 #include "random.h"
 #include "router/budget.h"
+#include "router/effort.h"
 #include "router/explain.h"
 #include "router/money.h"
 #include "router/policy_file.h"
@@ -24,11 +26,14 @@ constexpr double kLeastOverlap = 0.9, kLeastSample = 30;
 struct Conversation {
   std::string target;
   std::string logged_target;
+  std::optional<Effort> effort, logged_effort;
+  bool is_as_logged() const { return target == logged_target && effort == logged_effort; }
   uint32_t n_turns = 0, n_held = 0;
   double spent_usd = 0, switching_usd = 0;
   struct Read {
     uint64_t n_tokens = 0;  // 0: never
     int64_t time_ms = 0;
+    std::optional<Effort> effort;
   };
   std::vector<Read> read;  // by target of the policy
 };
@@ -63,6 +68,19 @@ ReplayedAmount amount_of(const std::vector<float>& logged, const std::vector<flo
 }
 
 }  // namespace
+
+// The answer as long as it was; with more thoughts or fewer as is usual between the two.
+void set_length(const Target& target, TargetState& state, uint32_t n_output,
+                std::optional<Effort> effort) {
+  const auto n = static_cast<double>(n_output);
+  state.belief.n_output = {n, 0};
+  for (EffortState& level : state.efforts) {
+    const double factor =
+        thought_factor(level.effort) / thought_factor(effort.value_or(Effort::medium));
+    const bool is_as_it_was = effort == level.effort || target.efforts.empty();
+    level.belief.n_output = {is_as_it_was ? n : n * factor, 0};
+  }
+}
 
 struct Replay::State {
   Policy policy;
@@ -110,17 +128,27 @@ void Replay::State::set_states(const StoredDecision& logged, const Conversation*
     const Target& target = policy.targets[i];
     TargetState& state = states[i];
     state.means = {};
+    make_levels(facts, policy, target, state);
+    for (EffortState& level : state.efforts) level.needed = 0;
     if (logged.outcome && !logged.outcome->failed_as)
-      state.belief.n_output = {static_cast<double>(logged.outcome->usage.n_completion), 0};
+      set_length(target, state, logged.outcome->usage.n_completion, record.decision.effort);
     if (!at) continue;
-    state.warm = {0, 0, later[i]};
     const Conversation::Read& read = at->read[i];
-    if (read.n_tokens == 0) continue;
-    state.warm.n_tokens = std::min(read.n_tokens, record.facts.n_prompt_estimate);
-    state.warm.chance =
-        target.kind == TargetKind::engine
-            ? 0.9
-            : caches.chance(target.provider, record.time_ms - read.time_ms, target.cache_life_s);
+    Warmth warm{0, 0, later[i]};
+    if (read.n_tokens > 0) {
+      warm.n_tokens = std::min(read.n_tokens, record.facts.n_prompt_estimate);
+      warm.chance =
+          target.kind == TargetKind::engine
+              ? 0.9
+              : caches.chance(target.provider, record.time_ms - read.time_ms, target.cache_life_s);
+    }
+    state.warm = warm;
+    // What of it instructions were, nobody wrote down.
+    const bool keeps = row_of(target.provider).quirks.effort_keeps == EffortKeeps::prompt;
+    for (EffortState& level : state.efforts) {
+      level.warm = warm;
+      if (!keeps && level.effort != read.effort) level.warm.n_tokens = 0;
+    }
   }
 }
 
@@ -147,6 +175,13 @@ void Replay::State::hold_budgets(int64_t now_ms) {
                   budget.limit().pico(), sums->spent.pico(), 0};
     }
     states[i].means = tightest;
+    for (EffortState& level : states[i].efforts) {
+      const double n_usual =
+          static_cast<double>(n_output) * (facts.max_tokens ? 1 : thought_factor(level.effort));
+      level.needed = worst_bill(facts.n_prompt_estimate, static_cast<uint64_t>(n_usual), false,
+                                *target.price, now_ms)
+                         .pico();
+    }
   }
 }
 
@@ -154,19 +189,16 @@ void Replay::State::judge(const StoredDecision& logged) {
   // A verdict on whoever stood in says nothing of what was decided.
   if (!logged.quality || logged.record.decision.target.empty() || logged.record.stand_in) return;
   ReplayedQuality& quality = report.quality;
-  const auto& candidates = logged.record.decision.candidates;
-  auto of = [&](const std::string& name) {
-    auto found = std::ranges::find(candidates, name, &Candidate::target);
-    return found == candidates.end() ? nullptr : &*found;
-  };
-  const Candidate* was = of(logged.record.decision.target);
-  const Candidate* is = of(now.target);
+  const Decision& then = logged.record.decision;
+  const Candidate* was = find_candidate(then, then.target, then.effort);
+  const Candidate* is = find_candidate(then, now.target, now.effort);
   if (!was) return;
   ++quality.n_judged;
   logged_quality += *logged.quality;
   n_overlap += is && is->propensity > 0;
-  const double weight =
-      now.target == logged.record.decision.target ? 1 / std::max(was->propensity, 0.01) : 0;
+  const double weight = now.target == then.target && now.effort == then.effort
+                            ? 1 / std::max(was->propensity, 0.01)
+                            : 0;
   weights += weight;
   squared_weights += weight * weight;
   weighted_quality += weight * *logged.quality;
@@ -203,6 +235,7 @@ void Replay::add(const StoredDecision& logged) {
   if (at && at->n_turns > 0) {
     Past past = facts.past.value_or(Past{});
     past.target = at->target;
+    past.effort = at->effort;
     past.n_turns = at->n_turns;
     past.n_held = at->n_held;
     past.spent_usd = at->spent_usd;
@@ -218,7 +251,7 @@ void Replay::add(const StoredDecision& logged) {
   ReplayReport& report = s.report;
   ++report.n_decisions;
   report.n_logged_refused += was.target.empty();
-  if (!was.target.empty()) ++report.logged_chosen[was.target];
+  if (!was.target.empty()) ++report.logged_chosen[level_name(was.target, was.effort)];
   const double logged_usd = logged.cost.usd();
   const double logged_s = logged.outcome ? logged.outcome->latency_ms / 1000 : 0;
   double usd = 0, seconds = 0;
@@ -233,11 +266,12 @@ void Replay::add(const StoredDecision& logged) {
           }
   counted:;
   } else {
-    ++report.chosen[now.target];
+    ++report.chosen[level_name(now.target, now.effort)];
     const auto i = static_cast<size_t>(
         std::ranges::find(s.policy.targets, now.target, &Target::name) - s.policy.targets.begin());
-    const Candidate& candidate = now.candidates[i];
-    const bool is_as_it_was = now.target == was.target && (!at || at->target == at->logged_target);
+    const Candidate& candidate = *find_candidate(now, now.target, now.effort);
+    const bool is_as_it_was =
+        now.target == was.target && now.effort == was.effort && (!at || at->is_as_logged());
     usd = is_as_it_was ? logged_usd : candidate.cost_usd;
     seconds = is_as_it_was ? logged_s : candidate.latency_ms / 1000;
     if (!s.policy.budgets.empty()) {
@@ -258,10 +292,12 @@ void Replay::add(const StoredDecision& logged) {
       at->spent_usd += usd;
       at->target = now.target;
       at->logged_target = was.target;
-      at->read[i] = {facts.n_prompt_estimate, record.time_ms};
+      at->effort = now.effort;
+      at->logged_effort = was.effort;
+      at->read[i] = {facts.n_prompt_estimate, record.time_ms, now.effort};
     }
   }
-  report.n_moved += now.target != was.target;
+  report.n_moved += now.target != was.target || now.effort != was.effort;
   s.logged_usd.push_back(static_cast<float>(logged_usd));
   s.replayed_usd.push_back(static_cast<float>(usd));
   s.logged_s.push_back(static_cast<float>(logged_s));

@@ -16,6 +16,7 @@
 #include "keep_alive.h"
 #include "money/runaway.h"
 #include "privacy/rules.h"
+#include "router/effort.h"
 #include "router/learner.h"
 #include "router/policy_file.h"
 #include "support/id.h"
@@ -102,6 +103,7 @@ class KeepsRoom {
 void begin_with(const std::string& target, const Policy& policy, Decision& decision) {
   auto found = std::ranges::find(policy.targets, target, &Target::name);
   if (found == policy.targets.end()) return;
+  decision.effort = effort_at(decision, target);
   decision.target = found->name;
   decision.model = found->model;
   decision.fallbacks.clear();
@@ -125,20 +127,11 @@ bool asks_for_hour_cache(const CompletionRequest& request) {
          });
 }
 
-// How hard to think, where the client leaves it open: the target's word over its class's.
-void state_effort(const Policy& policy, const DecisionRecord& record, CompletionRequest& body) {
-  if (body.reasoning.effort || body.reasoning.enabled || body.reasoning.budget_tokens) return;
-  auto target = std::ranges::find(policy.targets, record.decision.target, &Target::name);
-  if (target != policy.targets.end()) body.reasoning.effort = target->effort;
-  auto rule = policy.tasks.find(record.facts.task);
-  if (!body.reasoning.effort && rule != policy.tasks.end())
-    body.reasoning.effort = rule->second.effort;
-}
-
 // With whoever answers in place of what was decided for.
 Decision as_answered(const DecisionRecord& record) {
   Decision decision = record.decision;
   if (!record.stand_in) return decision;
+  decision.effort = effort_at(decision, record.stand_in->target);
   decision.target = record.stand_in->target;
   decision.model = record.stand_in->model;
   decision.reason = record.stand_in->reason;
@@ -201,6 +194,7 @@ void read_size_and_needs(RouteRequest& request) {
   facts.asks_for_hour_cache = asks_for_hour_cache(request.body);
   facts.rounds = rounds_of(request.body);
   facts.needs = needs_of(request.body);
+  facts.effort = asked_effort(request.body.reasoning);
 }
 
 int64_t Router::now_ms() const {
@@ -232,7 +226,12 @@ DecisionRecord Router::decide_on(const RouteRequest& request,
     TargetState& state = record.states[i] = provider.state(target);
     provider.foresee(target, request.body, points, state);
     dispatcher_->look(*policy, target, facts, state);
-    if (services_.account) state.means = services_.account->means(*policy, facts, target);
+    make_levels(facts, *policy, target, state);
+    if (!services_.account) continue;
+    const Levels levels = levels_of(facts, *policy, target);
+    state.means = services_.account->means(*policy, facts, target, levels.front());
+    for (EffortState& level : state.efforts)
+      level.needed = services_.account->means(*policy, facts, target, level.effort).needed;
   }
   if (services_.learner) services_.learner->foresee(*policy, facts, record.states);
   decide(facts, *policy, record.states, record.decision);
@@ -294,9 +293,10 @@ Failure Router::refusal_of(const DecisionRecord& record, const Policy& policy) c
   const Decision& decision = record.decision;
   std::optional<Failure> stopped;
   for (size_t i = 0; i < decision.candidates.size(); ++i) {
-    const auto& down = record.states[i].down;
+    const size_t place = place_of(decision, i);
+    const auto& down = record.states[place].down;
     if (!down || decision.candidates[i].excluded_by != down) continue;
-    std::optional<Failure> why = dispatcher_->stopped(policy, policy.targets[i], record.facts);
+    std::optional<Failure> why = dispatcher_->stopped(policy, policy.targets[place], record.facts);
     if (!why) continue;
     if (!stopped) {
       stopped = std::move(why);
@@ -388,7 +388,6 @@ Task<Answer> Router::decide_and_answer(std::unique_ptr<RouteRequest> request, De
   Ending ending(services_.log, record);
   services_.log.asked(record, request->body, *policy);
   if (on_decision) on_decision(record.decision);
-  state_effort(*policy, record, request->body);
   const bool is_seen = !request->waits_for_all;
   Inheritance heirs(services_.labeller, record.facts.labels);
   sink = heirs.hear(std::move(sink));

@@ -7,9 +7,6 @@ namespace hearth::router {
 
 namespace {
 
-// Answers are short when nobody says how long: used for cost and time forecasts only.
-constexpr double kTypicalOutput = 400;
-
 // Figures of a target nobody has measured yet: a small model on two cores; a hosted API.
 constexpr double kLocalPrefill = 200, kLocalDecode = 50;
 constexpr double kRemoteTtftMs = 800, kRemoteTokensPerS = 60;
@@ -60,7 +57,7 @@ struct Costs {
 };
 
 Costs predict_costs(const RequestFacts& facts, const Value& value, const Target& target,
-                    const TargetState& state, double n_output, double total_ms) {
+                    const Warmth& warm, double n_output, double total_ms) {
   Costs costs;
   constexpr double kMsPerHour = 3.6e6;
   const double energy = target.watts / 1000 * total_ms / kMsPerHour * value.kwh_usd;
@@ -69,9 +66,9 @@ Costs predict_costs(const RequestFacts& facts, const Value& value, const Target&
   const Rates rates = rates_at(*target.price, facts.n_prompt_estimate, facts.time_ms);
   const auto n_prompt = static_cast<double>(facts.n_prompt_estimate);
   const double answer = n_output * rates.output.usd();
-  costs.now_usd += answer + reading_usd(rates, n_prompt, static_cast<double>(state.warm.n_tokens),
-                                        state.warm.chance);
-  costs.later_usd += answer + reading_usd(rates, n_prompt + n_output, n_prompt, state.warm.later);
+  costs.now_usd +=
+      answer + reading_usd(rates, n_prompt, static_cast<double>(warm.n_tokens), warm.chance);
+  costs.later_usd += answer + reading_usd(rates, n_prompt + n_output, n_prompt, warm.later);
   return costs;
 }
 
@@ -97,16 +94,16 @@ Value value_of(const RequestFacts& facts, const Policy& policy) {
 }
 
 void forecast(const RequestFacts& facts, const Value& value, const Target& target,
-              const TargetState& state, Candidate& candidate) {
-  const Belief& belief = state.belief;
-  double n_output = belief.n_output ? belief.n_output->mean : kTypicalOutput;
+              const TargetState& state, const AtLevel& at, Candidate& candidate) {
+  const Belief& belief = at.belief;
+  double n_output = belief.n_output ? belief.n_output->mean : at.n_output;
   if (facts.max_tokens) n_output = std::min<double>(n_output, facts.max_tokens);
   const Times times = predict_times(facts, target, state, n_output);
   const Spread latency = belief.latency_ms.value_or(Spread{times.total_ms, 0});
-  const Costs costs = predict_costs(facts, value, target, state, n_output, times.total_ms);
+  const Costs costs = predict_costs(facts, value, target, at.warm, n_output, times.total_ms);
   const Spread cost = belief.cost_usd.value_or(Spread{costs.now_usd, 0});
   const double later_usd = belief.cost_usd ? belief.cost_usd->mean : costs.later_usd;
-  const Spread quality = belief.quality.value_or(Spread{target.quality, 0});
+  const Spread quality = belief.quality.value_or(Spread{at.quality, 0});
 
   constexpr double kMsPerMinute = 60'000;
   const double n = 1 + facts.n_to_come;

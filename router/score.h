@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "router/effort.h"
 #include "router/policy.h"
 
 namespace hearth::router {
@@ -15,8 +16,9 @@ Value value_of(const RequestFacts& facts, const Policy& policy);
 
 // Cost, time and quality with the utility that they amount to: what was learned, else what the
 // policy states, else figures of a target that nobody has measured.
-// Leaves excluded_by as it is.
+// `at` is what is known of the level that the candidate is of. Leaves excluded_by and effort as
+// they are.
 void forecast(const RequestFacts& facts, const Value& value, const Target& target,
-              const TargetState& state, Candidate& candidate);
+              const TargetState& state, const AtLevel& at, Candidate& candidate);
 
 }  // namespace hearth::router

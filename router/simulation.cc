@@ -7,6 +7,7 @@
 #include <set>
 
 #include "random.h"
+#include "router/effort.h"
 #include "router/estimator.h"
 #include "router/exploration_account.h"
 #include "router/terms.h"
@@ -54,7 +55,13 @@ Policy with_targets(Policy policy, const std::vector<RecordedRequest>& rows, dou
   for (const RecordedRequest& row : rows)
     for (const auto& [name, outcome] : row.targets) names.insert(name);
   const bool knows_places = !policy.targets.empty();
-  std::erase_if(policy.targets, [&](const Target& target) { return !names.contains(target.name); });
+  // Of a target that lists efforts the outcomes are those of NAME@EFFORT.
+  std::erase_if(policy.targets, [&](Target& target) {
+    std::erase_if(target.efforts, [&](const EffortChoice& choice) {
+      return names.erase(outcome_name(target.name, choice.effort)) == 0;
+    });
+    return target.efforts.empty() && !names.contains(target.name);
+  });
   for (const std::string& name : names) {
     if (std::ranges::count(policy.targets, name, &Target::name)) continue;
     Target target;
@@ -182,7 +189,11 @@ SimulationReport simulate(const std::vector<RecordedRequest>& rows,
   train(estimator, training);
 
   SimulationReport report;
-  for (const Target& target : policy.targets) report.share[target.name] = 0;
+  for (const Target& target : policy.targets) {
+    if (target.efforts.empty()) report.share[target.name] = 0;
+    for (const EffortChoice& choice : target.efforts)
+      report.share[outcome_name(target.name, choice.effort)] = 0;
+  }
   ExplorationAccount account;
   Random random(options.seed);
   std::vector<double> got;  // utility, row by row
@@ -196,10 +207,16 @@ SimulationReport simulate(const std::vector<RecordedRequest>& rows,
       facts.exploration = {random.unit(), account.allowance_usd(policy.explore, n_to_come),
                            n_to_come};
     std::vector<TargetState> states(policy.targets.size());
+    auto set = [&](const std::string& name, auto& state) {
+      state.belief = estimator.belief(name, look);
+      if (!row.targets.contains(name)) state.down = "the row has no outcome of it";
+    };
     for (size_t i = 0; i < states.size(); ++i) {
-      states[i].belief = estimator.belief(policy.targets[i].name, look);
-      if (!row.targets.contains(policy.targets[i].name))
-        states[i].down = "the row has no outcome of it";
+      const Target& target = policy.targets[i];
+      make_levels(facts, policy, target, states[i]);
+      if (states[i].efforts.empty()) set(target.name, states[i]);
+      for (EffortState& level : states[i].efforts)
+        set(outcome_name(target.name, level.effort), level);
     }
     const Decision decision = decide(facts, policy, states);
     account.add(decision);
@@ -208,12 +225,16 @@ SimulationReport simulate(const std::vector<RecordedRequest>& rows,
       ++report.n_refused;
       got.push_back(0);
     } else {
-      const RecordedOutcome& outcome = row.targets.at(decision.target);
+      const auto chosen =
+          static_cast<size_t>(std::ranges::find(policy.targets, decision.target, &Target::name) -
+                              policy.targets.begin());
+      const std::string name = outcome_name(decision.target, states[chosen], decision.effort);
+      const RecordedOutcome& outcome = row.targets.at(name);
       add(report.router, outcome, options.success_usd);
       got.push_back(utility(outcome, options.success_usd));
-      report.share[decision.target] += 1;
+      report.share[name] += 1;
       report.n_explored += decision.is_exploring;
-      estimator.learn(decision.target, look, learnable(outcome));
+      estimator.learn(name, look, learnable(outcome));
     }
 
     const RecordedOutcome* most = nullptr;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "router/effort.h"
+
 namespace hearth::router {
 
 namespace {
@@ -21,6 +23,11 @@ std::optional<std::string> why_stay(const RequestFacts& facts, const Policy& pol
                                     const Target& better_target, const Candidate& better) {
   const Past& past = *facts.past;
   const Switching& rule = policy.switching;
+  if (&stay_target == &better_target) {  // another effort is no switch
+    if (past.is_tool_round && is_toggle(stay.effort, better.effort))
+      return "thoughts are not switched on or off while its calls are being answered";
+    return std::nullopt;
+  }
   if (past.is_tool_round && (past.is_signed || !speaks_alike(stay_target, better_target)))
     return "its calls are still being answered";
   const bool is_stuck = past.n_failed >= kStuck;

@@ -22,6 +22,7 @@
 #include "cli/commands.h"
 #include "cli/terminal.h"
 #include "config/config.h"
+#include "router/effort.h"
 #include "router/labeller.h"
 #include "router/router.h"
 #include "service/model_catalog.h"
@@ -38,11 +39,13 @@ using settings::Section;
 
 struct Expected {
   std::string target;                  // "": whichever, unless it is refused
+  std::optional<Effort> effort;        // absent: whichever
   std::optional<std::string> refused;  // a code ("denied", "busy"), or "any" (in TOML also true)
   std::vector<std::string> labels;     // exactly these, in any order; empty: not asked
-  std::vector<std::string> excluded;   // "TARGET" or "TARGET: part of why"
+  std::vector<std::string> excluded;   // "TARGET", "TARGET at EFFORT", with ": part of why"
   static void fields(auto& self, auto&& field) {
     field.or_default("target", self.target);
+    field("effort", self.effort);
     field("refused", self.refused);
     field("labels", self.labels);
     field("excluded", self.excluded);
@@ -55,6 +58,7 @@ struct Case {
   uint64_t n_prompt_tokens = 0;
   uint32_t max_tokens = 0;
   std::optional<uint32_t> deadline_ms;
+  std::optional<Effort> effort;  // that the client asks for
   Expected expect;
   static void fields(auto& self, auto&& field) {
     field.or_default("name", self.name);
@@ -68,9 +72,14 @@ struct Case {
     field.or_default("prompt_tokens", self.n_prompt_tokens);
     field.or_default("max_tokens", self.max_tokens);
     field("deadline_ms", self.deadline_ms);
+    field("effort", self.effort);
     field("expect", self.expect);
   }
 };
+
+void effort_key(Section& section, std::optional<Effort>& effort) {
+  if (section.has("effort")) section("effort", effort.emplace());
+}
 
 Case read_case(Section section) {
   Case made;
@@ -85,9 +94,11 @@ Case read_case(Section section) {
   section("prompt_tokens", made.n_prompt_tokens, 0, 1 << 30);
   section("max_tokens", made.max_tokens, 0, 1 << 30);
   section("deadline_ms", made.deadline_ms, 1, 86'400'000);
+  effort_key(section, made.effort);
   if (!section.has("expect")) section.refuse("expect", "{target = NAME} or {refused = \"denied\"}");
   section.nested("expect", made.expect, [](Expected& expect, Section& inner) {
     inner("target", expect.target);
+    effort_key(inner, expect.effort);
     const toml::node* refused = inner.find("refused");
     if (refused && refused->value_exact<bool>() == true)
       expect.refused = "any";
@@ -162,6 +173,7 @@ Result<router::RouteRequest> request_of(const Case& given) {
   request.facts.labels = given.labels;
   request.facts.deadline_ms = given.deadline_ms;
   request.body.max_tokens = given.max_tokens;
+  request.body.reasoning.effort = given.effort;
   request.body.messages = {text_message(Role::user, given.text)};
   auto some = [](const std::string& text) {
     return text.empty() ? std::nullopt : std::optional(text);
@@ -196,6 +208,10 @@ std::vector<std::string> differences(const Expected& expect, const router::Reque
     found.push_back(fmt::format("expected {}, it goes to {}: {}", expect.target,
                                 decision.target.empty() ? "nobody" : decision.target,
                                 decision.reason));
+  else if (expect.effort && decision.effort != expect.effort)
+    found.push_back(fmt::format("expected effort {}, it is {}: {}", enum_name(*expect.effort),
+                                decision.effort ? enum_name(*decision.effort) : "nobody's",
+                                decision.reason));
   if (!expect.labels.empty() && !std::ranges::is_permutation(expect.labels, facts.labels))
     found.push_back(fmt::format(
         "expected labels {}, it has {}", fmt::join(expect.labels, ", "),
@@ -204,7 +220,10 @@ std::vector<std::string> differences(const Expected& expect, const router::Reque
     const size_t colon = each.find(": ");
     const std::string name = each.substr(0, colon);
     const std::string why = colon == each.npos ? "" : each.substr(colon + 2);
-    auto candidate = std::ranges::find(decision.candidates, name, &router::Candidate::target);
+    auto candidate = decision.candidates.end();  // that of its levels that is kept, else the last
+    for (auto at = decision.candidates.begin(); at != decision.candidates.end(); ++at)
+      if (name == at->target || name == router::level_name(at->target, at->effort))
+        if (candidate == decision.candidates.end() || candidate->excluded_by) candidate = at;
     if (candidate == decision.candidates.end())
       found.push_back(fmt::format("there is no target {}", name));
     else if (!candidate->excluded_by)

@@ -11,6 +11,7 @@ void RouteJournal::decided(const router::DecisionRecord& record) {
                        {"request", record.facts.id},
                        {"policy", record.policy_hash},
                        {"target", decision.target.empty() ? "-" : decision.target},
+                       {"effort", decision.effort ? enum_name(*decision.effort) : ""},
                        {"reason", decision.reason}});
   if (decision.refused_as == Errc::over_budget) metrics_.refused_by_budget();
   store_.decided(record);

@@ -7,6 +7,7 @@
 
 #include "ledger/rows.h"
 #include "money/output_history.h"
+#include "router/effort.h"
 #include "support/log.h"
 #include "support/path.h"
 
@@ -32,7 +33,8 @@ struct Bounds {
 };
 
 Bounds bounds_of(uint64_t n_prompt_estimate, uint32_t max_output, uint32_t n_model_output,
-                 bool hour_cache, std::optional<uint32_t> usual_most) {
+                 bool hour_cache, std::optional<uint32_t> usual_most,
+                 std::optional<Effort> effort) {
   // No tokenizer makes more than one token of a byte, and the estimate is a token for four. Beside
   // the text, what a provider's template adds.
   constexpr uint64_t kTokensPerEstimated = 4, kTemplate = 512;
@@ -40,7 +42,9 @@ Bounds bounds_of(uint64_t n_prompt_estimate, uint32_t max_output, uint32_t n_mod
   bounds.max_prompt = n_prompt_estimate * kTokensPerEstimated + kTemplate;
   bounds.most_output = max_output ? max_output : kUsualOutput;
   if (n_model_output) bounds.most_output = std::min(bounds.most_output, n_model_output);
-  bounds.least_output = std::min(bounds.most_output, usual_most.value_or(kLeastOutput));
+  const double factor = effort ? thought_factor(*effort) : 1;
+  const auto least = static_cast<uint32_t>(kLeastOutput * factor);
+  bounds.least_output = std::min(bounds.most_output, usual_most.value_or(least));
   bounds.hour_cache = hour_cache;
   return bounds;
 }
@@ -128,7 +132,7 @@ Result<> Ledger::load(storage::Database& database) {
               {{"attempts", unknown_.size()}});
 
   auto lengths = database.prepare(
-      "SELECT class,target,output FROM attempts WHERE state='settled' AND failed IS NULL "
+      "SELECT class,target,effort,output FROM attempts WHERE state='settled' AND failed IS NULL "
       "ORDER BY id DESC LIMIT 2000");
   if (!lengths) return lengths.error();
   for (;;) {
@@ -136,8 +140,8 @@ Result<> Ledger::load(storage::Database& database) {
     if (!row) return row.error();
     if (!*row) break;
     if (auto task = enum_from_name<TaskClass>(lengths->text(0)))
-      outputs_->add(*task, std::string(lengths->text(1)),
-                    static_cast<uint32_t>(lengths->integer(2)));
+      outputs_->add(*task, std::string(lengths->text(1)), enum_from_name<Effort>(lengths->text(2)),
+                    static_cast<uint32_t>(lengths->integer(3)));
   }
 
   const int64_t before = now_ms() - 62 * kDayMs;
@@ -182,13 +186,14 @@ std::optional<Spending::Sums> Ledger::tightest(const Policy& policy, const Party
   return least;
 }
 
-Means Ledger::means(const Policy& policy, const RequestFacts& facts, const Target& target) const {
+Means Ledger::means(const Policy& policy, const RequestFacts& facts, const Target& target,
+                    std::optional<Effort> effort) const {
   Means means;
   if (!target.price || policy.budgets.empty()) return means;
   const int64_t now = now_ms();
   const Bounds bounds =
       bounds_of(facts.n_prompt_estimate, facts.max_tokens, target.n_max_output,
-                facts.asks_for_hour_cache, outputs_->p99(facts.task, target.name));
+                facts.asks_for_hour_cache, outputs_->p99(facts.task, target.name, effort), effort);
   means.needed = bounds.cost(*target.price, bounds.least_output, now).pico();
   if (means.needed == 0) return means;
   const Party party{facts.session, facts.project, facts.token, target.name, facts.task};
@@ -205,9 +210,9 @@ Means Ledger::means(const Policy& policy, const RequestFacts& facts, const Targe
 
 Task<Result<Hold>> Ledger::reserve(Spend spend) {
   const int64_t now = now_ms();
-  const Bounds bounds =
-      bounds_of(spend.n_prompt_estimate, spend.max_output, spend.n_model_output,
-                spend.asks_for_hour_cache, outputs_->p99(spend.party.task, spend.party.target));
+  const Bounds bounds = bounds_of(
+      spend.n_prompt_estimate, spend.max_output, spend.n_model_output, spend.asks_for_hour_cache,
+      outputs_->p99(spend.party.task, spend.party.target, spend.effort), spend.effort);
   auto attempt = std::make_unique<Open>();
   AttemptRow& row = attempt->row;
   row.id = next_id_++;
@@ -218,6 +223,8 @@ Task<Result<Hold>> Ledger::reserve(Spend spend) {
   row.party = spend.party;
   row.provider = spend.provider;
   row.model = spend.model;
+  row.effort = spend.effort;
+  row.is_hedge = spend.is_hedge;
   begin_run(spend, now);
   Hold hold;
   hold.id = row.id;
@@ -277,6 +284,7 @@ PicoUsd Ledger::settle(const Hold& hold, const Settlement& settlement) {
   const Spend& spend = attempt.spend;
   AttemptRow row = attempt.row;
   row.failed_as = settlement.failed_as;
+  row.word = settlement.word.substr(0, 80);
   row.state = AttemptState::settled;
   if (settlement.reported) {
     row.usage = *settlement.reported;
@@ -303,7 +311,7 @@ PicoUsd Ledger::settle(const Hold& hold, const Settlement& settlement) {
     row.cost = bill(row.usage, row.rates);
   }
   if (row.state == AttemptState::settled && !row.failed_as)
-    outputs_->add(row.party.task, row.party.target, row.usage.n_completion);
+    outputs_->add(row.party.task, row.party.target, row.effort, row.usage.n_completion);
   if (settlement.reported_cost && *settlement.reported_cost >= PicoUsd()) {
     row.reported = settlement.reported_cost;
     if (row.state == AttemptState::settled && differs(row.cost, *row.reported)) {

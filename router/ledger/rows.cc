@@ -38,7 +38,14 @@ constexpr std::string_view kVersion2 = R"sql(
   CREATE INDEX attempts_by_decision ON attempts(decision);
 )sql";
 
-constexpr std::string_view kSteps[] = {kVersion1, kVersion2};
+// `effort`: as it was asked for, "" where nobody said. `word`: the provider's own, of a failure.
+constexpr std::string_view kVersion3 = R"sql(
+  ALTER TABLE attempts ADD COLUMN effort TEXT NOT NULL DEFAULT '';
+  ALTER TABLE attempts ADD COLUMN hedge INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE attempts ADD COLUMN word TEXT NOT NULL DEFAULT '';
+)sql";
+
+constexpr std::string_view kSteps[] = {kVersion1, kVersion2, kVersion3};
 
 constexpr PicoUsd Rates::* kRates[] = {&Rates::input,          &Rates::cached, &Rates::cache_write,
                                        &Rates::cache_write_1h, &Rates::output, &Rates::reasoning};
@@ -74,12 +81,13 @@ storage::Schema ledger_schema() { return {"ledger", kSteps}; }
 
 const char* const kRowColumns =
     "id,decision,request,n,t,ended,state,session,project,token,class,target,provider,model,"
-    "reserved,cost,reported,rates,prompt,cached,cache_write,cache_write_1h,output,reasoning,failed";
+    "reserved,cost,reported,rates,prompt,cached,cache_write,cache_write_1h,output,reasoning,failed,"
+    "effort,hedge,word";
 
 Result<> put_row(storage::Database& database, const AttemptRow& row) {
   auto put = database.cached(
       "INSERT OR REPLACE INTO attempts VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,"
-      "?16,?17,?18,?19,?20,?21,?22,?23,?24,?25)");
+      "?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28)");
   if (!put) return put.error();
   storage::Statement& out = **put;
   const std::string rates = rates_text(row.rates);
@@ -114,6 +122,9 @@ Result<> put_row(storage::Database& database, const AttemptRow& row) {
     add(enum_name(*row.failed_as));
   else
     out.bind_null(++column);
+  add(row.effort ? enum_name(*row.effort) : std::string_view());
+  add(int64_t{row.is_hedge});
+  add(std::string_view(row.word));
   return out.run();
 }
 
@@ -155,7 +166,10 @@ AttemptRow row_of(const storage::Statement& query) {
   row.usage.n_cache_write_1h = count();
   row.usage.n_completion = count();
   row.usage.n_reasoning = count();
-  row.failed_as = enum_from_name<Errc>(query.text(column));
+  row.failed_as = enum_from_name<Errc>(query.text(column++));
+  row.effort = enum_from_name<Effort>(query.text(column++));
+  row.is_hedge = integer() != 0;
+  row.word = text();
   return row;
 }
 

@@ -7,8 +7,8 @@
 namespace hearth::router {
 
 Spend spend_of(std::shared_ptr<const Policy> policy, const RequestFacts& facts,
-               const CompletionRequest& body, const Target& target, const std::string& decision,
-               uint32_t n_attempt) {
+               const CompletionRequest& body, const Target& target, std::optional<Effort> effort,
+               const std::string& decision, uint32_t n_attempt) {
   Spend spend;
   spend.policy = std::move(policy);
   spend.decision = decision;
@@ -23,6 +23,7 @@ Spend spend_of(std::shared_ptr<const Policy> policy, const RequestFacts& facts,
   spend.n_model_output = target.n_max_output;
   spend.asks_for_hour_cache = facts.asks_for_hour_cache;
   spend.n_spoken = facts.rounds.n_spoken;
+  spend.effort = effort;
   return spend;
 }
 
@@ -35,10 +36,12 @@ Usage estimate_usage(uint64_t n_prompt_estimate, uint64_t n_answer_bytes) {
   return usage;
 }
 
-std::optional<std::string> shortfall(const Means& means) {
+std::optional<std::string> shortfall(const Means& means) { return shortfall(means, means.needed); }
+
+std::optional<std::string> shortfall(const Means& means, int64_t needed_pico) {
   if (means.budget.empty()) return std::nullopt;
   const PicoUsd left = PicoUsd(means.limit) - PicoUsd(means.spent) - PicoUsd(means.held);
-  const PicoUsd needed(means.needed);
+  const PicoUsd needed(needed_pico);
   if (needed <= left || needed == PicoUsd()) return std::nullopt;
   return fmt::format("budget {} is {}; {} is spent and {} held {}, and this may cost {}",
                      means.budget, in_words(PicoUsd(means.limit)), in_words(PicoUsd(means.spent)),

@@ -5,8 +5,9 @@
 
 namespace hearth::router {
 
-void OutputHistory::add(TaskClass task, const std::string& target, uint32_t n_output) {
-  Histogram& histogram = histograms_[{task, target}];
+void OutputHistory::add(TaskClass task, const std::string& target, std::optional<Effort> effort,
+                        uint32_t n_output) {
+  Histogram& histogram = histograms_[{task, target, effort}];
   const double octaves = std::log2(static_cast<double>(n_output) + 1);
   const auto bucket = static_cast<size_t>(octaves * kPerOctave);
   ++histogram.counts[std::min(bucket, kBuckets - 1)];
@@ -15,8 +16,9 @@ void OutputHistory::add(TaskClass task, const std::string& target, uint32_t n_ou
   for (uint32_t& count : histogram.counts) histogram.n += count /= 2;
 }
 
-std::optional<uint32_t> OutputHistory::p99(TaskClass task, const std::string& target) const {
-  auto found = histograms_.find({task, target});
+std::optional<uint32_t> OutputHistory::p99(TaskClass task, const std::string& target,
+                                           std::optional<Effort> effort) const {
+  auto found = histograms_.find({task, target, effort});
   if (found == histograms_.end() || found->second.n < kEnough) return std::nullopt;
   const Histogram& histogram = found->second;
   uint32_t n_longer = 0;

@@ -1,5 +1,5 @@
-// How long answers were, by class and target, for what a reservation must hold. Old ones fade.
-// Lives on one thread.
+// How long answers were, thoughts included, by class, target and effort, for what a reservation
+// must hold. Old ones fade. Lives on one thread.
 #pragma once
 
 #include <array>
@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <tuple>
 
 #include "router/decision.h"
 
@@ -16,11 +16,13 @@ namespace hearth::router {
 
 class OutputHistory {
  public:
-  void add(TaskClass task, const std::string& target, uint32_t n_output);
+  void add(TaskClass task, const std::string& target, std::optional<Effort> effort,
+           uint32_t n_output);
 
   // No more than one answer in a hundred was longer, to 19 % (a bucket's width). Nothing until
   // enough have been seen.
-  std::optional<uint32_t> p99(TaskClass task, const std::string& target) const;
+  std::optional<uint32_t> p99(TaskClass task, const std::string& target,
+                              std::optional<Effort> effort) const;
 
  private:
   static constexpr size_t kPerOctave = 4, kBuckets = 24 * kPerOctave;
@@ -29,7 +31,7 @@ class OutputHistory {
     std::array<uint32_t, kBuckets> counts{};
     uint32_t n = 0;
   };
-  std::map<std::pair<TaskClass, std::string>, Histogram> histograms_;
+  std::map<std::tuple<TaskClass, std::string, std::optional<Effort>>, Histogram> histograms_;
 };
 
 }  // namespace hearth::router

@@ -49,6 +49,7 @@ Settlement settlement_of(const Attempt& attempt, const Answer& answer, uint64_t 
     return settlement;
   }
   settlement.failed_as = answer.error().code;
+  settlement.word = answer.error().word;
   if (attempt.is_refused) settlement.reported = Usage{};
   return settlement;
 }

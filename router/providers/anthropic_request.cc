@@ -198,10 +198,12 @@ bool takes_budget(std::string_view model) {
   return std::ranges::any_of(kOlder, [&](auto prefix) { return model.starts_with(prefix); });
 }
 
+constexpr uint32_t kLeastBudget = 1024;
+
 uint32_t budget_for(Effort effort) {
   switch (effort) {
     case Effort::none:
-    case Effort::minimal: return 1024;
+    case Effort::minimal: return kLeastBudget;
     case Effort::low: return 4096;
     case Effort::medium: return 8192;
     case Effort::high: return 16384;
@@ -218,7 +220,8 @@ std::string_view effort_for(const ReasoningControls& asked) {
 }
 
 // Returns the tokens to add to max_tokens where the client has set none: thoughts count into it.
-uint32_t add_reasoning(Object& body, std::string_view model, const ReasoningControls& asked) {
+uint32_t add_reasoning(Object& body, std::string_view model, const CompletionRequest& request) {
+  const ReasoningControls& asked = request.reasoning;
   const bool is_asked = asked.enabled || asked.effort || asked.budget_tokens;
   if (!is_asked) return 0;
   if (asked.is_off()) {
@@ -230,6 +233,10 @@ uint32_t add_reasoning(Object& body, std::string_view model, const ReasoningCont
   if (takes_budget(model) || (is_foreign && asked.budget_tokens)) {
     uint32_t budget =
         asked.budget_tokens.value_or(budget_for(asked.effort.value_or(Effort::medium)));
+    // A level is a wish: it leaves half of what may be written for the answer.
+    if (!asked.budget_tokens && request.max_tokens)
+      budget = std::min(budget, request.max_tokens / 2);
+    if (!asked.budget_tokens && budget < kLeastBudget) return 0;
     body["thinking"] = Object{{"type", "enabled"}, {"budget_tokens", budget}};
     return budget;
   }
@@ -320,7 +327,7 @@ Result<std::string> messages_body(const Target& target, const Quirks&,
   if (sampling.top_p) body["top_p"] = shortest(*sampling.top_p);
   if (sampling.top_k.value_or(0)) body["top_k"] = *sampling.top_k;
   add_tools(body, request);
-  const uint32_t n_thoughts = add_reasoning(body, target.model, request.reasoning);
+  const uint32_t n_thoughts = add_reasoning(body, target.model, request);
   add_format(body, request.response_format);
   if (request.max_tokens == 0)
     body["max_tokens"] = target.n_max_output ? target.n_max_output : kDefaultMaxTokens + n_thoughts;

@@ -13,8 +13,13 @@ const Needs kSampler = {Need::top_k, Need::min_p, Need::repeat_penalty};
 const Needs kServer = {Need::top_k, Need::min_p, Need::repeat_penalty, Need::ignore_eos,
                        Need::template_variables};
 
-const Quirks kOpenAi = {.max_tokens = "max_completion_tokens", .affinity_key = "prompt_cache_key"};
-const Quirks kAnthropic = {.cache_life = std::chrono::minutes(5)};
+// Its effort is written into the head of the prompt, says its guide to prompt caching.
+const Quirks kOpenAi = {.max_tokens = "max_completion_tokens",
+                        .affinity_key = "prompt_cache_key",
+                        .effort_keeps = EffortKeeps::nothing};
+// "What invalidates the cache" in its documentation: the turns, not tools and instructions.
+const Quirks kAnthropic = {.cache_life = std::chrono::minutes(5),
+                           .effort_keeps = EffortKeeps::instructions};
 const Quirks kMoonshot = {.lacks = {Need::tool_choice, Need::seed, Need::logit_bias},
                           .reasoning = ReasoningForm::thinking_object,
                           .keeps_reasoning = true,
@@ -116,6 +121,12 @@ Needs lacks_of(const Target& target) {
   std::erase_if(honoured,
                 [&](Need need) { return std::ranges::count(row.quirks.lacks, need) > 0; });
   return all_but(honoured);
+}
+
+bool only_switches_thinking(const Target& target) {
+  const ReasoningForm form = row_of(target.provider).quirks.reasoning;
+  return &wire_of(target) == &kOpenAiChat &&
+         (form == ReasoningForm::thinking_object || form == ReasoningForm::enable_thinking);
 }
 
 bool is_wire_name(std::string_view name) { return wire_of_name(name) != nullptr; }

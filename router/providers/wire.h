@@ -27,6 +27,9 @@ enum class ReasoningForm : uint8_t {
   reasoning_object  // reasoning: {"effort", "max_tokens", "enabled"}
 };
 
+// What of a cached prompt is still found when the next request asks for another effort.
+enum class EffortKeeps : uint8_t { prompt, instructions, nothing };
+
 // Where a provider departs from its wire.
 struct Quirks {
   Needs honours{};  // beyond what the wire does
@@ -44,6 +47,7 @@ struct Quirks {
   std::string_view affinity_header{};
   // How long a cached prompt lives after it was last read; 0: nobody says.
   std::chrono::seconds cache_life{0};
+  EffortKeeps effort_keeps = EffortKeeps::prompt;
   bool limits_account = false;  // its rate limits are an account's, over all models; else a model's
   // Takes marks of the prompt's cache, for models of this prefix; "*" for all.
   std::string_view marks_cache_of{};

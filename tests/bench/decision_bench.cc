@@ -2,6 +2,7 @@
 // Prints one JSON object; run by router_bench.mjs and routing_bench.mjs.
 //
 //   decision_bench time      16 targets, a conversation of 100k tokens
+//   decision_bench efforts   the same, each target at three efforts
 //   decision_bench agents    simulated sessions with prices and cache rules
 #include <fmt/format.h>
 
@@ -73,8 +74,15 @@ RouteRequest long_request() {
   return request;
 }
 
-void time_decisions() {
-  const Policy policy = sixteen_targets();
+// Each of them at three efforts: 48 candidates.
+Policy with_efforts() {
+  Policy policy = sixteen_targets();
+  for (Target& target : policy.targets)
+    target.efforts = {{Effort::low, {}, {}}, {Effort::medium, {}, {}}, {Effort::high, {}, {}}};
+  return policy;
+}
+
+void time_decisions(const Policy& policy) {
   Learner learner([] { return 0.5; });
   const RouteRequest request = long_request();
   std::vector<double> decide_us, whole_us;
@@ -294,11 +302,13 @@ void simulate_agents() {
 int main(int argc, char** argv) {
   const std::string_view what = argc > 1 ? argv[1] : "";
   if (what == "time") {
-    hearth::router::time_decisions();
+    hearth::router::time_decisions(hearth::router::sixteen_targets());
+  } else if (what == "efforts") {
+    hearth::router::time_decisions(hearth::router::with_efforts());
   } else if (what == "agents") {
     hearth::router::simulate_agents();
   } else {
-    fmt::print(stderr, "usage: decision_bench time|agents\n");
+    fmt::print(stderr, "usage: decision_bench time|efforts|agents\n");
     return 2;
   }
   return 0;

@@ -1,4 +1,5 @@
-// The router's own ways through a running daemon: cheap then verify, what is learned of answers, trials by chance.
+// The router's own ways through a running daemon: cheap then verify, effort before model, what is learned of answers,
+// trials by chance.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Daemon } from './daemon.mjs';
@@ -94,4 +95,46 @@ test('a cheap one that fails is followed too, and the last answer stands whateve
   script = ({ model }) => (model === 'cheap-model' ? { status: 400, error: { message: 'no', code: 'model_not_found' } } : { text: 'WRONG at last' });
   const answer = await ask('Make a plan');
   assert.equal((await answer.json()).choices[0].message.content, 'WRONG at last');
+});
+
+test('who fails with few thoughts is asked for more before another model is', async () => {
+  const own = await Daemon.start({ model: null, config: `
+[value]
+success_usd = 0.01
+${target('own', 1).replace('quality', 'efforts = ["low", "high"]\nquality')}${target('dear', 20)}` });
+  try {
+    // Its calls are broken until it thinks.
+    script = ({ body }) => ({
+      calls: [{ name: 'look', args: { at: 'x' }, ...(body.reasoning_effort !== 'high' && { raw: '{"at": ' }) }],
+      usage: { completion_tokens: body.reasoning_effort === 'high' ? 1400 : 600 } });
+    const tools = [{ type: 'function', function: { name: 'look', parameters: { type: 'object', properties: { at: { type: 'string' } } } } }];
+    const before = upstream.requests.length, decisions = [];
+    const ask = async (i, more) => {
+      const answer = await own.post('/v1/chat/completions',
+        { model: 'auto', max_tokens: 4000, messages: [{ role: 'user', content: `Look at number ${i}` }], tools, ...more });
+      assert.equal(answer.status, 200);
+      await answer.json();
+      decisions.push(answer.headers.get('x-hearth-decision-id'));
+    };
+    for (let i = 0; i < 40; ++i) await ask(i);
+    await ask(40, { reasoning_effort: 'minimal' });
+    const asked = upstream.requests.slice(before);
+    assert.deepEqual(new Set(asked.map((request) => request.model)), new Set(['own-model']));
+    const efforts = asked.map((request) => request.body.reasoning_effort);
+    assert.equal(efforts[0], 'low', 'an easy start');
+    const raised = efforts.indexOf('high');
+    assert.ok(raised > 0 && raised < 30, efforts.join(' '));
+    assert.deepEqual(new Set(efforts.slice(raised, 40)), new Set(['high']), 'what works is kept');
+    assert.equal(efforts[40], 'minimal', 'the client says it');
+    const explained = (id) => JSON.parse(own.run('route', 'explain', id, '--json'));
+    const last = explained(decisions[39]);
+    assert.equal(last.effort, 'high');
+    assert.deepEqual(new Set(last.kept.map((each) => `${each.target} ${each.effort}`)), new Set(['own low', 'own high', 'dear undefined']));
+    assert.deepEqual(last.fallbacks, ['dear']);
+    assert.deepEqual(explained(decisions[40]).kept.map((each) => each.effort), ['minimal', 'minimal']);
+    assert.match(own.run('route', 'explain', '--dry-run', 'Hello'), /^own at low\n/);
+    assert.match(own.run('policy', 'show'), /effort low or high/);
+  } finally {
+    assert.equal((await own.stop()).code, 0);
+  }
 });

@@ -44,5 +44,24 @@ TEST(Decide, AllocatesNothingInTheRoomOfOneLikeIt) {
   EXPECT_EQ(decision.fallbacks.size(), 7u) << decision.reason;
 }
 
+TEST(Decide, AllocatesNothingForEffortsEither) {
+  Policy policy = sixteen_targets();
+  for (Target& target : policy.targets)
+    target.efforts = {{Effort::none, {}, {}}, {Effort::low, {}, {}}, {Effort::high, {}, {}}};
+  std::vector<TargetState> states(policy.targets.size());
+  for (TargetState& state : states) state.efforts = {{Effort::high, {}, {}, {}, 0}};
+  RequestFacts facts;
+  facts.labels = {"work"};
+  facts.n_prompt_estimate = 100'000;
+  Decision decision;
+  decide(facts, policy, states, decision);
+  EXPECT_EQ(decision.candidates.size(), 48u);
+  facts.n_prompt_estimate += 1'000;
+  testing::forget_allocations();
+  decide(facts, policy, states, decision);
+  EXPECT_EQ(testing::n_allocations(), 0u);
+  EXPECT_TRUE(decision.effort);
+}
+
 }  // namespace
 }  // namespace hearth::router

@@ -235,17 +235,18 @@ TEST(LedgerReader, SaysThatThereIsNoneYet) {
 
 TEST(OutputHistory, KnowsHowLongAnswersAreOnceEnoughWereSeen) {
   OutputHistory history;
-  for (int i = 0; i < 49; ++i) history.add(TaskClass::title, "a", 10);
-  EXPECT_FALSE(history.p99(TaskClass::title, "a"));
-  for (int i = 0; i < 951; ++i) history.add(TaskClass::title, "a", 10);
-  for (int i = 0; i < 10; ++i) history.add(TaskClass::title, "a", 5000);
-  const uint32_t most = history.p99(TaskClass::title, "a").value();
+  for (int i = 0; i < 49; ++i) history.add(TaskClass::title, "a", {}, 10);
+  EXPECT_FALSE(history.p99(TaskClass::title, "a", {}));
+  for (int i = 0; i < 951; ++i) history.add(TaskClass::title, "a", {}, 10);
+  for (int i = 0; i < 10; ++i) history.add(TaskClass::title, "a", {}, 5000);
+  const uint32_t most = history.p99(TaskClass::title, "a", {}).value();
   EXPECT_GE(most, 10u);
   EXPECT_LE(most, 13u) << "a bucket's width";
-  for (int i = 0; i < 10; ++i) history.add(TaskClass::title, "a", 5000);
-  EXPECT_GE(history.p99(TaskClass::title, "a").value(), 5000u);
-  EXPECT_FALSE(history.p99(TaskClass::chat, "a"));
-  EXPECT_FALSE(history.p99(TaskClass::title, "b"));
+  for (int i = 0; i < 10; ++i) history.add(TaskClass::title, "a", {}, 5000);
+  EXPECT_GE(history.p99(TaskClass::title, "a", {}).value(), 5000u);
+  EXPECT_FALSE(history.p99(TaskClass::chat, "a", {}));
+  EXPECT_FALSE(history.p99(TaskClass::title, "b", {}));
+  EXPECT_FALSE(history.p99(TaskClass::title, "a", Effort::high)) << "more thoughts are longer";
 }
 
 }  // namespace

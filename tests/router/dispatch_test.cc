@@ -40,7 +40,10 @@ struct Log : DecisionLog {
 
 // Remembers what was held and settled; refuses targets by name.
 struct Purse : Account {
-  Means means(const Policy&, const RequestFacts&, const Target&) const override { return {}; }
+  Means means(const Policy&, const RequestFacts&, const Target&,
+              std::optional<Effort>) const override {
+    return {};
+  }
   Task<Result<Hold>> reserve(Spend spend) override {
     reserved.push_back(spend.party.target);
     if (spend.party.target == too_dear) co_return Error{Errc::over_budget, "budget day is spent"};

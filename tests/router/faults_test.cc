@@ -65,7 +65,10 @@ struct Served {
 
 // Bills as the ledger does; checks that each hold has one end.
 struct Purse : Account {
-  Means means(const Policy&, const RequestFacts&, const Target&) const override { return {}; }
+  Means means(const Policy&, const RequestFacts&, const Target&,
+              std::optional<Effort>) const override {
+    return {};
+  }
   void recall(RequestFacts&) const override {}
   Task<Result<Hold>> reserve(Spend spend) override {
     Hold hold;

@@ -14,6 +14,7 @@
 
 #include "daemon/session/loop.h"
 #include "ledger/rows.h"
+#include "router/ledger_reader.h"
 #include "support/fault_vfs.h"
 #include "support/file.h"
 #include "support/temporary_folder.h"
@@ -259,9 +260,37 @@ TEST_F(LedgerTest, FreeTargetsAreOpenWhenTheBudgetIsSpent) {
   target.price = price;
   RequestFacts facts;
   facts.n_prompt_estimate = 10;
-  EXPECT_TRUE(shortfall(ledger->means(policy, facts, target)));
+  EXPECT_TRUE(shortfall(ledger->means(policy, facts, target, {})));
   target.price = Price{};
-  EXPECT_FALSE(shortfall(ledger->means(policy, facts, target)));
+  EXPECT_FALSE(shortfall(ledger->means(policy, facts, target, {})));
+}
+
+TEST_F(LedgerTest, MoreThoughtsNeedMoreMoney) {
+  policy.budgets = {hard("day", 1)};
+  Target target;
+  target.price = price;
+  RequestFacts facts;
+  facts.n_prompt_estimate = 10;
+  auto needed = [&](std::optional<Effort> effort) {
+    return ledger->means(policy, facts, target, effort).needed;
+  };
+  EXPECT_EQ(needed(Effort::none), needed({}));
+  EXPECT_GT(needed(Effort::high), 3 * needed(Effort::none));
+  Spend high = spend(0);
+  high.effort = Effort::high;
+  auto hold = reserve(high);
+  ASSERT_TRUE(hold);
+  EXPECT_GE(hold->max_output_tokens, 3 * 1024u);
+  ledger->settle(*hold, settled(100, 200));
+  ASSERT_TRUE(loop.run(ledger->flush()));
+  auto reader = LedgerReader::open(folder / "ledger");
+  ASSERT_TRUE(reader) << reader.error().message;
+  std::optional<Effort> written;
+  ASSERT_TRUE(reader->rows({}, [&](const AttemptRow& row) {
+    written = row.effort;
+    return true;
+  }));
+  EXPECT_EQ(written, Effort::high);
 }
 
 TEST_F(LedgerTest, TheTightestBudgetIsNamed) {

@@ -187,6 +187,33 @@ TEST_F(PaidRouterTest, SixtyFourRequestsAtOnceStayWithinABudget) {
   EXPECT_EQ(ledger->held(), PicoUsd());
 }
 
+// More thoughts cost more: what is held for each level is what it may be billed.
+TEST_F(PaidRouterTest, NoEffortPassesABudget) {
+  policy.targets[0].efforts = {{Effort::low, 0.2, {}}, {Effort::max, 0.9, {}}};
+  policy.value.success_usd = 10;
+  policy.budgets.push_back({"day", 0.06, Per::day, true});
+  request.body.max_tokens = 0;
+  auto events = recorded_events();
+  int n_low = 0, n_max = 0;
+  for (int i = 0; i < 40; ++i) {
+    // Whoever is asked writes all that it may.
+    upstream.add([&] {
+      events[6] = R"({"choices":[],"usage":{"prompt_tokens":12,"completion_tokens":1000}})";
+      return testing::sse(events);
+    }());
+    auto answer = complete();
+    if (!answer) {
+      EXPECT_EQ(answer.error().code, Errc::over_budget);
+      break;
+    }
+    (log.last.decision.effort == Effort::max ? n_max : n_low) += 1;
+  }
+  EXPECT_GT(n_max, 0) << "while there is money for it";
+  EXPECT_GT(n_low, 0) << "then what it is enough for";
+  EXPECT_LE(ledger->spent_since(Per::ever), PicoUsd::from_usd(0.06));
+  EXPECT_EQ(ledger->totals().n_overshot, 0u);
+}
+
 TEST_F(PaidRouterTest, ALoopOfToolCallsIsStopped) {
   for (int i = 0; i < 25; ++i) {
     Message call, result;

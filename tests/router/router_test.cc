@@ -291,6 +291,102 @@ TEST_F(RouterTest, ReasoningControlsBecomeVariablesOfTheTemplate) {
             R"({"enable_thinking":true,"reasoning_effort":"mine","thinking_budget":500,"k":1})");
 }
 
+TEST_F(RouterTest, TheChosenEffortIsAskedOfTheEngine) {
+  policy.targets[0].model = "echo";
+  policy.targets[0].efforts = {{Effort::none, 0.2, {}}, {Effort::high, 0.4, {}}};
+  policy.targets.resize(1);
+  auto plain = complete();
+  ASSERT_TRUE(plain) << plain.error().message;
+  EXPECT_EQ(text_of(plain->message), R"({"enable_thinking":false,"reasoning_effort":"none"})");
+  policy.tasks[TaskClass::chat].min_quality = 0.3;
+  auto thoughtful = complete();
+  ASSERT_TRUE(thoughtful) << thoughtful.error().message;
+  EXPECT_EQ(text_of(thoughtful->message), R"({"enable_thinking":true,"reasoning_effort":"high"})");
+  EXPECT_EQ(decisions.at(0).effort, Effort::high);
+  policy.tasks.clear();
+  request.body.reasoning.enabled = false;
+  auto told = complete();
+  ASSERT_TRUE(told) << told.error().message;
+  EXPECT_EQ(text_of(told->message), R"({"enable_thinking":false})") << "as the client says";
+}
+
+// What stands in the body of each wire and of each form of the chat wire, with and without
+// thoughts.
+TEST_F(RouterTest, TheChosenEffortGoesOutOnEachWire) {
+  struct Golden {
+    std::string provider, model;
+    std::vector<std::string> with, without;
+  };
+  const Golden golden[] = {
+      {"openai", "gpt-5.6-sol", {R"("reasoning_effort":"high")"}, {R"("reasoning_effort":"none")"}},
+      {"openai-responses",
+       "gpt-5.6-sol",
+       {R"("reasoning":{"effort":"high")"},
+       {R"("reasoning":{"effort":"none")"}},
+      {"anthropic",
+       "claude-sonnet-5",
+       {R"("thinking":{"type":"adaptive"})", R"("output_config":{"effort":"high"})"},
+       {R"("thinking":{"type":"disabled"})"}},
+      {"anthropic",
+       "claude-sonnet-4-5",
+       {R"("thinking":{"type":"enabled","budget_tokens":16384})"},
+       {R"("thinking":{"type":"disabled"})"}},
+      {"gemini", "gemini-3.1-pro", {R"("thinkingLevel":"high")"}, {R"("thinkingLevel":"minimal")"}},
+      {"gemini", "gemini-2.5-pro", {R"("thinkingBudget":16384)"}, {R"("thinkingBudget":0)"}},
+      {"openrouter",
+       "x",
+       {R"("reasoning":{"enabled":true,"effort":"high"})"},
+       {R"("reasoning":{"enabled":false})"}},
+      {"deepseek",
+       "x",
+       {R"("thinking":{"type":"enabled"})"},
+       {R"("thinking":{"type":"disabled"})"}},
+      {"dashscope", "x", {R"("enable_thinking":true)"}, {R"("enable_thinking":false)"}},
+      {"vllm",
+       "x",
+       {R"("chat_template_kwargs":{"enable_thinking":true,"reasoning_effort":"high"})"},
+       {R"("chat_template_kwargs":{"enable_thinking":false,"reasoning_effort":"none"})"}}};
+  Target there = policy.targets.at(1);
+  there.efforts = {{Effort::none, 0.2, {}}, {Effort::high, 0.9, {}}};
+  size_t n = 0;
+  for (const Golden& each : golden) {
+    there.name = "up" + std::to_string(n);
+    there.provider = each.provider;
+    there.model = each.model;
+    policy.targets = {there};
+    for (const bool thinks : {true, false}) {
+      policy.value.success_usd = thinks ? 1 : 0;
+      upstream.add(testing::error_answer(400, "no", "invalid_request_error", ""));
+      (void)complete();
+      ASSERT_THAT(upstream.requests(), SizeIs(n + 1)) << each.provider;
+      for (const std::string& piece : thinks ? each.with : each.without)
+        EXPECT_THAT(upstream.requests().at(n).body, HasSubstr(piece)) << each.provider;
+      ++n;
+    }
+  }
+}
+
+TEST_F(RouterTest, AFallbackIsAskedForItsOwnEffort) {
+  Target first = policy.targets.at(1), second = first;
+  first.name = "first";
+  first.efforts = {{Effort::low, 0.9, {}}};
+  second.name = "second";
+  second.model = "acme-2";
+  second.price = Price{2, 2, 8};
+  second.efforts = {{Effort::low, 0.1, {}}, {Effort::high, 0.8, {}}};
+  policy.targets = {first, second};
+  policy.value.success_usd = 1;
+  upstream.add(
+      testing::error_answer(404, "no such model", "invalid_request_error", "model_not_found"));
+  upstream.add(recorded_answer());
+  auto completion = complete();
+  ASSERT_TRUE(completion) << completion.error().message;
+  EXPECT_THAT(upstream.requests().at(0).body, HasSubstr(R"("reasoning_effort":"low")"));
+  EXPECT_THAT(upstream.requests().at(1).body, HasSubstr(R"("reasoning_effort":"high")"));
+  EXPECT_EQ(decisions.back().target, "second");
+  EXPECT_EQ(decisions.back().effort, Effort::high);
+}
+
 // ---- the record ----
 
 TEST_F(RouterTest, EveryRequestLeavesARecordAndAnEnd) {

@@ -36,12 +36,14 @@ struct Spend {
   uint32_t max_output = 0;
   uint32_t n_model_output = 0;  // the most that the model gives; 0: not known
   bool asks_for_hour_cache = false;
-  uint32_t n_spoken = 0;  // messages of the user so far
+  uint32_t n_spoken = 0;           // messages of the user so far
+  std::optional<Effort> effort{};  // that it is asked for
+  bool is_hedge = false;           // a second leg
 };
 
 Spend spend_of(std::shared_ptr<const Policy> policy, const RequestFacts& facts,
-               const CompletionRequest& body, const Target& target, const std::string& decision,
-               uint32_t n_attempt);
+               const CompletionRequest& body, const Target& target, std::optional<Effort> effort,
+               const std::string& decision, uint32_t n_attempt);
 
 struct Hold {
   int64_t id = 0;
@@ -55,6 +57,7 @@ struct Settlement {
   Usage estimate;                 // taken when nothing, or nonsense, was reported (estimate_usage)
   std::optional<PicoUsd> reported_cost;
   std::optional<Errc> failed_as;  // absent: answered
+  std::string word{};             // the provider's own, of a failure
   Timings timings{};
 };
 
@@ -66,10 +69,10 @@ class Account {
  public:
   virtual ~Account() = default;
 
-  // For decide(): the least that must be free for this request at this target, and the budget that
-  // holds least. Waits for nobody.
-  virtual Means means(const Policy& policy, const RequestFacts& facts,
-                      const Target& target) const = 0;
+  // For decide(): the least that must be free for this request at this target and level, and the
+  // budget that holds least. Waits for nobody.
+  virtual Means means(const Policy& policy, const RequestFacts& facts, const Target& target,
+                      std::optional<Effort> effort) const = 0;
 
   // Errors: over_budget (failure words of the budget), io when it could not be made durable.
   // Free attempts do not wait.
@@ -83,8 +86,9 @@ class Account {
   virtual void recall(RequestFacts& facts) const = 0;
 };
 
-// "budget day holds $0.50, $0.47 is spent and $0.01 held today; this needs $0.12 at most"; nothing
-// when the means suffice.
+// "budget day is $0.50; $0.47 is spent and $0.01 held today, and this may cost $0.12"; nothing when
+// the means suffice, for what they say is needed or for this many pico-dollars.
 std::optional<std::string> shortfall(const Means& means);
+std::optional<std::string> shortfall(const Means& means, int64_t needed);
 
 }  // namespace hearth::router

@@ -56,6 +56,7 @@ struct Attempt {
 struct AttemptRecord {
   std::string target, endpoint;  // endpoint: of a pool, else ""
   std::string provider, model;   // provider "hearth": this machine's engine
+  std::optional<Effort> effort;  // that it was asked for
   uint32_t number = 1;           // of this request
   bool is_hedge = false;         // a second leg
   std::optional<Errc> failed_as;
@@ -70,6 +71,7 @@ struct AttemptRecord {
     field.or_default("endpoint", self.endpoint);
     field.or_default("provider", self.provider);
     field.or_default("model", self.model);
+    field("effort", self.effort);
     field("number", self.number);
     field.or_default("hedge", self.is_hedge);
     field("failedAs", self.failed_as);

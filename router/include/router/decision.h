@@ -114,18 +114,20 @@ struct Rounds {
 
 // Where a conversation stands when its next request comes (session_memory.h).
 struct Past {
-  std::string target;          // that answered last
-  uint64_t n_read = 0;         // tokens of this prompt that it has met before
-  int64_t idle_ms = 0;         // since it answered
-  uint32_t n_turns = 0;        // requests so far
-  uint32_t n_held = 0;         // of them since the last switch
-  uint32_t n_failed = 0;       // last answers in a row that were found wrong
-  bool is_tool_round = false;  // the prompt ends with the results of calls
-  bool is_signed = false;      // it holds what only its provider understands
-  double spent_usd = 0;        // so far
-  double switching_usd = 0;    // of that, for reading again what another target had read
+  std::string target;            // that answered last
+  std::optional<Effort> effort;  // at which it did
+  uint64_t n_read = 0;           // tokens of this prompt that it has met before
+  int64_t idle_ms = 0;           // since it answered
+  uint32_t n_turns = 0;          // requests so far
+  uint32_t n_held = 0;           // of them since the last switch
+  uint32_t n_failed = 0;         // last answers in a row that were found wrong
+  bool is_tool_round = false;    // the prompt ends with the results of calls
+  bool is_signed = false;        // it holds what only its provider understands
+  double spent_usd = 0;          // so far
+  double switching_usd = 0;      // of that, for reading again what another target had read
   static void fields(auto& self, auto&& field) {
     field("target", self.target);
+    field("effort", self.effort);
     field.or_default("read", self.n_read);
     field.or_default("idleMs", self.idle_ms);
     field.or_default("turns", self.n_turns);
@@ -153,6 +155,7 @@ struct RequestFacts {
   uint32_t max_tokens = 0;
   bool asks_for_hour_cache = false;  // of a prompt: written at its own, dearer price
   Needs needs;
+  std::optional<Effort> effort;  // that the client asks for; absent: it leaves that open
   std::optional<uint32_t> deadline_ms;
   Rounds rounds;
   std::optional<Exploration> exploration;  // absent: none
@@ -173,6 +176,7 @@ struct RequestFacts {
     field("maxTokens", self.max_tokens);
     field.or_default("hourCache", self.asks_for_hour_cache);
     field("needs", self.needs);
+    field("effort", self.effort);
     field("deadlineMs", self.deadline_ms);
     field.or_default("rounds", self.rounds);
     field("exploration", self.exploration);
@@ -237,6 +241,7 @@ struct Means {
 
 struct Candidate {
   std::string target;
+  std::optional<Effort> effort;            // that it would be asked for; absent: as it does
   std::optional<std::string> excluded_by;  // the rule and the fact that removed it; absent: kept
   double cost_usd = 0;
   double latency_ms = 0;       // predicted time to the last byte
@@ -248,6 +253,7 @@ struct Candidate {
   double propensity = 0;       // the chance with which this decision chose it
   static void fields(auto& self, auto&& field) {
     field("target", self.target);
+    field("effort", self.effort);
     field("excludedBy", self.excluded_by);
     field("costUsd", self.cost_usd);
     field("latencyMs", self.latency_ms);
@@ -273,6 +279,22 @@ struct Forecast {
   }
 };
 
+// What is known of one level of a target that may be asked for several.
+struct EffortState {
+  Effort effort = Effort::none;
+  std::optional<std::string> down;  // why it cannot be asked for
+  Belief belief;
+  Warmth warm;         // a provider may keep a prompt for the level that it was read at
+  int64_t needed = 0;  // in place of Means::needed, pico-dollars
+  static void fields(auto& self, auto&& field) {
+    field("effort", self.effort);
+    field("down", self.down);
+    field.or_default("belief", self.belief);
+    field.or_default("warm", self.warm);
+    field.or_default("neededPico", self.needed);
+  }
+};
+
 // What is known about a target at this moment.
 struct TargetState {
   Needs lacks;                      // what it cannot honour
@@ -287,6 +309,7 @@ struct TargetState {
   double wait_ms = 0;  // until its account lets this request in; within queue_ms
   std::optional<uint64_t> n_requests_left, n_tokens_left;  // of its account; absent: nobody said
   Warmth warm;
+  std::vector<EffortState> efforts;  // go over belief, warm and what is needed; for some targets
   static void fields(auto& self, auto&& field) {
     field("lacks", self.lacks);
     field("down", self.down);
@@ -301,6 +324,7 @@ struct TargetState {
     field("requestsLeft", self.n_requests_left);
     field("tokensLeft", self.n_tokens_left);
     field.or_default("warm", self.warm);
+    field.or_default("efforts", self.efforts);
   }
 };
 
@@ -317,12 +341,13 @@ struct Hedge {
 };
 
 struct Decision {
-  std::string id;      // its own; the router gives it
-  std::string target;  // empty: refused
-  std::string model;   // at that target
-  std::string reason;  // one sentence for people
+  std::string id;                // its own; the router gives it
+  std::string target;            // empty: refused
+  std::string model;             // at that target
+  std::optional<Effort> effort;  // that it is asked for; absent: as it does
+  std::string reason;            // one sentence for people
   std::optional<Errc> refused_as;
-  std::vector<Candidate> candidates;  // every target, in the order of the policy
+  std::vector<Candidate> candidates;  // each level of every target, in the order of the policy
   bool is_exploring = false;          // another one looked better
   bool is_held = false;               // another one looked better, but a switch does not pay
   std::vector<std::string> labels;    // of the request, which its answer inherits
@@ -334,6 +359,7 @@ struct Decision {
     field("id", self.id);
     field("target", self.target);
     field("model", self.model);
+    field("effort", self.effort);
     field("reason", self.reason);
     field("refusedAs", self.refused_as);
     field("candidates", self.candidates);

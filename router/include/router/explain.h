@@ -14,15 +14,17 @@
 
 namespace hearth::router {
 
-// The least change of one thing, all else as it was, by which another target wins.
+// The least change of one thing, all else as it was, by which another target or effort wins.
 struct Flip {
   std::string target;  // who wins then; "": nobody is left
-  std::string what;    // minute_usd, success_usd, prompt_tokens, requests_to_come, cache_chance,
-                       // price_factor, down
+  std::optional<Effort> effort;
+  std::string what;  // minute_usd, success_usd, prompt_tokens, requests_to_come, cache_chance,
+                     // price_factor, down
   double from = 0, to = 0;
   std::string text;  // "cheap wins if a minute is worth more than $0.12"
   static void fields(auto& self, auto&& field) {
     field("target", self.target);
+    field("effort", self.effort);
     field("what", self.what);
     field("from", self.from);
     field("to", self.to);
@@ -32,15 +34,18 @@ struct Flip {
 
 struct RemovedTarget {
   std::string target;
+  std::optional<Effort> effort;
   std::string rule;  // and the fact that it rests on
   static void fields(auto& self, auto&& field) {
     field("target", self.target);
+    field("effort", self.effort);
     field("rule", self.rule);
   }
 };
 
 struct KeptTarget {
   std::string target;
+  std::optional<Effort> effort;
   double cost_usd = 0, later_usd = 0;
   double latency_ms = 0, first_word_ms = 0;
   double quality = 0;
@@ -50,6 +55,7 @@ struct KeptTarget {
   double propensity = 0;
   static void fields(auto& self, auto&& field) {
     field("target", self.target);
+    field("effort", self.effort);
     field("costUsd", self.cost_usd);
     field("laterUsd", self.later_usd);
     field("latencyMs", self.latency_ms);
@@ -74,17 +80,18 @@ struct Explanation {
   std::vector<LabelCause> label_causes;
   double minute_usd = 0, success_usd = 0;  // what counted
   std::string target;                      // the winner; "": refused
+  std::optional<Effort> effort;            // that it is asked for; absent: as it does
   std::optional<StandIn> stand_in;         // who answered in its place
   std::optional<Errc> refused_as;
   std::string reason;
   bool is_held = false, is_exploring = false;
-  std::string runner_up;
+  std::string runner_up;         // "sonnet at low"
   double margin_usd = 0;         // of the winner over it; negative when held or exploring
   std::vector<KeptTarget> kept;  // the best first
   std::vector<RemovedTarget> removed;
   std::vector<std::string> fallbacks;  // the best first
   std::vector<Flip> flips;
-  double reserved_usd = 0;  // for the winner
+  double reserved_usd = 0;         // for the winner
   double propensity = 0;
   std::optional<double> draw;  // the one chance in it
   std::string note;            // what could not be said, and why
@@ -103,6 +110,7 @@ struct Explanation {
     field("minuteUsd", self.minute_usd);
     field("successUsd", self.success_usd);
     field("target", self.target);
+    field("effort", self.effort);
     field("standIn", self.stand_in);
     field("refusedAs", self.refused_as);
     field("reason", self.reason);

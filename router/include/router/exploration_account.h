@@ -28,7 +28,8 @@ class ExplorationAccount {
     for (const Candidate& candidate : decision.candidates) {
       if (candidate.excluded_by) continue;
       highest = std::max(highest, candidate.utility_usd);
-      if (candidate.target == decision.target) chosen = candidate.utility_usd;
+      if (candidate.target == decision.target && candidate.effort == decision.effort)
+        chosen = candidate.utility_usd;
     }
     if (!std::isfinite(chosen)) return;
     n_decided_ += 1;

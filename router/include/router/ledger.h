@@ -43,12 +43,15 @@ struct AttemptRow {
   int64_t ended_ms = 0;
   AttemptState state = AttemptState::reserved;
   Party party;
-  std::string provider, model;  // provider "": this machine
+  std::string provider, model;   // provider "": this machine
+  std::optional<Effort> effort;  // that was asked for
+  bool is_hedge = false;         // a second leg
   PicoUsd reserved, cost;
   std::optional<PicoUsd> reported;  // by the provider
   Rates rates;
   Usage usage;
   std::optional<Errc> failed_as;
+  std::string word;  // the provider's own, of a failure
 };
 
 class Ledger : public Account {
@@ -66,7 +69,8 @@ class Ledger : public Account {
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
-  Means means(const Policy& policy, const RequestFacts& facts, const Target& target) const override;
+  Means means(const Policy& policy, const RequestFacts& facts, const Target& target,
+              std::optional<Effort> effort) const override;
   Task<Result<Hold>> reserve(Spend spend) override;
   PicoUsd settle(const Hold& hold, const Settlement& settlement) override;
   void release(const Hold& hold) override;

@@ -29,6 +29,14 @@ struct Timeouts {
   bool operator==(const Timeouts&) const = default;
 };
 
+// One of the efforts that a target may be asked for, and what is thought of it beforehand; absent:
+// as it usually is, beside the target's own quality (effort.h).
+struct EffortChoice {
+  Effort effort = Effort::none;
+  std::optional<double> quality;     // prior that an answer is right, 0..1
+  std::optional<uint32_t> n_output;  // tokens of an answer, its thoughts included
+};
+
 // One [target.NAME] of the config: where a request can go and what is known of it beforehand.
 struct Target {
   std::string name;
@@ -55,9 +63,10 @@ struct Target {
   std::optional<double> tokens_per_s;  // prior
   // api: how long its provider keeps a prompt that it has read; absent: as the provider documents
   std::optional<uint32_t> cache_life_s;
-  std::optional<Effort> effort;  // of reasoning, where the client says none
-  Timeouts timeouts;             // api
-  double watts = 0;              // what it draws while it works, beyond idling
+  std::optional<Effort> effort;       // of reasoning, where the client says none
+  std::vector<EffortChoice> efforts;  // the router chooses among these; from the least on
+  Timeouts timeouts;                  // api
+  double watts = 0;                   // what it draws while it works, beyond idling
 };
 
 // [value]: what the user gains and loses, in dollars.
@@ -91,7 +100,9 @@ struct TaskRule {
   std::optional<double> ttft_ms;     // the first word must be there by then
   std::optional<double> minute_usd;  // over [value]
   std::optional<double> success_usd;
-  std::optional<Effort> effort;      // of reasoning, where neither client nor target says
+  // Of reasoning, where the client says none: for targets that leave it open, and of the efforts
+  // that a target lists the only one.
+  std::optional<Effort> effort;
   std::vector<std::string> cascade;  // targets, the cheapest first; the next when one does not pass
   std::vector<std::string> verify;   // what must pass, in this order
   uint32_t max_escalations = 1;
@@ -167,7 +178,8 @@ struct Policy {
   LedgerRules ledger;
 };
 
-// Chooses, among the targets that pass every filter, the one of the highest utility in dollars:
+// Chooses, among the targets that pass every filter and the efforts that each may be asked for, the
+// one of the highest utility in dollars:
 //
 //   success_usd * (quality - risk * sd) - cost - minute_usd * minutes
 //
@@ -175,7 +187,8 @@ struct Policy {
 // anew now may be cheap to go on with, and the other way round. With a policy that values neither
 // time nor success it is the cheapest; of two equals the more trusted, then the faster, then the
 // first of the policy. A model named auto:cheap, auto:fast or auto:best values nothing, time alone
-// or quality alone. A conversation stays where it is unless a switch pays (stay.h). With
+// or quality alone. A conversation stays where it is unless a switch pays (stay.h); to ask the same
+// target for another effort is no switch. With
 // facts.exploration it may choose another one, by the chance that it is the best (explore.h).
 // `states` runs parallel to policy.targets. A refusal has an empty target, a code and a reason that
 // lists what excluded each. No id yet.

@@ -17,12 +17,14 @@ struct TargetView {
   std::string name, kind, model;
   Trust trust = Trust::local;
   std::map<std::string, std::string> facts;  // those that are known: publisher, licence, ...
+  std::vector<std::string> efforts;          // that it may be asked for; empty: as it does
   static void fields(auto& self, auto&& field) {
     field("name", self.name);
     field("kind", self.kind);
     field("model", self.model);
     field("trust", self.trust);
     field("facts", self.facts);
+    field.or_default("efforts", self.efforts);
   }
 };
 

@@ -32,4 +32,7 @@ std::string_view provider_address(std::string_view name);
 // Of the wires that a target may name in place of its provider's own.
 bool is_wire_name(std::string_view name);
 
+// Of a target's efforts its provider tells no more than none from some.
+bool only_switches_thinking(const Target& target);
+
 }  // namespace hearth::router

@@ -89,7 +89,7 @@ struct ReplayReport {
   ReplayedAmount cost_usd, seconds;
   ReplayedQuality quality;
   std::vector<ReplayedBudget> budgets;
-  std::map<std::string, uint64_t> chosen, logged_chosen;
+  std::map<std::string, uint64_t> chosen, logged_chosen;  // by "sonnet", "sonnet at high"
   std::vector<std::string> unknown_targets;  // of the new policy, never in the log: forecasts alone
   static void fields(auto& self, auto&& field) {
     field("policy", self.policy);
