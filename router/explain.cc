@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "router/effort.h"
+#include "router/ledger.h"
 #include "router/money.h"
 #include "router/policy_file.h"
 #include "score.h"
@@ -268,6 +269,37 @@ Explanation explain(const DecisionRecord& record, const Policy& policy) {
   return out;
 }
 
+std::vector<TriedTarget> tried_of(const DecisionRecord& record, const std::vector<AttemptRow>& rows,
+                                  bool is_answered) {
+  const std::string& answers = record.stand_in ? record.stand_in->target : record.decision.target;
+  std::vector<TriedTarget> tried;
+  size_t answer = rows.size();  // the last that gave one
+  for (size_t i = 0; i < rows.size(); ++i)
+    if (is_answered && rows[i].party.target == answers && !rows[i].failed_as &&
+        rows[i].state != AttemptState::released)
+      answer = i;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const AttemptRow& row = rows[i];
+    TriedTarget& each = tried.emplace_back();
+    each.target = row.party.target;
+    each.effort = row.effort;
+    each.model = row.model;
+    each.is_hedge = row.is_hedge;
+    each.start_ms = row.time_ms - record.time_ms;
+    each.total_ms = row.ended_ms ? row.ended_ms - row.time_ms : 0;
+    each.cost_usd = to_text(row.cost);
+    each.word = row.word;
+    each.is_answer = i == answer;
+    each.outcome = row.failed_as                         ? enum_name(*row.failed_as)
+                   : row.state == AttemptState::released ? "nothing sent"
+                   : row.state == AttemptState::reserved ? "under way"
+                   : row.state == AttemptState::unknown  ? "unknown"
+                   : each.is_answer || !is_answered      ? "answered"
+                                                         : "not shown";
+  }
+  return tried;
+}
+
 std::string in_words(const Explanation& e) {
   std::string text = fmt::format(
       "{}\n  {}\n  class {}, asked for \"{}\", about {} prompt tokens; a minute is worth {}, a "
@@ -306,6 +338,17 @@ std::string in_words(const Explanation& e) {
     for (const std::string& name : e.fallbacks) text += " " + name;
     text += "\n";
   }
+  if (!e.tried.empty())
+    text += fmt::format("\n  {:<24} {:>9} {:>9} {:>14}  {}\n", "TRIED", "AFTER MS", "MS",
+                        "COST USD", "OUTCOME");
+  for (const TriedTarget& each : e.tried)
+    text += fmt::format("  {:<24} {:>9} {:>9} {:>14}  {}{}{}{}{}\n",
+                        level_name(each.target, each.effort), each.start_ms, each.total_ms,
+                        each.cost_usd, each.outcome, each.word.empty() ? "" : " (", each.word,
+                        each.word.empty() ? "" : ")",
+                        each.is_answer  ? ", the answer"
+                        : each.is_hedge ? ", as a second leg"
+                                        : "");
   if (e.reserved_usd > 0) text += fmt::format("  reserved at most {}\n", dollars(e.reserved_usd));
   if (!e.note.empty()) text += fmt::format("  note: {}\n", e.note);
   return text;

@@ -174,7 +174,10 @@ json::Object object_of(const AttemptRow& row) {
                       {"reasoningTokens", row.usage.n_reasoning},
                       {"ms", row.ended_ms ? row.ended_ms - row.time_ms : 0}};
   if (row.reported) object["reportedUsd"] = router::to_text(*row.reported);
+  if (row.effort) object["effort"] = enum_name(*row.effort);
+  if (row.is_hedge) object["hedge"] = true;
   if (row.failed_as) object["failed"] = enum_name(*row.failed_as);
+  if (!row.word.empty()) object["word"] = row.word;
   return object;
 }
 
@@ -202,7 +205,10 @@ constexpr std::string_view kColumns[] = {"id",
                                          "completionTokens",
                                          "reasoningTokens",
                                          "ms",
-                                         "failed"};
+                                         "failed",
+                                         "effort",
+                                         "hedge",
+                                         "word"};
 
 std::string csv_line(const json::Object& row) {
   std::string line;

@@ -10,6 +10,7 @@
 #include "cli/terminal.h"
 #include "cli/time_option.h"
 #include "router/explain.h"
+#include "router/ledger.h"
 #include "router/ledger_reader.h"
 #include "router/policy_file.h"
 #include "router/router.h"
@@ -73,12 +74,37 @@ Result<router::DecisionRecord> dry_run(const Options& options, const router::Pol
   return record;
 }
 
-Result<router::DecisionRecord> stored(const Common& common, const std::string& id) {
+struct Stored {
+  router::StoredDecision decision;
+  std::vector<router::AttemptRow> attempts;
+};
+
+Result<Stored> stored(const Common& common, const std::string& id) {
   auto reader = router::LedgerReader::open(ledger_folder(common));
   if (!reader) return reader.error();
   auto decision = reader->decision(id);
   if (!decision) return decision.error();
-  return std::move(decision->record);
+  auto attempts = reader->attempts(decision->record.decision.id);
+  if (!attempts) return attempts.error();
+  return Stored{std::move(*decision), std::move(*attempts)};
+}
+
+Result<router::Explanation> explained(const Common& common, const Options& options,
+                                      const router::Policy& policy) {
+  if (options.is_dry_run) {
+    auto record = dry_run(options, policy);
+    if (!record) return record.error();
+    router::Explanation explanation = router::explain(*record, policy);
+    explanation.note = "a dry run: every target is taken to be up, idle and cold";
+    return explanation;
+  }
+  auto found = stored(common, options.what);
+  if (!found) return found.error();
+  const auto& outcome = found->decision.outcome;
+  router::Explanation explanation = router::explain(found->decision.record, policy);
+  explanation.tried =
+      router::tried_of(found->decision.record, found->attempts, outcome && !outcome->failed_as);
+  return explanation;
 }
 
 int run(const Common& common, const Options& options) {
@@ -88,15 +114,12 @@ int run(const Common& common, const Options& options) {
   }
   auto policy = policy_named(common, options.policy);
   if (!policy) return fail(policy.error());
-  auto record = options.is_dry_run ? dry_run(options, **policy) : stored(common, options.what);
-  if (!record) return fail(record.error());
-  router::Explanation explanation = router::explain(*record, **policy);
-  if (options.is_dry_run)
-    explanation.note = "a dry run: every target is taken to be up, idle and cold";
+  auto explanation = explained(common, options, **policy);
+  if (!explanation) return fail(explanation.error());
   if (common.json)
-    fmt::print("{}\n", json::encode(explanation));
+    fmt::print("{}\n", json::encode(*explanation));
   else
-    fmt::print("{}", printable(router::in_words(explanation)));
+    fmt::print("{}", printable(router::in_words(*explanation)));
   return 0;
 }
 

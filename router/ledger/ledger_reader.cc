@@ -58,6 +58,16 @@ Result<StoredDecision> stored(const Statement& row, bool with_body) {
   return found;
 }
 
+Result<std::vector<AttemptRow>> rows_of(Statement& query) {
+  std::vector<AttemptRow> found;
+  for (;;) {
+    auto row = query.step();
+    if (!row) return row.error();
+    if (!*row) return found;
+    found.push_back(row_of(query));
+  }
+}
+
 }  // namespace
 
 Result<LedgerReader> LedgerReader::open(const std::string& folder) {
@@ -127,13 +137,15 @@ Result<std::vector<AttemptRow>> LedgerReader::unknown() {
   auto query = database_.prepare(
       fmt::format("SELECT {} FROM attempts WHERE state='unknown' ORDER BY id", kRowColumns));
   if (!query) return query.error();
-  std::vector<AttemptRow> found;
-  for (;;) {
-    auto row = query->step();
-    if (!row) return row.error();
-    if (!*row) return found;
-    found.push_back(row_of(*query));
-  }
+  return rows_of(*query);
+}
+
+Result<std::vector<AttemptRow>> LedgerReader::attempts(std::string_view decision_id) {
+  auto query = database_.prepare(
+      fmt::format("SELECT {} FROM attempts WHERE decision=?1 ORDER BY id", kRowColumns));
+  if (!query) return query.error();
+  query->bind(1, decision_id);
+  return rows_of(*query);
 }
 
 Result<StoredDecision> LedgerReader::decision(std::string_view id) {

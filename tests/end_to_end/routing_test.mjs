@@ -95,6 +95,15 @@ test('a cheap one that fails is followed too, and the last answer stands whateve
   script = ({ model }) => (model === 'cheap-model' ? { status: 400, error: { message: 'no', code: 'model_not_found' } } : { text: 'WRONG at last' });
   const answer = await ask('Make a plan');
   assert.equal((await answer.json()).choices[0].message.content, 'WRONG at last');
+  const explained = (...more) => daemon.run('route', 'explain', answer.headers.get('x-hearth-decision-id'), ...more);
+  let tried = [];
+  for (let i = 0; i < 2000 && !tried.some((each) => each.answer); ++i) tried = JSON.parse(explained('--json')).tried;
+  assert.deepEqual(tried.map((each) => [each.target, each.word ?? '', each.answer ?? false]),
+    [['cheap', 'model_not_found', false], ['dear', '', true]]);
+  assert.equal(tried[1].outcome, 'answered');
+  assert.equal(Number(tried[0].costUsd), 0, 'a refusal costs nothing');
+  assert.ok(Number(tried[1].costUsd) > 0);
+  assert.match(explained(), /TRIED[^]*cheap [^]*model_not_found[^]*dear [^]*answered, the answer/);
 });
 
 test('who fails with few thoughts is asked for more before another model is', async () => {

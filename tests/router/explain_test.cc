@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "router/ledger.h"
 #include "router/policy_file.h"
 
 namespace hearth::router {
@@ -111,6 +112,66 @@ TEST(Explain, SaysWhenThePolicyHasChangedSince) {
   const Explanation e = explain(decided(policy(), 10'000), later);
   EXPECT_EQ(e.target, "cheap");
   EXPECT_THAT(e.note, HasSubstr("changed since"));
+}
+
+// ---- what was tried ----
+
+AttemptRow row(std::string target, int64_t at_ms, std::optional<Errc> failed_as = {},
+               std::string word = "") {
+  AttemptRow made;
+  made.party.target = made.model = std::move(target);
+  made.time_ms = 1'000'000 + at_ms;
+  made.ended_ms = made.time_ms + 200;
+  made.state = AttemptState::settled;
+  made.cost = PicoUsd(2'000'000);
+  made.failed_as = failed_as;
+  made.word = std::move(word);
+  return made;
+}
+
+std::vector<std::string> told(const std::vector<TriedTarget>& tried) {
+  std::vector<std::string> out;
+  for (const TriedTarget& each : tried)
+    out.push_back(each.target + " " + each.outcome + (each.is_answer ? "!" : ""));
+  return out;
+}
+
+TEST(Explain, ListsWhatWasTriedAndWhoseAnswerItIs) {
+  using ::testing::ElementsAre;
+  DecisionRecord record = decided(policy(), 10'000);
+  record.time_ms = 1'000'000;
+  // Failover: the same again, then another one.
+  record.stand_in = StandIn{"dear", "d", "dear answers: cheap gave no answer"};
+  std::vector<AttemptRow> rows = {row("cheap", 1, Errc::busy, "rate_limit_exceeded"),
+                                  row("cheap", 900, Errc::upstream), row("dear", 1200)};
+  rows[2].effort = Effort::high;
+  rows[0].cost = {};
+  Explanation e = explain(record, policy());
+  e.tried = tried_of(record, rows, true);
+  EXPECT_THAT(told(e.tried), ElementsAre("cheap busy", "cheap upstream", "dear answered!"));
+  EXPECT_EQ(e.tried[2].start_ms, 1200);
+  EXPECT_EQ(e.tried[2].total_ms, 200);
+  EXPECT_EQ(e.tried[2].cost_usd, "0.000002");
+  const std::string words = in_words(e);
+  EXPECT_THAT(words, HasSubstr("busy (rate_limit_exceeded)\n"));
+  EXPECT_THAT(words, HasSubstr("dear at high"));
+  EXPECT_THAT(words, HasSubstr("0.000002  answered, the answer\n"));
+  // A cascade: the first answered too, and was not shown.
+  rows = {row("cheap", 1), row("dear", 500)};
+  EXPECT_THAT(told(tried_of(record, rows, true)), ElementsAre("cheap not shown", "dear answered!"));
+  // A second leg that was faster; the first was cancelled.
+  rows = {row("cheap", 1, Errc::cancelled), row("dear", 100)};
+  rows[1].is_hedge = true;
+  e.tried = tried_of(record, rows, true);
+  EXPECT_THAT(told(e.tried), ElementsAre("cheap cancelled", "dear answered!"));
+  EXPECT_TRUE(e.tried[1].is_hedge);
+  // Nobody answered, nothing was sent, nobody knows.
+  rows = {row("cheap", 1, Errc::timeout), row("dear", 2), row("dear", 3), row("dear", 4)};
+  rows[1].state = AttemptState::released;
+  rows[2].state = AttemptState::unknown;
+  rows[3].state = AttemptState::reserved;
+  EXPECT_THAT(told(tried_of(record, rows, false)),
+              ElementsAre("cheap timeout", "dear nothing sent", "dear unknown", "dear under way"));
 }
 
 }  // namespace

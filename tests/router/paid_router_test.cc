@@ -187,6 +187,31 @@ TEST_F(PaidRouterTest, SixtyFourRequestsAtOnceStayWithinABudget) {
   EXPECT_EQ(ledger->held(), PicoUsd());
 }
 
+TEST_F(PaidRouterTest, WhatWasTriedForADecisionIsFoundByIt) {
+  Target second = policy.targets[0];
+  second.name = "second";
+  second.price = Price{2, 1, 8};
+  second.efforts = {{Effort::high, {}, {}}};
+  policy.targets.push_back(second);
+  upstream.add(testing::error_answer(404, "no", "invalid_request_error", "model_not_found"));
+  upstream.add(recorded_answer());
+  ASSERT_TRUE(complete());
+  ASSERT_TRUE(loop.run(ledger->flush()));
+  auto reader = LedgerReader::open(folder / "ledger");
+  ASSERT_TRUE(reader);
+  auto tried = reader->attempts(log.last.decision.id);
+  ASSERT_TRUE(tried) << tried.error().message;
+  ASSERT_THAT(*tried, SizeIs(2));
+  EXPECT_EQ(tried->at(0).party.target, "up");
+  EXPECT_TRUE(tried->at(0).failed_as);
+  EXPECT_EQ(tried->at(0).word, "model_not_found");
+  EXPECT_EQ(tried->at(1).party.target, "second");
+  EXPECT_EQ(tried->at(1).effort, Effort::high);
+  EXPECT_FALSE(tried->at(1).failed_as);
+  EXPECT_FALSE(tried->at(1).is_hedge);
+  EXPECT_THAT(reader->attempts("dec-nobody").value(), SizeIs(0));
+}
+
 // More thoughts cost more: what is held for each level is what it may be billed.
 TEST_F(PaidRouterTest, NoEffortPassesABudget) {
   policy.targets[0].efforts = {{Effort::low, 0.2, {}}, {Effort::max, 0.9, {}}};

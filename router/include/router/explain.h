@@ -14,6 +14,8 @@
 
 namespace hearth::router {
 
+struct AttemptRow;  // ledger.h
+
 // The least change of one thing, all else as it was, by which another target or effort wins.
 struct Flip {
   std::string target;  // who wins then; "": nobody is left
@@ -69,6 +71,33 @@ struct KeptTarget {
   }
 };
 
+// One leg on a request's way: what was asked of whom, and what became of it.
+struct TriedTarget {
+  std::string target;
+  std::optional<Effort> effort;
+  std::string model;
+  bool is_hedge = false;   // beside the one before it, which was slow
+  int64_t start_ms = 0;    // after the decision
+  int64_t total_ms = 0;    // 0 while it is under way
+  std::string outcome;     // "answered", "not shown", "nothing sent", "under way", "unknown", a
+                           // failure's code
+  std::string word;        // the provider's own, of a failure
+  std::string cost_usd;    // exact; of one whose cost is not known the most that it can be
+  bool is_answer = false;  // what the client was given is of this one
+  static void fields(auto& self, auto&& field) {
+    field("target", self.target);
+    field("effort", self.effort);
+    field.or_default("model", self.model);
+    field.or_default("hedge", self.is_hedge);
+    field("startMs", self.start_ms);
+    field("totalMs", self.total_ms);
+    field("outcome", self.outcome);
+    field.or_default("word", self.word);
+    field("costUsd", self.cost_usd);
+    field.or_default("answer", self.is_answer);
+  }
+};
+
 struct Explanation {
   std::string decision, request, session;
   int64_t time_ms = 0;
@@ -91,6 +120,7 @@ struct Explanation {
   std::vector<RemovedTarget> removed;
   std::vector<std::string> fallbacks;  // the best first
   std::vector<Flip> flips;
+  std::vector<TriedTarget> tried;  // in the order in which they began; of what was carried out
   double reserved_usd = 0;         // for the winner
   double propensity = 0;
   std::optional<double> draw;  // the one chance in it
@@ -122,6 +152,7 @@ struct Explanation {
     field("removed", self.removed);
     field("fallbacks", self.fallbacks);
     field("flips", self.flips);
+    field("tried", self.tried);
     field("reservedUsd", self.reserved_usd);
     field("propensity", self.propensity);
     field("draw", self.draw);
@@ -132,6 +163,11 @@ struct Explanation {
 // `policy` is the one in force now; when it is not the record's, what it changes is in the note,
 // and flips are those of the record's targets that it still has.
 Explanation explain(const DecisionRecord& record, const Policy& policy);
+
+// What came of it, from the ledger's rows in the order in which they began. `is_answered`: the
+// client was given an answer.
+std::vector<TriedTarget> tried_of(const DecisionRecord& record, const std::vector<AttemptRow>& rows,
+                                  bool is_answered);
 
 // For people: a screen of text.
 std::string in_words(const Explanation& explanation);

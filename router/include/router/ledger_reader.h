@@ -50,6 +50,9 @@ class LedgerReader {
   // By its id, or by the id of the request that it was made for (the last one of it). not_found
   // names what was looked for.
   Result<StoredDecision> decision(std::string_view id);
+  // What was tried for a decision, in the order in which it began: legs, fallbacks, a cascade's
+  // steps.
+  Result<std::vector<AttemptRow>> attempts(std::string_view decision_id);
   // In the order of their time; `visit` returns false to stop. Bodies only when asked for.
   Result<> decisions(TimeRange range, bool with_bodies,
                      const std::function<bool(StoredDecision)>& visit);
