@@ -2,6 +2,8 @@
 // trials by chance.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { Daemon } from './daemon.mjs';
 import { Upstream } from './upstream.mjs';
 
@@ -143,6 +145,15 @@ ${target('own', 1).replace('quality', 'efforts = ["low", "high"]\nquality')}${ta
     assert.deepEqual(explained(decisions[40]).kept.map((each) => each.effort), ['minimal', 'minimal']);
     assert.match(own.run('route', 'explain', '--dry-run', 'Hello'), /^own at low\n/);
     assert.match(own.run('policy', 'show'), /effort low or high/);
+    // Whoever breaks the file is told where, and what holds meanwhile.
+    const file = path.join(own.env.XDG_CONFIG_HOME, 'hearth', 'hearth.toml');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('"high"]', '"hihg"]'));
+    const shown = own.command(['policy', 'show']);
+    assert.equal(shown.code, 1);
+    assert.match(shown.out, /hearth\.toml:\d+: target\.own\.efforts: expected none[^]*not in force[^]*own [^]*effort low or high/);
+    const asJson = JSON.parse(own.command(['policy', 'show', '--json']).out);
+    assert.match(asJson.fault, /hearth\.toml:\d+/);
+    assert.deepEqual(asJson.targets[0].efforts, ['low', 'high']);
   } finally {
     assert.equal((await own.stop()).code, 0);
   }
