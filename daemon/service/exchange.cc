@@ -65,7 +65,7 @@ Exchange::Exchange(net::any_io_executor executor, const wire::Dialect& dialect,
       changed_(executor, net::steady_timer::time_point::max()),
       overflow_(executor, net::steady_timer::time_point::max()) {}
 
-Task<> Exchange::answer(wire::Asked asked, router::RequestFacts facts) {
+Task<> Exchange::answer(wire::Asked asked, router::RequestFacts facts, std::string betas) {
   id_ = facts.id;
   model_ = facts.model;
   is_stream_ = asked.is_stream;
@@ -82,6 +82,7 @@ Task<> Exchange::answer(wire::Asked asked, router::RequestFacts facts) {
   }
   n_prompt_estimate_ += router::estimate_tokens(asked.body);
   requests_.insert(requests_.begin(), {std::move(facts), std::move(asked.body)});
+  requests_.front().own = {std::move(asked.own_user), std::move(betas), std::move(asked.free_form)};
   for (router::RouteRequest& request : requests_) request.waits_for_all = !is_stream_;
   return is_stream_ ? answer_stream() : answer_whole();
 }

@@ -35,7 +35,8 @@ class Exchange {
   // whoever answers, as far as that is known when the first byte leaves); a
   // whole one x-hearth-cost-usd, what it cost; an error says in x-hearth-error-source whether
   // Hearth or a provider speaks.
-  Task<> answer(wire::Asked asked, router::RequestFacts facts);
+  // `betas`: the client's header anthropic-beta.
+  Task<> answer(wire::Asked asked, router::RequestFacts facts, std::string betas = {});
   Task<> refuse(Failure failure, std::string request_id);
 
  private:

@@ -64,6 +64,18 @@ std::string session_of(const HttpRequest& request, const wire::Asked& asked) {
   return asked.session.substr(0, kMaxName);
 }
 
+// Features that a client asks of Anthropic by name; what is no list of names is not passed on.
+std::string betas_of(const HttpRequest& request) {
+  constexpr size_t kMost = 1000;
+  auto betas = request.header("anthropic-beta");
+  const bool is_list = betas && betas->size() <= kMost && std::ranges::all_of(*betas, [](char c) {
+                         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                                (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' ||
+                                c == ',' || c == ' ';
+                       });
+  return is_list ? std::string(*betas) : "";
+}
+
 }  // namespace
 
 void WireHandlers::bind(transport::HttpServer& server) {
@@ -120,7 +132,8 @@ Task<> WireHandlers::begin(Exchange& exchange, const wire::Dialect& dialect, Htt
     facts.token = request.client->name;
     for (const std::string& label : request.client->labels) facts.labels.push_back(label);
   }
-  return exchange.answer(std::move(*asked), std::move(facts));
+  std::string betas = dialect.name == "messages" ? betas_of(request) : "";
+  return exchange.answer(std::move(*asked), std::move(facts), std::move(betas));
 }
 
 // The engine that a request for this model goes to, where it can go nowhere else.

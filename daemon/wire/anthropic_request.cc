@@ -302,9 +302,7 @@ Result<> read_stop(Element body, std::vector<std::string>& out) {
 }
 
 // Claude Code puts its session into the user's id, as JSON or as "..._session_ID".
-std::string session_of(Element body) {
-  auto metadata = member(body, "metadata");
-  const std::string user = metadata ? text_member(*metadata, "user_id") : "";
+std::string session_of(const std::string& user) {
   if (auto document = json::Document::parse(user))
     return text_member(document->root(), "session_id");
   constexpr std::string_view kMark = "_session_";
@@ -342,7 +340,8 @@ Result<Asked> parse(std::string_view text, bool is_count) {
     return done.error();
   if (done = read_number(body, "top_p", 0, 1, sampling.top_p); !done) return done.error();
   if (done = read_number(body, "top_k", 0, 1e9, sampling.top_k); !done) return done.error();
-  asked.session = session_of(body);
+  if (auto metadata = member(body, "metadata")) asked.own_user = text_member(*metadata, "user_id");
+  asked.session = session_of(asked.own_user);
   asked.shape = make_answer(out.stop);
   return asked;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -54,6 +55,10 @@ struct Asked {
   std::string session;  // what the body says of the conversation it belongs to
   std::vector<std::string>
       left_out;  // offers that nobody here can take up ("tools[3]: web_search")
+  // What the client says to its own provider alone: who its user is; by name, tools whose calls are
+  // plain text, with their "format".
+  std::string own_user;
+  std::map<std::string, RawJson> free_form;
   std::unique_ptr<AnswerShape> shape;
 };
 

@@ -198,6 +198,8 @@ Result<> read_tools(Element body, Asked& asked, Echo& echo) {
     if (auto done = read_flag(tool, "strict", spec.is_strict); !done) return done;
     if (type == "custom") {
       echo.free_form.insert(spec.name);
+      auto format = member(tool, "format");
+      asked.free_form[spec.name].text = format ? json::to_text(*format) : "";
       spec.parameters.text = kFreeFormSchema;
     } else if (auto parameters = member(tool, "parameters")) {
       spec.parameters.text = json::to_text(*parameters);

@@ -84,9 +84,11 @@ struct Contents {
   std::vector<KeyedPiece> pieces;
   std::vector<std::unique_ptr<std::string>> seams;
 
-  explicit Contents(CompletionRequest& body) {
+  explicit Contents(RouteRequest& request) {
     std::string tail;
-    each_piece(body, [&](Piece piece) {
+    for (const std::string* text : {&request.own.user, &request.own.betas}) add(*text);
+    for (const auto& [name, format] : request.own.free_form) add(format.text);
+    each_piece(request.body, [&](Piece piece) {
       if (piece.text.size() >= kMinText) pieces.push_back({text_key(piece.text), piece});
       if (!piece.block) return;
       const std::string* text = main_text(*piece.block);
@@ -102,6 +104,12 @@ struct Contents {
       tail += text->size() > kSeam ? text->substr(text->size() - kSeam) : *text;
       if (tail.size() > kSeam) tail.erase(0, tail.size() - kSeam);
     });
+  }
+
+ private:
+  // Beside the conversation.
+  void add(const std::string& text) {
+    if (text.size() >= kMinText) pieces.push_back({text_key(text), {text, 0, nullptr}});
   }
 };
 
@@ -439,7 +447,7 @@ Task<Result<>> Labeller::label(std::shared_ptr<const Policy> policy, RouteReques
   if (!current) co_return current.error();
   const std::shared_ptr<const Workspace> workspace = *current;
 
-  const Contents contents(request.body);
+  const Contents contents(request);
   std::vector<Unread> unread = state->unread(contents, workspace->generation);
   if (!unread.empty()) {
     size_t n_bytes = 0;

@@ -159,7 +159,16 @@ class Conversation {
   std::string unsigned_thought_;
 };
 
-void add_tools(Object& body, const CompletionRequest& request) {
+// Models before 4.5 refuse it.
+bool knows_strict(std::string_view model) {
+  constexpr std::string_view kOlder[] = {"claude-3",          "claude-opus-4-0",
+                                         "claude-opus-4-1",   "claude-opus-4-2",
+                                         "claude-sonnet-4-0", "claude-sonnet-4-2"};
+  return model.starts_with("claude-") &&
+         std::ranges::none_of(kOlder, [&](auto prefix) { return model.starts_with(prefix); });
+}
+
+void add_tools(Object& body, std::string_view model, const CompletionRequest& request) {
   if (request.tools.empty()) return;
   Array tools;
   for (const ToolSpec& tool : request.tools) {
@@ -168,6 +177,7 @@ void add_tools(Object& body, const CompletionRequest& request) {
     auto schema = json::parse_value(tool.parameters.text);
     row["input_schema"] =
         schema ? std::move(*schema) : Value(Object{{"type", "object"}, {"properties", Object{}}});
+    if (tool.is_strict && knows_strict(model)) row["strict"] = true;
     if (!tool.cache.empty()) row["cache_control"] = cache_mark(tool.cache);
     tools.push_back(std::move(row));
   }
@@ -291,8 +301,12 @@ void mark_prompt(Object& body, std::string_view model) {
   mark_cache(spots, min_cached_tokens(model));
 }
 
-std::vector<std::string> headers(std::string_view key) {
+// Others speak this wire too, and are told nothing of whose client it is.
+bool is_anthropic(const Target& target) { return target.provider == "anthropic"; }
+
+std::vector<std::string> headers(const Target& target, std::string_view key, const OwnWords& own) {
   std::vector<std::string> lines{"anthropic-version: 2023-06-01"};
+  if (!own.betas.empty() && is_anthropic(target)) lines.push_back("anthropic-beta: " + own.betas);
   if (!key.empty()) lines.push_back("x-api-key: " + std::string(key));
   return lines;
 }
@@ -300,7 +314,8 @@ std::vector<std::string> headers(std::string_view key) {
 }  // namespace
 
 Result<std::string> messages_body(const Target& target, const Quirks&,
-                                  const CompletionRequest& request, std::string_view affinity) {
+                                  const CompletionRequest& request, std::string_view affinity,
+                                  const OwnWords& own) {
   Array instructions;
   Conversation conversation(target.provider);
   bool is_leading = true;
@@ -326,9 +341,10 @@ Result<std::string> messages_body(const Target& target, const Quirks&,
   if (sampling.temperature) body["temperature"] = shortest(*sampling.temperature);
   if (sampling.top_p) body["top_p"] = shortest(*sampling.top_p);
   if (sampling.top_k.value_or(0)) body["top_k"] = *sampling.top_k;
-  add_tools(body, request);
+  add_tools(body, target.model, request);
   const uint32_t n_thoughts = add_reasoning(body, target.model, request);
   add_format(body, request.response_format);
+  if (!own.user.empty() && is_anthropic(target)) body["metadata"] = Object{{"user_id", own.user}};
   if (request.max_tokens == 0)
     body["max_tokens"] = target.n_max_output ? target.n_max_output : kDefaultMaxTokens + n_thoughts;
   if (!keeps_own_marks(body) && !affinity.empty()) mark_prompt(body, target.model);

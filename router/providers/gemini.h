@@ -16,7 +16,8 @@
 namespace hearth::router::gemini {
 
 Result<std::string> content_body(const Target& target, const Quirks& quirks,
-                                 const CompletionRequest& request, std::string_view affinity = {});
+                                 const CompletionRequest& request, std::string_view affinity = {},
+                                 const OwnWords& own = {});
 std::unique_ptr<StreamReader> content_reader(const Target& target, DeltaSink sink,
                                              size_t max_bytes);
 

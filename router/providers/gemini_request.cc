@@ -144,8 +144,14 @@ void add_tools(Object& body, const CompletionRequest& request) {
   }
   body["tools"] = Array{Object{{"functionDeclarations", std::move(declarations)}}};
   Object config;
+  // To hold calls to their schemas is asked for all of them, and for calls that are the model's to
+  // make.
+  const bool is_strict = std::ranges::count(request.tools, true, &ToolSpec::is_strict) > 0;
   switch (request.tool_choice.mode) {
-    case ToolChoice::Mode::automatic: return;
+    case ToolChoice::Mode::automatic:
+      if (!is_strict) return;
+      config["mode"] = "VALIDATED";
+      break;
     case ToolChoice::Mode::none: config["mode"] = "NONE"; break;
     case ToolChoice::Mode::required: config["mode"] = "ANY"; break;
     case ToolChoice::Mode::named:
@@ -213,7 +219,7 @@ std::string path_of(const Target& target) {
   return fmt::format("/models/{}:streamGenerateContent?alt=sse", model);
 }
 
-std::vector<std::string> headers(std::string_view key) {
+std::vector<std::string> headers(const Target&, std::string_view key, const OwnWords&) {
   if (key.empty()) return {};
   return {"x-goog-api-key: " + std::string(key)};
 }
@@ -221,7 +227,8 @@ std::vector<std::string> headers(std::string_view key) {
 }  // namespace
 
 Result<std::string> content_body(const Target& target, const Quirks&,
-                                 const CompletionRequest& request, std::string_view) {
+                                 const CompletionRequest& request, std::string_view,
+                                 const OwnWords&) {
   Array instructions;
   Turns turns(target);
   bool is_leading = true;

@@ -15,7 +15,8 @@
 namespace hearth::router::openai {
 
 Result<std::string> chat_body(const Target& target, const Quirks& quirks,
-                              const CompletionRequest& request, std::string_view affinity = {});
+                              const CompletionRequest& request, std::string_view affinity = {},
+                              const OwnWords& own = {});
 std::unique_ptr<StreamReader> chat_reader(const Target& target, DeltaSink sink, size_t max_bytes);
 
 }  // namespace hearth::router::openai

@@ -12,7 +12,7 @@ Effort effort_for(uint32_t budget_tokens) {
 
 }  // namespace
 
-std::vector<std::string> bearer(std::string_view key) {
+std::vector<std::string> bearer_headers(const Target&, std::string_view key, const OwnWords&) {
   if (key.empty()) return {};
   return {"authorization: Bearer " + std::string(key)};
 }

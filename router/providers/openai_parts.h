@@ -7,11 +7,12 @@
 #include <vector>
 
 #include "inference/completion.h"
+#include "router/provider.h"
 #include "support/json.h"
 
 namespace hearth::router::openai {
 
-std::vector<std::string> bearer(std::string_view key);
+std::vector<std::string> bearer_headers(const Target&, std::string_view key, const OwnWords&);
 
 // The schema of a tool's parameters as it was given; an object without members where there is none.
 json::Value parameters_of(const ToolSpec& tool);

@@ -220,7 +220,8 @@ void mark_prompt(Object& body, std::string_view model) {
 }  // namespace
 
 Result<std::string> chat_body(const Target& target, const Quirks& quirks,
-                              const CompletionRequest& request, std::string_view affinity) {
+                              const CompletionRequest& request, std::string_view affinity,
+                              const OwnWords&) {
   Array messages;
   for (const Message& message : request.messages)
     add_message(messages, target.provider, quirks, message);
@@ -248,7 +249,7 @@ const Wire kOpenAiChat = {
                 Need::json_schema, Need::presence_penalty, Need::frequency_penalty, Need::seed,
                 Need::logit_bias, Need::stop},
     .path = [](const Target&) { return std::string("/chat/completions"); },
-    .headers = &openai::bearer,
+    .headers = &openai::bearer_headers,
     .body = &openai::chat_body,
     .reader = &openai::chat_reader,
 };

@@ -17,8 +17,8 @@
 namespace hearth::router::openai {
 
 Result<std::string> responses_body(const Target& target, const Quirks& quirks,
-                                   const CompletionRequest& request,
-                                   std::string_view affinity = {});
+                                   const CompletionRequest& request, std::string_view affinity = {},
+                                   const OwnWords& own = {});
 std::unique_ptr<StreamReader> responses_reader(const Target& target, DeltaSink sink,
                                                size_t max_bytes);
 

@@ -199,12 +199,12 @@ class RemoteProvider : public Provider {
     const Quirks& quirks = row_of(target.provider).quirks;
     const Wire& wire = wire_of(target);
     const std::string affinity = affinity_of(request);
-    auto body = wire.body(target, quirks, request.body, affinity);
+    auto body = wire.body(target, quirks, request.body, affinity, request.own);
     if (!body) return body.error();
     OutboundRequest outbound;
     outbound.method = "POST";
     outbound.url = endpoint.base_url + wire.path(target);
-    outbound.headers = wire.headers(endpoint.key);
+    outbound.headers = wire.headers(target, endpoint.key, request.own);
     if (!quirks.affinity_header.empty() && !affinity.empty())
       outbound.headers.push_back(fmt::format("{}: {}", quirks.affinity_header, affinity));
     outbound.headers.insert(outbound.headers.end(),

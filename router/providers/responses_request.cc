@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <set>
+
 #include "providers/openai_parts.h"
 #include "providers/openai_responses.h"
 #include "providers/wire_json.h"
@@ -24,7 +26,8 @@ Object image_of(const Image& image) {
 // item, calls, results and what only this provider reads are items of their own.
 class Items {
  public:
-  Items(Array& out, std::string_view provider) : out_(out), provider_(provider) {}
+  Items(Array& out, std::string_view provider, const OwnWords& own)
+      : out_(out), provider_(provider), own_(own) {}
 
   void add(const Message& message) {
     role_ = message.role == Role::tool ? Role::user : message.role;
@@ -67,6 +70,14 @@ class Items {
   }
   void add_part(const ToolCall& call) {
     close();
+    if (own_.free_form.contains(call.name)) {
+      free_form_calls_.insert(call.id);
+      out_.push_back(Object{{"type", "custom_tool_call"},
+                            {"call_id", call.id},
+                            {"name", call.name},
+                            {"input", free_text_of(call.arguments)}});
+      return;
+    }
     out_.push_back(Object{{"type", "function_call"},
                           {"call_id", call.id},
                           {"name", call.name},
@@ -74,8 +85,11 @@ class Items {
   }
   void add_part(const ToolResult& result) {
     close();
-    out_.push_back(Object{
-        {"type", "function_call_output"}, {"call_id", result.call_id}, {"output", result.text}});
+    const bool is_free_form = free_form_calls_.contains(result.call_id);
+    out_.push_back(
+        Object{{"type", is_free_form ? "custom_tool_call_output" : "function_call_output"},
+               {"call_id", result.call_id},
+               {"output", result.text}});
     result_ = &out_.back().as_object();
   }
   // The text of a thought is read by people alone; the item behind it holds what the model needs.
@@ -88,8 +102,18 @@ class Items {
     out_.push_back(std::move(*item));
   }
 
+  // As this wire's clients have it: {"input": text}.
+  static std::string free_text_of(const std::string& arguments) {
+    auto parsed = json::parse_value(arguments);
+    const Value* input =
+        parsed && parsed->is_object() ? parsed->as_object().if_contains("input") : nullptr;
+    return input && input->is_string() ? std::string(input->as_string()) : arguments;
+  }
+
   Array& out_;
   std::string_view provider_;
+  const OwnWords& own_;
+  std::set<std::string, std::less<>> free_form_calls_;  // ids
   Role role_ = Role::user;
   Array parts_;
   std::string text_;
@@ -97,20 +121,34 @@ class Items {
   Object* result_ = nullptr;  // the last item, while it is a result
 };
 
-void add_tools(Object& body, const CompletionRequest& request) {
+Object custom_tool(const ToolSpec& tool, const RawJson& format) {
+  Object out{{"type", "custom"}, {"name", tool.name}, {"description", tool.description}};
+  if (auto form = json::parse_value(format.text); form && form->is_object())
+    out["format"] = std::move(*form);
+  return out;
+}
+
+void add_tools(Object& body, const CompletionRequest& request, const OwnWords& own) {
   if (request.tools.empty()) return;
   Array tools;
-  for (const ToolSpec& tool : request.tools)
+  for (const ToolSpec& tool : request.tools) {
+    if (auto custom = own.free_form.find(tool.name); custom != own.free_form.end()) {
+      tools.push_back(custom_tool(tool, custom->second));
+      continue;
+    }
     // Strict is this wire's own default, and would change what the schema means.
     tools.push_back(Object{{"type", "function"},
                            {"name", tool.name},
                            {"description", tool.description},
                            {"parameters", parameters_of(tool)},
                            {"strict", tool.is_strict}});
+  }
   body["tools"] = std::move(tools);
   const ToolChoice& choice = request.tool_choice;
   if (choice.mode == ToolChoice::Mode::named)
-    body["tool_choice"] = Object{{"type", "function"}, {"name", choice.name}};
+    body["tool_choice"] =
+        Object{{"type", own.free_form.contains(choice.name) ? "custom" : "function"},
+               {"name", choice.name}};
   else if (choice.mode != ToolChoice::Mode::automatic)
     body["tool_choice"] = enum_name(choice.mode);
   if (choice.parallel) body["parallel_tool_calls"] = *choice.parallel;
@@ -138,9 +176,10 @@ void add_reasoning(Object& body, const ReasoningControls& asked) {
 }  // namespace
 
 Result<std::string> responses_body(const Target& target, const Quirks& quirks,
-                                   const CompletionRequest& request, std::string_view affinity) {
+                                   const CompletionRequest& request, std::string_view affinity,
+                                   const OwnWords& own) {
   Array input;
-  Items items(input, target.provider);
+  Items items(input, target.provider, own);
   for (const Message& message : request.messages) items.add(message);
   Object body{{"model", target.model},
               {"input", std::move(input)},
@@ -150,7 +189,7 @@ Result<std::string> responses_body(const Target& target, const Quirks& quirks,
   if (request.max_tokens) body["max_output_tokens"] = request.max_tokens;
   if (request.sampling.temperature) body["temperature"] = shortest(*request.sampling.temperature);
   if (request.sampling.top_p) body["top_p"] = shortest(*request.sampling.top_p);
-  add_tools(body, request);
+  add_tools(body, request, own);
   add_format(body, request.response_format);
   add_reasoning(body, request.reasoning);
   if (!quirks.affinity_key.empty() && !affinity.empty()) body[quirks.affinity_key] = affinity;
@@ -163,7 +202,7 @@ const Wire kOpenAiResponses = {
     .honours = {Need::tools, Need::images, Need::tool_choice, Need::one_call, Need::json_object,
                 Need::json_schema},
     .path = [](const Target&) { return std::string("/responses"); },
-    .headers = &openai::bearer,
+    .headers = &openai::bearer_headers,
     .body = &openai::responses_body,
     .reader = &openai::responses_reader,
 };

@@ -26,6 +26,11 @@ CountedUsage read_usage(Element usage) {
   return usage_of(said);
 }
 
+std::string within_quotes(std::string_view text) {
+  const std::string quoted = json::quote(text);
+  return quoted.substr(1, quoted.size() - 2);
+}
+
 class ResponsesReader : public StreamReader {
  public:
   ResponsesReader(std::string provider, DeltaSink sink, size_t max_bytes)
@@ -38,8 +43,9 @@ class ResponsesReader : public StreamReader {
  private:
   // An item of the answer that has begun and not ended, by its place.
   struct Open {
-    uint32_t call = 0;        // function_call: which of the message's calls
-    bool has_pieces = false;  // of its text or its arguments
+    uint32_t call = 0;          // function_call: which of the message's calls
+    bool has_pieces = false;    // of its text or its arguments
+    bool is_free_form = false;  // custom_tool_call: plain text, here as {"input": text}
   };
 
   Result<void, Failure> begin(uint64_t index, Element item);
@@ -61,13 +67,15 @@ Result<void, Failure> ResponsesReader::begin(uint64_t index, Element item) {
                  fmt::format("the answer has more than {} items open at once", kMaxItems)};
   if (open_.contains(index)) return {};
   Open& open = open_[index] = {};
-  if (text_at(item, "type") != "function_call") return {};
+  open.is_free_form = text_at(item, "type") == "custom_tool_call";
+  if (text_at(item, "type") != "function_call" && !open.is_free_form) return {};
   open.call = n_calls_++;
   StreamDelta delta;
   delta.kind = StreamDelta::Kind::tool_call;
   delta.tool_index = open.call;
   delta.tool_id = text_at(item, "call_id").value_or("");
   delta.tool_name = text_at(item, "name").value_or("");
+  if (open.is_free_form) delta.text = R"({"input":")";
   return say(delta);
 }
 
@@ -87,7 +95,8 @@ Result<void, Failure> ResponsesReader::say_piece(StreamDelta::Kind kind, Element
   if (kind != StreamDelta::Kind::tool_call) return say(kind, piece);
   if (at == open_.end())
     return Error{Errc::upstream, "the stream holds arguments of a call that it has not begun"};
-  return say_call(at->second.call, piece);
+  return at->second.is_free_form ? say_call(at->second.call, within_quotes(piece))
+                                 : say_call(at->second.call, piece);
 }
 
 // The item is there in whole: what came in no pieces is said now, what only the provider reads is
@@ -101,6 +110,10 @@ Result<void, Failure> ResponsesReader::end(uint64_t index, Element item) {
     const std::string_view arguments = text_at(item, "arguments").value_or("");
     return open.has_pieces || arguments.empty() ? Result<void, Failure>()
                                                 : say_call(open.call, arguments);
+  }
+  if (type == "custom_tool_call") {
+    const std::string_view input = text_at(item, "input").value_or("");
+    return say_call(open.call, open.has_pieces ? "\"}" : within_quotes(input) + "\"}");
   }
   if (type == "message") {
     simdjson::dom::array parts;
@@ -150,7 +163,8 @@ Result<void, Failure> ResponsesReader::hear(std::string_view, std::string_view d
   if (type == "response.output_item.done" && !root["item"].get(part)) return end(index, part);
   if (type == "response.output_text.delta" || type == "response.refusal.delta")
     return say_piece(StreamDelta::Kind::text, root);
-  if (type == "response.function_call_arguments.delta")
+  if (type == "response.function_call_arguments.delta" ||
+      type == "response.custom_tool_call_input.delta")
     return say_piece(StreamDelta::Kind::tool_call, root);
   if (type == "response.reasoning_summary_text.delta" || type == "response.reasoning_text.delta")
     return say_piece(StreamDelta::Kind::reasoning, root);

@@ -14,6 +14,7 @@
 #include "providers/stream_reader.h"
 #include "router/needs.h"
 #include "router/policy.h"
+#include "router/provider.h"
 #include "support/result.h"
 
 namespace hearth::router {
@@ -56,11 +57,13 @@ struct Quirks {
 struct Wire {
   Needs honours;
   std::string (*path)(const Target& target);  // behind the base URL
-  std::vector<std::string> (*headers)(std::string_view key);
+  std::vector<std::string> (*headers)(const Target& target, std::string_view key,
+                                      const OwnWords& own);
   // Errc::unsupported names a part of a message that cannot be said. `affinity` is the same for all
   // turns of a conversation and tells nothing of it; "" for what is asked once.
   Result<std::string> (*body)(const Target& target, const Quirks& quirks,
-                              const CompletionRequest& request, std::string_view affinity);
+                              const CompletionRequest& request, std::string_view affinity,
+                              const OwnWords& own);
   std::unique_ptr<StreamReader> (*reader)(const Target& target, DeltaSink sink, size_t max_bytes);
 };
 

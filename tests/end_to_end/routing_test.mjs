@@ -108,6 +108,29 @@ test('a cheap one that fails is followed too, and the last answer stands whateve
   assert.match(explained(), /TRIED[^]*cheap [^]*model_not_found[^]*dear [^]*answered, the answer/);
 });
 
+test("what a client tells Anthropic goes to Anthropic and to nobody else", async () => {
+  const own = await Daemon.start({ model: null, config: upstream.config() });
+  try {
+    script = () => ({ text: 'Hi' });
+    const ask = async (model) => {
+      const before = upstream.requests.length;
+      const answer = await own.post('/v1/messages',
+        { model, max_tokens: 50, metadata: { user_id: 'u-1' }, messages: [{ role: 'user', content: 'Hi' }] },
+        { 'anthropic-version': '2023-06-01', 'anthropic-beta': 'context-1m-2025-08-07' });
+      assert.equal(answer.status, 200, await answer.text());
+      return upstream.requests.slice(before)[0];
+    };
+    const there = await ask('claudia');
+    assert.deepEqual(there.body.metadata, { user_id: 'u-1' });
+    assert.equal(there.headers['anthropic-beta'], 'context-1m-2025-08-07');
+    const elsewhere = await ask('chatty');
+    assert.ok(!JSON.stringify(elsewhere.body).includes('u-1'));
+    assert.equal(elsewhere.headers['anthropic-beta'], undefined);
+  } finally {
+    assert.equal((await own.stop()).code, 0);
+  }
+});
+
 test('who fails with few thoughts is asked for more before another model is', async () => {
   const own = await Daemon.start({ model: null, config: `
 [value]

@@ -212,5 +212,41 @@ TEST(AnthropicRequest, SendsWhatTheWireHasOfSampling) {
       HasSubstr(R"("stop_sequences":["END"],"temperature":7E-1,"top_p":9.5E-1,"top_k":40)"));
 }
 
+TEST(AnthropicRequest, ItsClientsOwnWordsGoToAnthropicAlone) {
+  CompletionRequest request;
+  request.messages = {message(Role::user, Text{"Hi"})};
+  OwnWords own;
+  own.user = "user_1_session_2";
+  own.betas = "context-1m-2025-08-07,interleaved-thinking-2025-05-14";
+  Target target;
+  target.model = "claude-sonnet-5";
+  for (const std::string provider : {"anthropic", "moonshot", "acme"}) {
+    target.provider = provider;
+    auto body = messages_body(target, {}, request, "", own);
+    ASSERT_TRUE(body);
+    const auto headers = kAnthropicMessages.headers(target, "key", own);
+    const bool is_told = provider == "anthropic";
+    EXPECT_EQ(body->find(R"("metadata":{"user_id":"user_1_session_2"})") != body->npos, is_told);
+    EXPECT_EQ(std::ranges::count(headers, "anthropic-beta: " + own.betas), is_told) << provider;
+    EXPECT_EQ(std::ranges::count(headers, "x-api-key: key"), 1);
+  }
+  EXPECT_EQ(member_of(request, "metadata"), "absent");
+}
+
+TEST(AnthropicRequest, StrictToolsAreStrictWhereTheModelKnowsIt) {
+  CompletionRequest request;
+  request.messages = {message(Role::user, Text{"Hi"})};
+  ToolSpec tool;
+  tool.name = "run";
+  tool.parameters.text = R"({"type":"object","additionalProperties":false})";
+  request.tools = {tool};
+  EXPECT_THAT(member_of(request, "tools"), Not(HasSubstr("strict")));
+  request.tools[0].is_strict = true;
+  for (const char* model : {"claude-sonnet-5", "claude-haiku-4-5", "claude-opus-4-5-20251101"})
+    EXPECT_THAT(member_of(request, "tools", model), HasSubstr(R"("strict":true)")) << model;
+  for (const char* model : {"claude-3-5-haiku", "claude-sonnet-4-20250514", "kimi-k3"})
+    EXPECT_THAT(member_of(request, "tools", model), Not(HasSubstr("strict"))) << model;
+}
+
 }  // namespace
 }  // namespace hearth::router::anthropic

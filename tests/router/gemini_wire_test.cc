@@ -46,7 +46,7 @@ TEST(GeminiRequest, TheModelIsInThePath) {
   EXPECT_EQ(kGemini.path(target()), "/models/gemini-3.8-flash:streamGenerateContent?alt=sse");
   EXPECT_EQ(kGemini.path(target("models/gemini-x")),
             "/models/gemini-x:streamGenerateContent?alt=sse");
-  EXPECT_THAT(kGemini.headers("k"), ::testing::ElementsAre("x-goog-api-key: k"));
+  EXPECT_THAT(kGemini.headers({}, "k", {}), ::testing::ElementsAre("x-goog-api-key: k"));
 }
 
 TEST(GeminiRequest, NeighboursOfOneRoleAreOneTurn) {
@@ -102,6 +102,10 @@ TEST(GeminiRequest, ControlsAreSaidInItsWords) {
             R"("parametersJsonSchema":{"type":"object"}}]}])");
   EXPECT_EQ(member_of(request, "toolConfig"),
             R"({"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["run"]}})");
+  request.tool_choice = {};
+  EXPECT_EQ(member_of(request, "toolConfig"), "absent");
+  request.tools[0].is_strict = true;
+  EXPECT_EQ(member_of(request, "toolConfig"), R"({"functionCallingConfig":{"mode":"VALIDATED"}})");
   CompletionRequest plain;
   plain.max_tokens = 9;
   plain.sampling.temperature = 0.7f;

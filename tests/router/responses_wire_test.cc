@@ -10,6 +10,7 @@ namespace hearth::router::openai {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 Target target() {
   Target made;
@@ -227,6 +228,67 @@ TEST(ResponsesStream, OddEventsDoNoHarm) {
   EXPECT_FALSE(
       hear({R"({"type":"response.function_call_arguments.delta","output_index":5,"delta":"{"})"})
           .outcome);
+}
+
+// ---- tools whose calls are plain text ----
+
+TEST(ResponsesRequest, FreeFormToolsAreCustomToolsAgain) {
+  CompletionRequest request;
+  request.messages = {
+      message(Role::user, Text{"Hi"}),
+      message(Role::assistant, ToolCall{"c1", "apply_patch", R"({"input":"*** Begin\n"})"},
+              ToolCall{"c2", "run", "{}"}),
+      message(Role::tool, ToolResult{"c1", "done", false}),
+      message(Role::tool, ToolResult{"c2", "ran", false})};
+  ToolSpec patch, run;
+  patch.name = "apply_patch";
+  patch.description = "edits";
+  run.name = "run";
+  request.tools = {patch, run};
+  request.tool_choice.mode = ToolChoice::Mode::named;
+  request.tool_choice.name = "apply_patch";
+  OwnWords own;
+  own.free_form["apply_patch"].text =
+      R"({"type":"grammar","syntax":"lark","definition":"start: x"})";
+  auto text = responses_body(target(), row_of("openai-responses").quirks, request, {}, own);
+  ASSERT_TRUE(text);
+  auto body = json::parse_value(*text);
+  auto member = [&](std::string_view name) {
+    return boost::json::serialize(body->as_object().at(name));
+  };
+  EXPECT_THAT(
+      member("tools"),
+      HasSubstr(
+          R"([{"type":"custom","name":"apply_patch","description":"edits","format":{"type":"grammar","syntax":"lark","definition":"start: x"}},{"type":"function","name":"run")"));
+  EXPECT_EQ(member("tool_choice"), R"({"type":"custom","name":"apply_patch"})");
+  EXPECT_THAT(
+      member("input"),
+      HasSubstr(
+          R"({"type":"custom_tool_call","call_id":"c1","name":"apply_patch","input":"*** Begin\n"},{"type":"function_call","call_id":"c2","name":"run","arguments":"{}"},{"type":"custom_tool_call_output","call_id":"c1","output":"done"},{"type":"function_call_output","call_id":"c2","output":"ran"})"));
+  EXPECT_THAT(member_of(request, "tools"), Not(HasSubstr("custom"))) << "nobody's own words";
+}
+
+TEST(ResponsesStream, ACallInPlainTextIsOneTextOfACall) {
+  const std::string added =
+      R"({"type":"response.output_item.added","output_index":0,"item":{"type":"custom_tool_call","call_id":"c","name":"apply_patch","input":""}})";
+  const std::string done =
+      R"({"type":"response.output_item.done","output_index":0,"item":{"type":"custom_tool_call","call_id":"c","name":"apply_patch","input":"*** \"x\"\n"}})";
+  const std::string over = R"({"type":"response.completed","response":{}})";
+  auto piece = [](std::string_view text) {
+    return R"({"type":"response.custom_tool_call_input.delta","output_index":0,"delta":)" +
+           json::quote(text) + "}";
+  };
+  for (const auto& events :
+       std::vector<std::vector<std::string>>{{added, piece("*** \"x"), piece("\"\n"), done, over},
+                                             {added, done, over},
+                                             {done, over}}) {
+    Heard heard = hear(events);
+    ASSERT_TRUE(heard.answer) << heard.answer.error().message;
+    const auto& call = std::get<ToolCall>(heard.answer->message.blocks.at(0).content);
+    EXPECT_EQ(call.name, "apply_patch");
+    EXPECT_EQ(call.arguments, R"({"input":"*** \"x\"\n"})");
+    EXPECT_EQ(heard.answer->finish_reason, FinishReason::tool_calls);
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // A way to have a request answered: the local engine, remote APIs.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,10 +20,20 @@ struct Manifest {
   std::vector<std::string> sources;  // files that they came from, as far as is known
 };
 
+// What a client says by its own wire to its own provider, and what no other has a word for.
+struct OwnWords {
+  // Of Anthropic's wire, for Anthropic: metadata.user_id, and the header anthropic-beta.
+  std::string user, betas;
+  // Of OpenAI's responses: tools whose calls are plain text, by name, each with its "format".
+  // Elsewhere they are functions of one text.
+  std::map<std::string, RawJson> free_form;
+};
+
 struct RouteRequest {
   RequestFacts facts;
   CompletionRequest body;
   Manifest manifest{};
+  OwnWords own{};
   bool waits_for_all = false;  // shown when it is whole: what broke midway may be asked for anew
 };
 

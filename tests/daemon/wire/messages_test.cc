@@ -49,6 +49,7 @@ TEST(Messages, ReadsAPlainConversation) {
   EXPECT_EQ(asked.body.max_tokens, 64u);
   EXPECT_EQ(asked.body.sampling.top_k, 5u);
   EXPECT_THAT(asked.body.stop, ElementsAre("END"));
+  EXPECT_EQ(asked.own_user, "u");
 }
 
 TEST(Messages, LeavesOutWhatClaudeCodeTellsItsMakersBilling) {

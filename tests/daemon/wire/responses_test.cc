@@ -107,6 +107,9 @@ TEST(Responses, OffersTheToolsThatCanRunHere) {
   ASSERT_EQ(asked.body.tools.size(), 2u);
   EXPECT_EQ(asked.body.tools[0].parameters.text, R"({"z":1,"a":2})");
   EXPECT_THAT(asked.body.tools[1].parameters.text, HasSubstr("\"input\""));
+  EXPECT_EQ(asked.free_form.at("apply_patch").text,
+            R"({"type":"grammar","syntax":"lark","definition":"x"})");
+  EXPECT_EQ(asked.free_form.size(), 1u);
   EXPECT_THAT(asked.left_out, ElementsAre("tools[2]: web_search"));
   EXPECT_EQ(asked.body.tool_choice.parallel, true);
   EXPECT_EQ(

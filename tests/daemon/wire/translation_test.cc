@@ -196,7 +196,7 @@ TEST(Translation, ArgumentsOfACallStayAsTheModelWroteThem) {
       request.messages[1] = said.message;
       request.messages[2].blocks[0].content = ToolResult{"call_1", "seen", false};
       auto body =
-          pair.wire->body(target_of(pair), router::row_of(pair.provider).quirks, request, {});
+          pair.wire->body(target_of(pair), router::row_of(pair.provider).quirks, request, {}, {});
       ASSERT_TRUE(body) << body.error().message;
       auto read = dialect(pair.served).parse(*body);
       ASSERT_TRUE(read) << read.error().message << "\n" << *body;
@@ -267,7 +267,7 @@ TEST(Translation, ARequestForAProviderIsReadAsTheSameRequest) {
     const router::ProviderRow& row = router::row_of(pair.provider);
     for (int round = 0; round < 200; ++round) {
       CompletionRequest asked = any_request(pair, random);
-      auto body = pair.wire->body(target_of(pair), row.quirks, asked, {});
+      auto body = pair.wire->body(target_of(pair), row.quirks, asked, {}, {});
       ASSERT_TRUE(body) << body.error().message;
       auto read = dialect(pair.served).parse(*body);
       ASSERT_TRUE(read) << read.error().message << "\n" << *body;

@@ -370,5 +370,21 @@ TEST_F(LabellerTest, ManyAtOnceAreAllLabelled) {
     EXPECT_EQ(requests[i].facts.labels.size(), i % 2) << i;
 }
 
+TEST_F(LabellerTest, WhatAClientSaysToItsOwnProviderIsReadToo) {
+  CompletionRequest body;
+  body.messages = {text_message(Role::user, "hello")};
+  ASSERT_THAT(labels(body), IsEmpty());
+  request = {};
+  request.body = body;
+  request.own.user = "see: " + kSecretText;
+  ASSERT_TRUE(loop.run(labeller.label(snapshot, request)));
+  EXPECT_THAT(request.facts.labels, ElementsAre("board"));
+  request = {};
+  request.body = body;
+  request.own.free_form["patch"].text = kSecretText;
+  ASSERT_TRUE(loop.run(labeller.label(snapshot, request)));
+  EXPECT_THAT(request.facts.labels, ElementsAre("board"));
+}
+
 }  // namespace
 }  // namespace hearth::router
