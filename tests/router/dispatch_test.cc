@@ -46,6 +46,7 @@ struct Purse : Account {
   }
   Task<Result<Hold>> reserve(Spend spend) override {
     reserved.push_back(spend.party.target);
+    if (spend.is_hedge) second_legs.push_back(spend.party.target);
     if (spend.party.target == too_dear) co_return Error{Errc::over_budget, "budget day is spent"};
     Hold hold;
     hold.id = static_cast<int64_t>(reserved.size());
@@ -60,7 +61,7 @@ struct Purse : Account {
   void release(const Hold&) override { --n_open; }
   void recall(RequestFacts&) const override {}
   std::string too_dear;
-  std::vector<std::string> reserved;
+  std::vector<std::string> reserved, second_legs;
   std::vector<Settlement> settled;
   int n_open = 0;
 };
@@ -585,6 +586,7 @@ TEST_F(HedgeTest, ASlowFirstWordIsOvertakenAndBothArePaidFor) {
   EXPECT_EQ(asked[1], std::pair(std::string("b"), 500l));
   ASSERT_THAT(log.attempts, SizeIs(2));
   EXPECT_THAT(purse.settled, SizeIs(2));
+  EXPECT_EQ(purse.second_legs, std::vector<std::string>{"b"});
   for (const AttemptRecord& attempt : log.attempts)
     if (attempt.target == "a") {
       EXPECT_EQ(attempt.failed_as, Errc::cancelled);

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "decide.h"
+#include "router/effort.h"
 #include "router/policy.h"
 #include "router/policy_file.h"
 #include "support/json.h"
@@ -46,6 +47,13 @@ Target any_target(Dice& dice, size_t i) {
   made.has_tools = !dice.chance(4);
   made.has_images = dice.chance(2);
   if (dice.chance(2)) made.ttft_ms = dice.below(3) * 500;
+  if (dice.chance(3)) {
+    made.efforts = {{Effort::none, {}, {}}, {Effort::low, {}, {}}, {Effort::high, {}, {}}};
+    if (dice.chance(2)) made.efforts[2].quality = dice.step(4);
+    if (dice.chance(2)) made.efforts[0].n_output = 100;
+  } else if (dice.chance(4)) {
+    made.effort = Effort::medium;
+  }
   return made;
 }
 
@@ -68,6 +76,13 @@ Situation any_situation(uint32_t seed) {
   rule.min_quality = dice.step(4);
   if (dice.chance(3)) rule.deadline_ms = 5000 + dice.below(10'000);
   if (dice.chance(3)) rule.targets = {"t0", "t2"};
+  if (dice.chance(8)) rule.effort = Effort::low;
+  if (dice.chance(6)) made.facts.effort = static_cast<Effort>(dice.below(7));
+  for (size_t i = 0; i < n_targets; ++i) {
+    make_levels(made.facts, made.policy, made.policy.targets[i], made.states[i]);
+    for (EffortState& level : made.states[i].efforts)
+      if (dice.chance(8)) level.down = "it is not known there";
+  }
   made.facts.id = "d" + std::to_string(seed);
   constexpr const char* kModels[] = {"auto", "auto", "local", "t1", "m1", "nothing", ""};
   made.facts.model = kModels[dice.below(std::size(kModels))];
@@ -103,6 +118,12 @@ void for_all(Check check) {
 size_t index_of(const Situation& situation, const std::string& target) {
   auto at = std::ranges::find(situation.policy.targets, target, &Target::name);
   return static_cast<size_t>(at - situation.policy.targets.begin());
+}
+
+size_t chosen_of(const Decision& decision) {
+  const Candidate* chosen = find_candidate(decision, decision.target, decision.effort);
+  return chosen ? static_cast<size_t>(chosen - decision.candidates.data())
+                : decision.candidates.size();
 }
 
 TEST(DecideProperty, TheSameInputsGiveTheSameDecision) {
@@ -158,9 +179,15 @@ TEST(DecideProperty, ARecordReplaysToTheSameDecision) {
 TEST(DecideProperty, EveryTargetIsACandidateInTheOrderOfThePolicy) {
   for_all([](const Situation& situation, const Decision& decision) {
     EXPECT_FALSE(decision.reason.empty());
-    ASSERT_EQ(decision.candidates.size(), situation.policy.targets.size());
-    for (size_t i = 0; i < decision.candidates.size(); ++i)
-      EXPECT_EQ(decision.candidates[i].target, situation.policy.targets[i].name);
+    size_t i = 0;
+    for (const Target& target : situation.policy.targets)
+      for (std::optional<Effort> level : levels_of(situation.facts, situation.policy, target)) {
+        ASSERT_LT(i, decision.candidates.size());
+        EXPECT_EQ(situation.policy.targets[place_of(decision, i)].name, target.name);
+        EXPECT_EQ(decision.candidates[i].target, target.name);
+        EXPECT_EQ(decision.candidates[i++].effort, level);
+      }
+    EXPECT_EQ(decision.candidates.size(), i);
   });
 }
 
@@ -175,11 +202,15 @@ TEST(DecideProperty, AnExcludedTargetIsNeverChosenAndARefusalExcludesAll) {
     for (const Candidate& candidate : decision.candidates) {
       if (candidate.excluded_by) {
         EXPECT_FALSE(candidate.excluded_by->empty());
-        EXPECT_NE(candidate.target, decision.target);
+        EXPECT_FALSE(candidate.target == decision.target && candidate.effort == decision.effort);
       }
       if (decision.target.empty()) {
         EXPECT_TRUE(candidate.excluded_by);
-        const bool is_told = decision.reason.find(candidate.target + ": ") != std::string::npos;
+        auto tells = [&](const std::string& name) {
+          return decision.reason.find(" " + name + ": ") != std::string::npos;
+        };
+        const bool is_told =
+            tells(candidate.target) || tells(level_name(candidate.target, candidate.effort));
         EXPECT_EQ(is_told, is_meant(candidate) || !is_any_meant) << decision.reason;
       }
     }
@@ -189,11 +220,11 @@ TEST(DecideProperty, AnExcludedTargetIsNeverChosenAndARefusalExcludesAll) {
 TEST(DecideProperty, TheChosenIsCheapestThenMostTrustedThenFastestThenFirst) {
   for_all([](const Situation& situation, const Decision& decision) {
     if (decision.target.empty()) return;
-    size_t chosen = index_of(situation, decision.target);
+    const size_t chosen = chosen_of(decision);
     auto rank = [&](size_t i) {
       const Candidate& candidate = decision.candidates[i];
-      return std::tuple(candidate.cost_usd, situation.policy.targets[i].trust, candidate.latency_ms,
-                        i);
+      return std::tuple(candidate.cost_usd, situation.policy.targets[place_of(decision, i)].trust,
+                        candidate.latency_ms, i);
     };
     for (size_t i = 0; i < decision.candidates.size(); ++i)
       if (i != chosen && !decision.candidates[i].excluded_by) {
@@ -208,7 +239,15 @@ TEST(DecideProperty, TheChosenKeepsEveryRule) {
     const auto& [facts, policy, states] = situation;
     size_t chosen = index_of(situation, decision.target);
     const Target& target = policy.targets[chosen];
+    const Candidate& candidate = decision.candidates[chosen_of(decision)];
     EXPECT_EQ(decision.model, target.model);
+    if (facts.effort) {
+      EXPECT_EQ(decision.effort, facts.effort) << "the client's word";
+    }
+    for (const EffortState& level : states[chosen].efforts)
+      if (level.effort == decision.effort) {
+        EXPECT_FALSE(level.down);
+      }
     EXPECT_LE(target.trust, policy.trust_floor);
     for (const std::string& label : facts.labels) {
       Trust allowed = label == "a"   ? Trust::self_hosted
@@ -238,9 +277,9 @@ TEST(DecideProperty, TheChosenKeepsEveryRule) {
       return;  // who is asked for by name need not meet floor and deadline
     }
     const TaskRule& rule = policy.tasks.at(TaskClass::chat);
-    EXPECT_GE(target.quality, rule.min_quality);
+    EXPECT_GE(candidate.quality, rule.min_quality);
     if (rule.deadline_ms) {
-      EXPECT_LE(decision.candidates[chosen].latency_ms, *rule.deadline_ms);
+      EXPECT_LE(candidate.latency_ms, *rule.deadline_ms);
     }
     if (!rule.targets.empty()) {
       EXPECT_TRUE(std::ranges::count(rule.targets, target.name));
