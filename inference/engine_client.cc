@@ -240,6 +240,10 @@ ModelState EngineClient::state_of(const std::string& model) const {
   if (at == state_->models.end()) return state;
   state.is_loaded = at->second.phase == State::Model::Phase::loaded;
   state.is_loading = at->second.phase == State::Model::Phase::loading;
+  if (state.is_loaded) {
+    state.switches_thinking = at->second.facts.switches_thinking;
+    state.knows_effort = at->second.facts.knows_effort;
+  }
   if (at->second.has_given_up()) state.gave_up = at->second.last_crash;
   const SnapshotData data = snapshot();
   if (const ModelSnapshot* entry = find_model(data, model)) state.numbers = *entry;

@@ -109,6 +109,14 @@ void make_levels(const RequestFacts& facts, const Policy& policy, const Target& 
   if (target.efforts.empty()) return;
   for (std::optional<Effort> effort : levels_of(facts, policy, target))
     if (effort && !find_effort(state, effort)) state.efforts.emplace_back().effort = *effort;
+  if (state.thinking.value_or(Thinking::by_degrees) == Thinking::by_degrees) return;
+  const bool is_fixed = state.thinking == Thinking::fixed;
+  for (size_t i = 1; i < state.efforts.size(); ++i) {
+    if (is_fixed)
+      state.efforts[i].down = "its template has no word for how hard to think";
+    else if (state.efforts[i - 1].effort != Effort::none)
+      state.efforts[i].down = "its template switches thinking on and off, and no more";
+  }
 }
 
 std::optional<Effort> effort_at(const Decision& decision, std::string_view target) {

@@ -34,10 +34,11 @@ class Prober {
   }
 
   // Nothing when the template refuses. A tool is on offer if it has a name.
-  std::optional<std::string> render(Array messages, std::string_view tool = "") const {
+  std::optional<std::string> render(Array messages, std::string_view tool = "",
+                                    Object variables = {}) const {
     Object parameters{{"type", "object"}, {"properties", Object{}}};
     Object function{{"name", tool}, {"description", "d"}, {"parameters", std::move(parameters)}};
-    Object variables = fixed_;
+    for (const auto& [name, value] : fixed_) variables[name] = value;
     variables["messages"] = std::move(messages);
     variables["tools"] = wants_tool_list ? Value(Array{}) : Value(nullptr);
     if (!tool.empty())
@@ -46,6 +47,13 @@ class Prober {
     auto rendered = parsed_.render(variables, 0);
     if (!rendered) return std::nullopt;
     return std::move(rendered->text);
+  }
+
+  // Whether the prompt of a plain conversation depends on a variable.
+  bool heeds(std::string_view name, Value one, Value other) const {
+    const auto with_one = render({row("user", "x")}, "", {{name, std::move(one)}});
+    const auto with_other = render({row("user", "x")}, "", {{name, std::move(other)}});
+    return with_one && with_other && *with_one != *with_other;
   }
 
   bool shows(Array messages, std::string_view tool = "") const {
@@ -135,6 +143,8 @@ Abilities probe(const jinja::Template& parsed, std::string_view source, const Ob
   bool takes_content = prober.render({user, both}, "f").has_value();
   both["thinking"] = "t";
   found.wants_one_text = takes_content && !prober.render({user, both}, "f");
+  found.switches_thinking = prober.heeds("enable_thinking", true, false);
+  found.knows_effort = prober.heeds("reasoning_effort", "low", "high");
   return found;
 }
 

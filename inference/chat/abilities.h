@@ -24,6 +24,8 @@ struct Abilities {
   bool wants_null_content = false;  // shows tool calls only beside a content of null
   bool wants_short_ids = false;     // refuses tool call ids other than nine letters and digits
   bool wants_argument_text = true;  // tool arguments as JSON text; else as an object
+  bool switches_thinking = false;   // enable_thinking changes the prompt
+  bool knows_effort = false;        // reasoning_effort does
 };
 
 // `fixed` are the variables that every render gets (bos_token ...). `source` is the template's

@@ -200,6 +200,8 @@ bool ChatTemplate::closes_answer(Token token) const {
 const std::optional<ChatTemplate::ReasoningMarkers>& ChatTemplate::reasoning() const {
   return state_->reasoning;
 }
+bool ChatTemplate::switches_thinking() const { return state_->abilities.switches_thinking; }
+bool ChatTemplate::knows_effort() const { return state_->abilities.knows_effort; }
 std::span<const std::string> ChatTemplate::notes() const { return state_->notes; }
 
 }  // namespace hearth

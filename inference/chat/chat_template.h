@@ -50,6 +50,9 @@ class ChatTemplate {
   // and whether the generation prompt already opened it (learned by rendering a probe).
   using ReasoningMarkers = dialects::ReasoningMarkers;
   const std::optional<ReasoningMarkers>& reasoning() const;
+  // Whether thinking can be switched on and off, and whether it knows degrees.
+  bool switches_thinking() const;
+  bool knows_effort() const;
   std::span<const std::string> notes() const;
 
   ChatTemplate(ChatTemplate&&) noexcept;

@@ -108,6 +108,8 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(const Load& request, Back
   facts.n_threads = backend.n_threads();
   facts.cpu_path = backend.name();
   facts.has_template = file->find("tokenizer.chat_template") != nullptr;
+  facts.switches_thinking = chat_template->switches_thinking();
+  facts.knows_effort = chat_template->knows_effort();
   facts.notes = std::move(memory->notes);
   if (request.settings.n_threads && request.settings.n_threads != facts.n_threads)
     facts.notes.push_back(

@@ -40,6 +40,10 @@ class EngineProvider : public Provider {
     if (model.gave_up)
       state.down =
           fmt::format("the engine gave up on it ({}); load it again to try", *model.gave_up);
+    if (model.switches_thinking)
+      state.thinking = model.knows_effort.value_or(false) ? Thinking::by_degrees
+                       : *model.switches_thinking         ? Thinking::switched
+                                                          : Thinking::fixed;
     // Figures cross from another process: use them only where they make sense.
     const engine::ModelSnapshot& numbers = model.numbers;
     state.n_context = numbers.n_context;

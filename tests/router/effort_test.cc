@@ -169,6 +169,19 @@ TEST(Efforts, WhatExcludesATargetExcludesAllOfThemAndIsSaidOnce) {
   EXPECT_EQ(decision.reason, "no target is left: own: it is down; dear: it is down");
 }
 
+TEST(Efforts, OfAModelThatKnowsOnAndOffOneOfEachIsLeft) {
+  Policy two = policy(kTwo);
+  two.targets[0].efforts = {{Effort::none, {}, {}}, {Effort::low, {}, {}}, {Effort::high, 0.9, {}}};
+  two.value.success_usd = 10;
+  std::vector<TargetState> states(2);
+  states[0].thinking = Thinking::switched;
+  make_levels(facts(), two, two.targets[0], states[0]);
+  const Decision decision = decided(facts(), two, states);
+  EXPECT_FALSE(decision.candidates[0].excluded_by);
+  EXPECT_FALSE(decision.candidates[1].excluded_by);
+  EXPECT_THAT(decision.candidates[2].excluded_by.value_or(""), HasSubstr("on and off"));
+}
+
 TEST(Efforts, AnotherEffortIsNoFallback) {
   const Decision decision = decided(facts(), policy(kTwo));
   EXPECT_THAT(decision.fallbacks, ElementsAre("dear"));

@@ -310,6 +310,18 @@ TEST_F(RouterTest, TheChosenEffortIsAskedOfTheEngine) {
   EXPECT_EQ(text_of(told->message), R"({"enable_thinking":false})") << "as the client says";
 }
 
+TEST_F(RouterTest, LevelsThatATemplateCannotTellApartAreNoChoice) {
+  policy.targets[0].efforts = {{Effort::none, 0.2, {}}, {Effort::high, 0.9, {}}};
+  policy.targets.resize(1);
+  policy.value.success_usd = 1;
+  ASSERT_TRUE(complete());
+  EXPECT_EQ(decisions.at(0).effort, Effort::high) << "before it is loaded the policy is believed";
+  ASSERT_TRUE(complete());
+  EXPECT_EQ(decisions.at(0).effort, Effort::none);
+  EXPECT_THAT(decisions[0].candidates.at(1).excluded_by.value_or(""), HasSubstr("no word for"));
+  EXPECT_EQ(log.records.back().states.at(0).thinking, Thinking::fixed);
+}
+
 // What stands in the body of each wire and of each form of the chat wire, with and without
 // thoughts.
 TEST_F(RouterTest, TheChosenEffortGoesOutOnEachWire) {

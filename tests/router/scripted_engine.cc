@@ -30,11 +30,17 @@ void say(const FromEngine& message) {
   if (::write(kSocket, frame.data(), frame.size()) < 0) ::_exit(1);
 }
 
+ModelFacts facts_of(const std::string& model) {
+  ModelFacts facts;
+  facts.switches_thinking = facts.knows_effort = model == "echo";
+  return facts;
+}
+
 void answer(const Load& load) {
   if (load.model == "broken")
     say(LoadFailed{load.model, {Errc::corrupt, "broken: not a model file"}});
   else
-    say(Loaded{load.model, {}, 0});
+    say(Loaded{load.model, facts_of(load.model), 0});
 }
 
 void answer(const Generate& generate) {

@@ -38,6 +38,8 @@ struct ModelState {
   bool is_loaded = false, is_loading = false;
   std::optional<std::string> gave_up;  // how the engine ended the last of too many times with it
   ModelSnapshot numbers;               // zeros while not loaded
+  // What its template knows of thinking (ModelFacts); absent while not loaded.
+  std::optional<bool> switches_thinking, knows_effort;
 };
 
 class EngineClient {

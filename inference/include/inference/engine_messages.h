@@ -132,6 +132,8 @@ struct ModelFacts {
   uint32_t n_threads = 0;
   std::string cpu_path;  // "scalar", "avx2", "avx512"
   bool has_template = false;
+  bool switches_thinking = false;  // its template knows enable_thinking
+  bool knows_effort = false;       // and reasoning_effort
   std::vector<std::string> notes;  // decisions a user may wonder about ("context reduced to ...")
   static void fields(auto& self, auto&& field) {
     field("architecture", self.architecture);
@@ -144,6 +146,8 @@ struct ModelFacts {
     field("threads", self.n_threads);
     field("cpuPath", self.cpu_path);
     field("hasTemplate", self.has_template);
+    field("switchesThinking", self.switches_thinking);
+    field("knowsEffort", self.knows_effort);
     field("notes", self.notes);
   }
 };

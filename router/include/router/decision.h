@@ -295,6 +295,22 @@ struct EffortState {
   }
 };
 
+// What a target can be told of how hard to think.
+enum class Thinking : uint8_t { fixed, switched, by_degrees };
+
+}  // namespace hearth::router
+
+namespace hearth {
+template <>
+struct EnumNames<router::Thinking> {
+  using T = router::Thinking;
+  static constexpr std::pair<T, std::string_view> names[] = {
+      {T::fixed, "fixed"}, {T::switched, "switched"}, {T::by_degrees, "by-degrees"}};
+};
+}  // namespace hearth
+
+namespace hearth::router {
+
 // What is known about a target at this moment.
 struct TargetState {
   Needs lacks;                      // what it cannot honour
@@ -309,6 +325,7 @@ struct TargetState {
   double wait_ms = 0;  // until its account lets this request in; within queue_ms
   std::optional<uint64_t> n_requests_left, n_tokens_left;  // of its account; absent: nobody said
   Warmth warm;
+  std::optional<Thinking> thinking;  // absent: nobody knows, the policy is believed
   std::vector<EffortState> efforts;  // go over belief, warm and what is needed; for some targets
   static void fields(auto& self, auto&& field) {
     field("lacks", self.lacks);
@@ -324,6 +341,7 @@ struct TargetState {
     field("requestsLeft", self.n_requests_left);
     field("tokensLeft", self.n_tokens_left);
     field.or_default("warm", self.warm);
+    field("thinking", self.thinking);
     field.or_default("efforts", self.efforts);
   }
 };

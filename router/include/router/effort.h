@@ -43,7 +43,9 @@ AtLevel at_level(const Target& target, const TargetState& state, std::optional<E
 
 // The state's word on a level; null: there is none.
 const EffortState* find_effort(const TargetState& state, std::optional<Effort> effort);
-// Makes room in the state for a word on each level. Nothing of a target that lists no efforts.
+// Makes room in the state for a word on each level; of levels that the target cannot tell apart
+// (TargetState::thinking) the least alone may be asked for. Nothing of a target that lists no
+// efforts.
 void make_levels(const RequestFacts& facts, const Policy& policy, const Target& target,
                  TargetState& state);
 

@@ -32,21 +32,23 @@ std::string abilities_of(const std::string& name) {
   list(found.wants_null_content, "null-content");
   list(found.wants_short_ids, "short-ids");
   list(found.wants_argument_text, "argument-text");
+  list(found.switches_thinking, "thinking");
+  list(found.knows_effort, "effort");
   return out;
 }
 
 TEST(Abilities, OfFamiliesAreLearnedByProbing) {
   const std::pair<std::string, std::string> kFamilies[] = {
       {"Qwen-Qwen2.5-7B-Instruct", "system late-system user-runs tools tool-turns"},
-      {"Qwen-Qwen3-0.6B", "system late-system user-runs tools tool-turns argument-text"},
+      {"Qwen-Qwen3-0.6B", "system late-system user-runs tools tool-turns argument-text thinking"},
       {"Qwen3-Coder", "system late-system user-runs tools tool-turns"},
-      {"Qwen3.5-4B", "system user-runs tools tool-turns"},
-      {"GLM-4.6", "system late-system user-runs tools tool-turns"},
+      {"Qwen3.5-4B", "system user-runs tools tool-turns thinking"},
+      {"GLM-4.6", "system late-system user-runs tools tool-turns thinking"},
       {"MiniMax-M2", "system user-runs tools tool-turns"},
       {"meta-llama-Llama-3.1-8B-Instruct", "system late-system user-runs tools tool-turns"},
       {"mistralai-Mistral-Nemo-Instruct-2407", "system tools tool-turns short-ids"},
       {"Mistral-Small-3.2-24B-Instruct-2506", "system tools tool-turns short-ids"},
-      {"openai-gpt-oss-120b", "system developer user-runs tools tool-turns one-text"},
+      {"openai-gpt-oss-120b", "system developer user-runs tools tool-turns one-text effort"},
       {"google-gemma-2-2b-it", "argument-text"},
       {"microsoft-Phi-3.5-mini-instruct", "system late-system user-runs argument-text"},
       {"deepseek-ai-DeepSeek-R1-Distill-Llama-8B",
