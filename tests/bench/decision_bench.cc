@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <random>
 #include <string_view>
 
@@ -168,13 +169,86 @@ struct Tally {
   double error() const { return std::sqrt(share() * (1 - share()) / n); }  // standard error
 };
 
-// One policy over all sessions; `only`: always that target, -1: the router.
-Tally run_agents(const Policy& policy, const std::vector<Skill>& skills, int only) {
+// Who answers which class, whatever it costs: places in the policy's targets.
+using ByClass = std::map<TaskClass, size_t>;
+constexpr TaskClass kClasses[] = {TaskClass::plan, TaskClass::edit, TaskClass::tool_turn,
+                                  TaskClass::summary};
+
+// What the router hears of its answers: the truth of each, or what serving hears without a
+// verifier. Of that, in shares of what is wrong: calls that do not parse, and the same asked again.
+enum class Hears { truth, signals };
+constexpr double kUnparsable = 0.2, kAskedAgain = 0.2, kFalseAlarm = 0.01;
+
+// The router's memory as serving has it, for a conversation of texts of the right sizes.
+class Serving {
+ public:
+  explicit Serving(const Policy& policy) : policy_(policy), learner_([] { return 0.5; }) {}
+
+  void begin(int session) {
+    session_ = fmt::format("s{}", session);
+    body_.messages.clear();
+  }
+  void grow(uint64_t n_tokens) {
+    constexpr size_t kPerToken = 4, kOfMessage = 8;
+    const size_t n = body_.messages.size();
+    std::string text = fmt::format("{} {} ", session_, n);
+    text.resize(kPerToken * n_tokens - kOfMessage, 'x');
+    body_.messages.push_back(text_message(n == 0  ? Role::system
+                                          : n % 2 ? Role::user
+                                                  : Role::assistant,
+                                          std::move(text)));
+  }
+  const Decision& decide_on(TaskClass task, uint64_t n_prompt, double now_s) {
+    RouteRequest request;
+    request.facts.session = session_;
+    request.facts.task = task;
+    request.facts.n_prompt_estimate = n_prompt;
+    request.body.messages = {body_.messages.begin(), body_.messages.end()};
+    record_.time_ms = static_cast<int64_t>(1000 * now_s);
+    learner_.prepare(policy_, request, record_.time_ms);
+    record_.facts = request.facts;
+    record_.states.assign(policy_.targets.size(), {});
+    learner_.foresee(policy_, record_.facts, record_.states);
+    decide(record_.facts, policy_, record_.states, record_.decision);
+    record_.decision.id = fmt::format("dec{}", n_decided_++);
+    return record_.decision;
+  }
+  void answered(const std::string& target, Usage usage, bool is_broken, bool is_asked_again) {
+    record_.decision.target = target;
+    learner_.decided(policy_, record_);
+    Completion completion;
+    completion.usage = usage;
+    ToolCall call;
+    call.arguments = is_broken ? "{" : "{}";
+    completion.message.blocks.emplace_back().content = std::move(call);
+    learner_.ended(record_, completion, record_.time_ms + 1000);
+    if (is_asked_again) learner_.judged(record_.decision.id, 0);
+  }
+
+ private:
+  const Policy& policy_;
+  Learner learner_;
+  std::string session_;
+  CompletionRequest body_;
+  DecisionRecord record_;
+  int n_decided_ = 0;
+};
+
+// One policy over all sessions; without `fixed` the router decides.
+Tally run_agents(const Policy& policy, const std::vector<Skill>& skills,
+                 const std::optional<ByClass>& fixed, Hears hears = Hears::truth) {
   std::mt19937_64 random(7);  // the same sessions for everybody
-  std::mt19937_64 luck(8);
+  std::mt19937_64 luck(8), alarm(9);
   auto unit = [&] { return std::uniform_real_distribution<double>()(random); };
   auto lucky = [&] { return std::uniform_real_distribution<double>()(luck); };
+  auto alarming = [&] { return std::uniform_real_distribution<double>()(alarm); };
+  auto place_of = [&](const std::string& name) {
+    return static_cast<size_t>(std::ranges::find(policy.targets, name, &Target::name) -
+                               policy.targets.begin());
+  };
   Estimator estimator;
+  Serving serving(policy);
+  const bool is_serving = !fixed && hears == Hears::signals;
   Tally total;
   double now_s = 0;
   for (int session = 0; session < 400; ++session) {
@@ -185,6 +259,9 @@ Tally run_agents(const Policy& policy, const std::vector<Skill>& skills, int onl
     std::vector<Read> read(policy.targets.size());
     std::optional<Past> past;
     uint64_t n_prompt = 12'000;
+    constexpr uint32_t n_output = 600, n_result = 2000;
+    serving.begin(session);
+    serving.grow(n_prompt);
     const int n_steps = 6 + static_cast<int>(30 * unit() * unit());
     for (int step = 0; step < n_steps; ++step) {
       const double dice = unit(), pause = unit() < 0.05 ? 600 : 5 + 40 * unit();
@@ -200,20 +277,18 @@ Tally run_agents(const Policy& policy, const std::vector<Skill>& skills, int onl
       const Terms terms = terms_of("", {.task = enum_name(facts.task), .n_input_tokens = n_prompt});
       estimator.meet(terms);
       const Estimator::Look look = estimator.look(terms);
-      const uint32_t n_output = 600;
       std::vector<TargetState> states(policy.targets.size());
       for (size_t i = 0; i < states.size(); ++i) {
         states[i].belief.quality = estimator.belief(policy.targets[i].name, look).quality;
         states[i].belief.n_output = Spread{n_output, 0};
         states[i].warm = {read[i].n_tokens, now_s - read[i].at_s < 300 ? 1.0 : 0.0, 0.95};
       }
-      auto place_of = [&](const std::string& name) {
-        return static_cast<size_t>(std::ranges::find(policy.targets, name, &Target::name) -
-                                   policy.targets.begin());
-      };
-      std::vector<size_t> steps{static_cast<size_t>(std::max(only, 0))};
-      if (only < 0) {
-        const Decision decision = decide(facts, policy, states);
+      std::vector<size_t> steps;
+      if (fixed) {
+        steps = {fixed->at(facts.task)};
+      } else {
+        const Decision decision = is_serving ? serving.decide_on(facts.task, n_prompt, now_s)
+                                             : decide(facts, policy, states);
         steps = {place_of(decision.target)};
         // A conversation's first steps are where trials are free: the first sessions take turns.
         if (session < 24 && step > 0) steps = {static_cast<size_t>(session) % skills.size()};
@@ -242,7 +317,20 @@ Tally run_agents(const Policy& policy, const std::vector<Skill>& skills, int onl
         }
         Outcome outcome;
         outcome.quality = at + 1 < steps.size() ? passes : is_right;
-        if (only < 0) estimator.learn(policy.targets[chosen].name, look, outcome);
+        if (is_serving) {
+          const double noise = alarming();
+          const bool is_call = facts.task == TaskClass::tool_turn || facts.task == TaskClass::edit;
+          Usage usage;
+          usage.n_prompt = static_cast<uint32_t>(n_prompt);
+          usage.n_cached = static_cast<uint32_t>(n_warm);
+          usage.n_completion = n_output;
+          usage.cost_pico = PicoUsd::from_usd(usd).pico();
+          serving.answered(policy.targets[chosen].name, usage,
+                           !is_right && is_call && noise < kUnparsable,
+                           is_right ? noise < kFalseAlarm : noise > 1 - kAskedAgain);
+        } else if (!fixed) {
+          estimator.learn(policy.targets[chosen].name, look, outcome);
+        }
         if (!past) past.emplace();
         past->n_held = past->target == policy.targets[chosen].name ? past->n_held + 1 : 0;
         past->target = policy.targets[chosen].name;
@@ -253,10 +341,29 @@ Tally run_agents(const Policy& policy, const std::vector<Skill>& skills, int onl
       ++past->n_turns;
       total.quality += is_right;
       total.n += 1;
-      n_prompt += 2000 + n_output;
+      n_prompt += n_result + n_output;
+      serving.grow(n_output);
+      serving.grow(n_result);
     }
   }
   return total;
+}
+
+// The least money for `quality`, for one who knows every skill: each class at the target that is
+// best for it, and conversations shared between two such ways.
+Tally least_for(double quality, const std::vector<Tally>& ways) {
+  Tally least;
+  least.usd = INFINITY;
+  for (const Tally& good : ways)
+    for (const Tally& cheap : ways) {
+      if (good.share() < quality) continue;
+      const double apart = good.share() - cheap.share();
+      const double part = apart > 0 ? std::min(1.0, (good.share() - quality) / apart) : 1;
+      const double usd = good.usd + part * (cheap.usd - good.usd);
+      if (usd < least.usd)
+        least = {usd, good.quality + part * (cheap.quality - good.quality), good.n};
+    }
+  return least;
 }
 
 void simulate_agents() {
@@ -273,25 +380,46 @@ void simulate_agents() {
         "{}\"{}\":{{\"usd\":{:.4f},\"quality\":{:.4f},\"error\":{:.4f},\"steps\":{:.0f}}}",
         out.empty() ? "" : ",", name, tally.usd, tally.share(), tally.error(), tally.n);
   };
-  std::vector<Tally> always;
-  for (int only = 0; only < 3; ++only) always.push_back(run_agents(policy, skills, only));
-  say("router", run_agents(policy, skills, -1));
-  // The least that a right step may be worth for the router to be as good as always-strong.
-  Policy careful = policy;
-  Tally as_good = always[0];
-  for (double usd = 0.5; usd <= 64; usd *= 2) {
-    careful.value.success_usd = usd;
-    const Tally tally = run_agents(careful, skills, -1);
-    if (tally.share() < always[0].share() - always[0].error()) continue;
-    as_good = tally;
-    break;
+  std::vector<Tally> ways, always;  // every assignment of classes to targets
+  const size_t n = policy.targets.size();
+  for (size_t way = 0; way < n * n * n * n; ++way) {
+    ByClass by_class;
+    size_t rest = way;
+    for (TaskClass task : kClasses) {
+      by_class[task] = rest % n;
+      rest /= n;
+    }
+    ways.push_back(run_agents(policy, skills, by_class));
+    const size_t first = by_class.begin()->second;
+    if (std::ranges::all_of(by_class, [&](const auto& each) { return each.second == first; }))
+      always.push_back(ways.back());
   }
-  say("router, at always-strong's quality", as_good);
+  const double enough = always[0].share() - always[0].error();
+  // At the least that a right step may be worth for the router to be as good as always-strong.
+  auto as_good = [&](Hears hears) {
+    Policy careful = policy;
+    for (double usd = 0.5; usd <= 64; usd *= 2) {
+      careful.value.success_usd = usd;
+      const Tally tally = run_agents(careful, skills, {}, hears);
+      if (tally.share() >= enough) return tally;
+    }
+    return always[0];
+  };
+  say("router, told the truth", run_agents(policy, skills, {}));
+  say("told the truth, at always-strong's quality", as_good(Hears::truth));
+  say("router, hears what serving hears", run_agents(policy, skills, {}, Hears::signals));
+  say("hears what serving hears, at always-strong's quality", as_good(Hears::signals));
+  std::vector<Tally> whole;  // not shared between two ways
+  for (const Tally& way : ways)
+    if (way.share() >= enough) whole.push_back(way);
+  say("bound: best target for each class, all skills known",
+      *std::ranges::min_element(whole, {}, &Tally::usd));
+  say("bound: conversations shared between two of those ways", least_for(enough, ways));
   for (TaskClass task : {TaskClass::edit, TaskClass::tool_turn}) {
     policy.tasks[task].cascade = {"cheap", "strong"};
     policy.tasks[task].verify = {"test"};
   }
-  say("router, cheap then verify", run_agents(policy, skills, -1));
+  say("router, cheap then verify", run_agents(policy, skills, {}));
   for (size_t i = 0; i < always.size(); ++i) say(policy.targets[i].name, always[i]);
   fmt::print("{{{}}}\n", out);
 }

@@ -1,19 +1,46 @@
-// What the router makes of recorded outcomes: regret against hindsight, gain over the best fixed target,
-// never worse than it; and of agents at work, with prices and cache rules.
-//   ./dev bench routing [FOLDER]   FOLDER: gsm8k_responses.csv and mmlu/*.csv of RouteLLM's evals (Apache-2.0),
-//                                  or any *.jsonl rows of `hearth route simulate`
+// What the router makes of agents at work, with prices and cache rules; of recorded loads; and of recorded outcomes:
+// regret against hindsight, gain over the best fixed target, never worse than it.
+//   ./dev bench routing [FOLDER...]   FOLDER: outcomes and traces, each in one of the public formats that
+//                                     scripts/public_formats.mjs reads, or as rows of `hearth route simulate`
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { formats, open, recognise } from '../../scripts/public_formats.mjs';
 import { hearth, publish, root } from './figures.mjs';
 
-const folder = process.argv[2] ?? process.env.HEARTH_ROUTING_DATA;
+const benches = path.join(root, 'build/release/tests/bench');
 const work = mkdtempSync(path.join(os.tmpdir(), 'hearth-routing-'));
-const run = (command, args) => execFileSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 30 });
-const prices = ['--price', 'mistralai/Mixtral-8x7B-Instruct-v0.1=0.6/0.6', '--price', 'gpt-4-1106-preview=10/30'];
-const importRows = (files) =>
-  run(process.execPath, [path.join(root, 'scripts/import_outcomes.mjs'), 'routellm', ...files, ...prices]).split('\n').filter(Boolean);
+// A ledger that is written a hundred thousand times lies in memory where there is such a place.
+const env = { ...process.env, ...(existsSync('/dev/shm') && { TMPDIR: '/dev/shm' }) };
+const run = (command, args) => execFileSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 30, env });
+const prices = { 'mistralai/Mixtral-8x7B-Instruct-v0.1': { input: 0.6, output: 0.6 }, 'gpt-4-1106-preview': { input: 10, output: 30 } };
+
+// What lies in the folders: sets of outcomes by name, and traces. Parts of one set are the files of a folder.
+const inParts = ['routellm', 'routerarena', 'llmperf'];
+const sets = {}, traces = {};
+const folders = process.argv.length > 2 ? process.argv.slice(2) : (process.env.HEARTH_ROUTING_DATA ?? '').split(':').filter(Boolean);
+if (!folders.length) console.log('no folder of outcomes or traces was named: agents only');
+for (const folder of folders) {
+  if (!existsSync(folder)) {
+    console.log(`there is no folder ${folder}: what it was to hold is left out`);
+    continue;
+  }
+  const parts = {};
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !/\.(csv|jsonl|json|ya?ml)(\.gz)?$/.test(entry.name)) continue;
+    const file = open(path.join(entry.parentPath, entry.name)), format = recognise(file.text);
+    if (!format) continue;
+    (parts[inParts.includes(format) ? `${format} ${entry.parentPath}` : `${format} ${file.name}`] ??= { format, files: [] }).files.push(file);
+  }
+  for (const { format, files } of Object.values(parts)) {
+    const only = files.length === 1 ? files[0].name : path.dirname(files[0].name), name = path.basename(only).replace(/\..*/, '');
+    const rows = [...formats[format].read(files.sort((a, b) => (a.name < b.name ? -1 : 1)), prices)];
+    if (formats[format].kind === 'trace') traces[name] = rows;
+    else if (rows.filter((row) => Object.keys(row.targets).length > 1).length >= 50) sets[name] = rows.map((row) => JSON.stringify(row));
+    else console.log(`${only}: too few rows with two targets or more`);
+  }
+}
 
 // The same order on every machine.
 function shuffled(rows, seed) {
@@ -52,16 +79,34 @@ function line(set, how, value, reports) {
   console.log(cells.map((cell) => String(cell).padEnd(12)).join(' '));
 }
 
-const sets = {};
-if (folder) {
-  const gsm8k = path.join(folder, 'gsm8k_responses.csv'), mmlu = path.join(folder, 'mmlu');
-  if (existsSync(gsm8k)) sets.GSM8K = importRows([gsm8k]);
-  if (existsSync(mmlu)) sets.MMLU = importRows(readdirSync(mmlu).sort().map((name) => path.join(mmlu, name)));
-  for (const name of readdirSync(folder))
-    if (name.endsWith('.jsonl')) sets[path.basename(name, '.jsonl')] = readFileSync(path.join(folder, name), 'utf8').split('\n').filter(Boolean);
-} else {
-  console.log('no folder of recorded outcomes was named: agents only');
+const show = (rows) => rows.forEach((cells) => console.log(cells.map((cell) => String(cell).padEnd(12)).join(' ')));
+const agents = JSON.parse(run(path.join(benches, 'decision_bench'), ['agents']));
+const strong = agents.strong;
+const whos = Object.entries(agents).map(([name, tally]) =>
+  [name, tally.steps.toFixed(0), tally.usd.toFixed(2), `${(100 * tally.usd / strong.usd).toFixed(0)} %`, tally.quality.toFixed(4), (tally.quality - strong.quality).toFixed(4)]);
+show(whos);
+publish('Simulated agents (400 conversations, prices and cache rules of providers; goal: at most half of always-strong at its quality).',
+  ['who', 'steps', 'USD', 'of always-strong', 'steps done right', 'less always-strong'], whos);
+
+for (const [name, rows] of Object.entries(traces)) {
+  const file = path.join(work, 'trace.jsonl');
+  writeFileSync(file, rows.map((row) => JSON.stringify(row)).join('\n'));
+  const report = JSON.parse(run(path.join(benches, 'trace_bench'), [file]));
+  for (const scenario of report.tables) {
+    const lines = scenario.rows.map((row) => [row.who, row.usd.toFixed(2), row.worth.toFixed(2), (row.right / row.requests).toFixed(3), `${(100 * row.cached).toFixed(1)} %`,
+      row.p50_s.toFixed(2), row.p95_s.toFixed(2), row.late, row.refused, row.limited, row.budget ? `${row.overshoot_pico} of $${row.budget.toFixed(2)}` : '',
+      Object.entries(row.chosen).map(([target, n]) => `${target} ${n}`).join(', ')]);
+    const what = [`Trace ${name}, ${report.requests} requests in ${report.hours.toFixed(2)} h, through the whole router: ${scenario.name}.`,
+      ...(report.endless > 0 ? [`An endless cache would find ${(100 * report.endless).toFixed(1)} % of the blocks.`] : []),
+      ...(scenario.late_anyway > 0 ? [`${scenario.late_anyway} answers are too long to be in time from anybody.`] : []),
+      'Worth: quality as stated, of answers in time, less money and time. Settled is what was billed, to the pico-dollar' +
+      (scenario.rows.every((row) => row.misbilled_pico === 0) ? '.' : ': NOT SO.')].join(' ');
+    console.log(`\n${what}`);
+    show(lines);
+    publish(what, ['who', 'USD', 'worth, USD', 'right', 'of prompts cached', 'p50, s', 'p95, s', 'late', 'not answered', 'without room', 'over budget, pico-dollars', 'by whom'], lines);
+  }
 }
+
 for (const [set, rows] of Object.entries(sets))
   for (const value of [0.003, 0.01, 0.015, 0.03, 0.1, 1]) {
     line(set, 'online', value, [1, 2, 3].map((seed) => simulate(shuffled(rows, seed), value)));
@@ -73,11 +118,3 @@ rmSync(work, { recursive: true });
 if (table.length)
   publish('Routing over recorded outcomes: utility beside the best fixed target (low: 95 % bound).',
     ['set', 'how', 'USD a right answer', 'router / best fixed', 'random / best fixed', 'of the oracle\'s gap', 'low', 'regret USD', '>= 0.98'], table);
-
-const agents = JSON.parse(run(path.join(root, 'build/release/tests/bench/decision_bench'), ['agents']));
-const strong = agents.strong;
-const rows = Object.entries(agents).map(([name, tally]) =>
-  [name, tally.steps, tally.usd.toFixed(2), `${(100 * tally.usd / strong.usd).toFixed(0)} %`, tally.quality.toFixed(4), (tally.quality - strong.quality).toFixed(4)]);
-rows.forEach((cells) => console.log(cells.map((cell) => String(cell).padEnd(12)).join(' ')));
-publish('Simulated agents (400 conversations, prices and cache rules of providers; goal: at most half of always-strong at its quality).',
-  ['who', 'steps', 'USD', 'of always-strong', 'steps done right', 'less always-strong'], rows);

@@ -7,7 +7,7 @@
 #   serving [MODEL]        many clients on one engine, forecasts
 #   agent ...              an agent's day: what is computed again, time to the first token
 #   router                 decisions, replay, what the proxy adds to a request, memory of open streams
-#   routing [FOLDER]       the router over recorded outcomes, and over simulated agents
+#   routing [FOLDER...]    the router over simulated agents, recorded loads and recorded outcomes
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 case ${1:-daemon} in
@@ -15,7 +15,8 @@ case ${1:-daemon} in
   *) bench=daemon ;;
 esac
 case $bench in
-  router | routing) cmake --build build/release -- decision_bench >/dev/null ;;
+  router) cmake --build build/release -- decision_bench >/dev/null ;;
+  routing) cmake --build build/release -- decision_bench trace_bench >/dev/null ;;
   daemon) cmake --build build/release -- vocabulary_bench >/dev/null ;;
 esac
 exec node "tests/bench/${bench}_bench.mjs" "$@"
