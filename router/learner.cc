@@ -4,6 +4,7 @@
 #include <cmath>
 #include <list>
 #include <random>
+#include <set>
 #include <span>
 
 #include "cache_memory.h"
@@ -216,6 +217,7 @@ struct Learner::Memory {
   std::optional<Pending> current;
   // By what outcomes are remembered by.
   std::map<std::string, double, std::less<>> n_judged, n_answered;  // answers
+  std::set<std::string, std::less<>> are_timed;  // targets that took a time to answer
 
   Conversation* find(const std::string& key) {
     auto found = by_key.find(key);
@@ -271,7 +273,11 @@ struct Learner::Memory {
     Belief learned = estimator.belief(name, current->look, is_judged);
     // Cost follows from prices and lengths, the engine's times from its own figures.
     belief.n_output = learned.n_output;
-    if (target.kind == TargetKind::api) belief.latency_ms = learned.latency_ms;
+    // Until it has answered, the policy's word on its speed goes over what others took: else a
+    // deadline that these can hardly meet would keep it from ever being tried.
+    const bool is_told = target.ttft_ms || target.tokens_per_s;
+    if (target.kind == TargetKind::api && (are_timed.contains(target.name) || !is_told))
+      belief.latency_ms = learned.latency_ms;
     if (is_judged) {
       const double share = verdicts->second / (verdicts->second + kWordOfPolicy);
       belief.quality = learned.quality;
@@ -431,7 +437,10 @@ void Learner::ended(const DecisionRecord& record, const Answer& answer, int64_t 
   const double seconds = static_cast<double>(now_ms - record.time_ms) / 1000;
   const double usd = completion.usage.cost_pico ? PicoUsd(*completion.usage.cost_pico).usd() : 0;
   Outcome outcome;
-  if (!record.stand_in) outcome.latency_ms = 1000 * seconds;
+  if (!record.stand_in) {
+    outcome.latency_ms = 1000 * seconds;
+    memory.are_timed.insert(pending.target);
+  }
   outcome.n_output = completion.usage.n_completion;
   memory.estimator.learn(pending.name, pending.look, outcome);
   memory.n_answered[pending.name] += 1;
@@ -515,7 +524,10 @@ void Learner::recall(const StoredDecision& decision) {
   const Terms terms = terms_of_facts(record.facts, "");
   memory.estimator.meet(terms);
   Outcome outcome;
-  if (!record.stand_in) outcome.latency_ms = decision.outcome->latency_ms;
+  if (!record.stand_in) {
+    outcome.latency_ms = decision.outcome->latency_ms;
+    memory.are_timed.insert(target);
+  }
   outcome.n_output = decision.outcome->usage.n_completion;
   outcome.quality = decision.quality;
   if (decision.quality) memory.n_judged[whose.name] += 1;

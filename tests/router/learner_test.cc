@@ -150,6 +150,21 @@ TEST_F(LearnerTest, LearnsHowLongAnswersAre) {
   EXPECT_FALSE(next.states[0].belief.quality);  // nobody judged any
 }
 
+TEST_F(LearnerTest, ThePolicysWordOnSpeedStandsUntilATargetHasAnswered) {
+  policy.targets[1].ttft_ms = 200;
+  policy.targets[1].tokens_per_s = 400;
+  policy.targets[1].price = Price{10, 1, 50};
+  for (int i = 0; i < 5; ++i) answer(ask(conversation({{Role::user, "go"}}), std::to_string(i)));
+  const DecisionRecord record = ask(conversation({{Role::user, "go"}}), "another");
+  EXPECT_NEAR(record.decision.candidates[0].latency_ms, 2000, 100) << "as it took";
+  EXPECT_LT(record.decision.candidates[1].latency_ms, 1500) << "as stated, not as the other took";
+  policy.targets[0].price = Price{100, 10, 500};
+  for (int i = 0; i < 5; ++i)
+    answer(ask(conversation({{Role::user, "go"}}), "b" + std::to_string(i)));
+  const DecisionRecord later = ask(conversation({{Role::user, "go"}}), "later");
+  EXPECT_NEAR(later.decision.candidates[1].latency_ms, 2000, 100) << "as it took";
+}
+
 TEST_F(LearnerTest, TheSamePromptAgainTellsThatTheAnswerWasNotWanted) {
   const CompletionRequest body = conversation({{Role::system, "be good"}, {Role::user, "hello"}});
   for (int i = 0; i < 6; ++i) answer(ask(body));
