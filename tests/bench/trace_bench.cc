@@ -18,7 +18,6 @@
 #include <map>
 #include <numeric>
 #include <random>
-#include <set>
 #include <unordered_map>
 
 #include "daemon/session/loop.h"
@@ -560,14 +559,16 @@ class Run {
 
 // ---- tables ----
 
-// Of all blocks, those that somebody had sent before: no cache can find more.
-double endless_share(const std::vector<Row>& rows) {
-  std::set<uint64_t> seen;
+// Of all blocks, those that a cache would find which keeps what was read for so long.
+double found_share(const std::vector<Row>& rows, double life_s) {
+  std::unordered_map<uint64_t, double> read_ms;
   double n = 0, n_found = 0;
   for (const Row& row : rows)
     for (uint64_t block : row.blocks) {
+      auto [at, is_new] = read_ms.try_emplace(block, row.at_ms);
       n += 1;
-      n_found += !seen.insert(block).second;
+      n_found += !is_new && row.at_ms - at->second <= 1000 * life_s;
+      at->second = row.at_ms;
     }
   return n > 0 ? n_found / n : 0;
 }
@@ -657,8 +658,11 @@ void replay_trace(const std::string& path) {
       has_blocks ? std::vector{accounts(), mixed()} : std::vector{completions()};
   for (const Scenario& scenario : scenarios)
     tables += (tables.empty() ? "" : ",") + table_of(scenario, rows);
-  fmt::print("{{\"requests\":{},\"hours\":{:.3f},\"endless\":{:.4f},\"tables\":[{}]}}\n",
-             rows.size(), (rows.back().at_ms - rows[0].at_ms) / 3.6e6, endless_share(rows), tables);
+  fmt::print(
+      "{{\"requests\":{},\"hours\":{:.3f},\"endless\":{:.4f},\"five_minutes\":{:.4f},\"tables\":[{}"
+      "]}}\n",
+      rows.size(), (rows.back().at_ms - rows[0].at_ms) / 3.6e6, found_share(rows, INFINITY),
+      found_share(rows, 300), tables);
 }
 
 }  // namespace
