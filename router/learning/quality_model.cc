@@ -47,10 +47,14 @@ uint32_t QualityModel::add_target() {
     const size_t n_before = n_blocks_;
     n_blocks_ = std::max<size_t>(4, 2 * n_blocks_);
     std::vector<Lanes> weights(kTermSlots * n_blocks_);
+    std::vector<float> sums(kTermSlots * n_blocks_);
     for (size_t slot = 0; slot < kTermSlots && n_before; ++slot)
-      for (size_t block = 0; block < n_before; ++block)
+      for (size_t block = 0; block < n_before; ++block) {
         weights[slot * n_blocks_ + block] = weights_[slot * n_before + block];
+        sums[slot * n_blocks_ + block] = sums_[slot * n_before + block];
+      }
     weights_ = std::move(weights);
+    sums_ = std::move(sums);
   }
   return static_cast<uint32_t>(targets_.size() - 1);
 }
@@ -87,11 +91,6 @@ Spread QualityModel::predict(uint32_t target, const Vector& x) const {
 }
 
 void QualityModel::move(const Sample& sample, const Lanes& by) {
-  Target& target = targets_[sample.target];
-  for (size_t i = 0; i < kRidges; ++i) {
-    shared_bias_[i] += by[i] / kSharedBiasPrecision;
-    target.bias[i] += by[i] / kTargetBiasPrecision;
-  }
   Lanes shared_step[2], own_step[2];  // of words, of traits
   for (size_t i = 0; i < kRidges; ++i) {
     shared_step[0][i] = by[i] * kRidge[i].shared_words;
@@ -108,6 +107,51 @@ void QualityModel::move(const Sample& sample, const Lanes& by) {
       own[i] += term.weight * own_step[trait][i];
     }
   }
+  // What the words now say of every outcome, summed for each target.
+  const size_t n = targets_.size();
+  along_.assign(2 * n, 0);
+  for (const Term& term : *sample.x) {
+    float* along = &along_[is_trait(term) ? n : 0];
+    const float* sums = &sums_[term.slot * n_blocks_];
+    for (size_t t = 0; t < n; ++t) along[t] += term.weight * sums[t];
+  }
+  for (size_t t = 0; t < n; ++t)
+    for (size_t i = 0; i < kRidges; ++i)
+      targets_[t].left[i] -= along_[t] * shared_step[0][i] + along_[n + t] * shared_step[1][i];
+  Target& target = targets_[sample.target];
+  for (size_t i = 0; i < kRidges; ++i)
+    target.left[i] -=
+        along_[sample.target] * own_step[0][i] + along_[n + sample.target] * own_step[1][i];
+}
+
+void QualityModel::count(const Sample& sample, double sign) {
+  Target& target = targets_[sample.target];
+  const Lanes now = predict_lanes(sample.target, *sample.x);
+  for (size_t i = 0; i < kRidges; ++i) {
+    const float of_words = now[i] - kPriorMean - target.above - shared_bias_[i] - target.bias[i];
+    target.left[i] += sign * (sample.quality - kPriorMean - of_words);
+  }
+  for (const Term& term : *sample.x)
+    sums_[term.slot * n_blocks_ + sample.target] += static_cast<float>(sign) * term.weight;
+  target.n_seen += sign;
+}
+
+// The least of squared errors and of the levels' own, over the shared one and each target's.
+void QualityModel::solve_biases() {
+  for (size_t i = 0; i < kRidges; ++i) {
+    double sum = 0, weight = kSharedBiasPrecision;
+    for (const Target& target : targets_) {
+      const double of_target = kTargetBiasPrecision / (target.n_seen + kTargetBiasPrecision);
+      sum += of_target * (target.left[i] - target.n_seen * target.above);
+      weight += of_target * target.n_seen;
+    }
+    const double shared = sum / weight;
+    shared_bias_[i] = static_cast<float>(shared);
+    for (Target& target : targets_)
+      target.bias[i] =
+          static_cast<float>((target.left[i] - target.n_seen * (target.above + shared)) /
+                             (target.n_seen + kTargetBiasPrecision));
+  }
 }
 
 void QualityModel::visit(Sample& sample) {
@@ -115,20 +159,21 @@ void QualityModel::visit(Sample& sample) {
   Lanes by;
   for (size_t i = 0; i < kRidges; ++i) {
     const Ridge& ridge = kRidge[i];
-    const float reach = 1 / kSharedBiasPrecision + 1 / kTargetBiasPrecision +
-                        sample.word_squares * (ridge.shared_words + ridge.own_words) +
+    const float reach = sample.word_squares * (ridge.shared_words + ridge.own_words) +
                         sample.trait_squares * (ridge.shared_traits + ridge.own_traits);
     by[i] = (sample.quality - now[i] - sample.dual[i]) / (1 + reach);
     sample.dual[i] += by[i];
   }
   move(sample, by);
+  solve_biases();
 }
 
 void QualityModel::forget(const Sample& sample) {
   Lanes back;
   for (size_t i = 0; i < kRidges; ++i) back[i] = -sample.dual[i];
   move(sample, back);
-  targets_[sample.target].n_seen -= 1;
+  count(sample, -1);
+  solve_biases();
 }
 
 void QualityModel::learn(uint32_t target, std::shared_ptr<const Vector> x, double quality) {
@@ -156,7 +201,8 @@ void QualityModel::learn(uint32_t target, std::shared_ptr<const Vector> x, doubl
     samples_[at] = std::move(sample);
     next_ = (next_ + 1) % max_samples_;
   }
-  targets_[target].n_seen += 1;
+  count(samples_[at], 1);
+  solve_biases();
   visit(samples_[at]);
   for (int i = 0; i < kRevisits; ++i) visit(samples_[random() % samples_.size()]);
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <random>
 
 namespace hearth::router {
 namespace {
@@ -116,6 +117,27 @@ TEST(Terms, CaseDoesNotMatter) {
   };
   EXPECT_EQ(slots("Write A Poem"), slots("write a poem"));
   EXPECT_NE(slots("write a poem"), slots("write a proof"));
+}
+
+TEST(Estimator, NearlyEqualTargetsDoNotTakeTurnsWithTheirLastOutcomes) {
+  Estimator estimator;
+  std::mt19937_64 random(3);
+  const Terms terms = terms_of("the same each time", {});
+  double sum[2] = {};
+  constexpr int kRounds = 400;
+  for (int i = 0; i < kRounds; ++i) {
+    estimator.meet(terms);
+    for (int t = 0; t < 2; ++t) {
+      const double quality = random() % 100 < (t == 0 ? 65 : 60);
+      sum[t] += quality;
+      estimator.learn(t == 0 ? "a" : "b", estimator.look(terms), {.quality = quality});
+    }
+    if (i < 100) continue;
+    for (int t = 0; t < 2; ++t)
+      EXPECT_NEAR(estimator.belief(t == 0 ? "a" : "b", estimator.look(terms)).quality->mean,
+                  sum[t] / (i + 1), 0.02)
+          << "target " << t << " after " << i << " outcomes";
+  }
 }
 
 }  // namespace
