@@ -224,11 +224,12 @@ PrefixTree::Node* PrefixTree::put(Node& parent, std::span<const Token> tokens, P
     if (child->has_window || !with_window) return child.get();
     if (child->tokens.size() > tokens.size()) continue;
     // Equal tokens, equal values: the caller's page is as good, and has the window part.
-    const PageIndex old = child->page;
-    keep(*child, page, true);
+    Node& kept = *child;  // absorb() moves what the vector holds
+    const PageIndex old = kept.page;
+    keep(kept, page, true);
     cache_.release(old);
-    absorb(*child);
-    return child.get();
+    absorb(kept);
+    return &kept;
   }
   Node& child = *parent.children.emplace_back(std::make_unique<Node>());
   child.tokens.assign(tokens.begin(), tokens.end());

@@ -331,6 +331,39 @@ TEST_F(WindowedTree, AnEndStaysWhereItIsWhenOthersGoOn) {
   give_back_windowed(found);
 }
 
+// A page that gets its window back takes in the end that stood before it among their siblings.
+TEST_F(WindowedTree, WhatGoesOnBehindAPageThatTookInAnEndStaysItsOwn) {
+  remember_windowed(tokens({100}, 20));
+  auto longer = tokens({100}, kPage);
+  for (Token more : {300, 400, 500})
+    for (uint32_t i = 0; i < kPage; ++i) longer.push_back(more + static_cast<Token>(i));
+  remember_windowed(longer);
+  remember_windowed(tokens({100, 900}));
+  longer.resize(2 * kPage + 10);
+  remember_windowed(longer);
+  const Prefix found = tree.find(longer);
+  EXPECT_EQ(found.n_tokens, 2 * kPage + 10);
+  give_back_windowed(found);
+  auto sibling = tokens({100, 900});
+  sibling.insert(sibling.end(), longer.end() - 10, longer.end());
+  const Prefix beside = tree.find(sibling);
+  EXPECT_EQ(beside.n_tokens, 2 * kPage);
+  give_back_windowed(beside);
+}
+
+TEST_F(WindowedTree, TheLastSiblingTakesInAnEndToo) {
+  remember_windowed(tokens({100}, 20));
+  auto longer = tokens({100}, kPage);
+  for (Token more : {300, 400, 500})
+    for (uint32_t i = 0; i < kPage; ++i) longer.push_back(more + static_cast<Token>(i));
+  remember_windowed(longer);
+  longer.resize(2 * kPage + 10);
+  remember_windowed(longer);
+  const Prefix found = tree.find(longer);
+  EXPECT_EQ(found.n_tokens, 2 * kPage + 10);
+  give_back_windowed(found);
+}
+
 TEST_F(WindowedTree, WindowsRunOutBeforePagesDo) {
   remember_windowed(tokens({100, 200, 300}));
   remember_windowed(tokens({400, 500, 600}));
