@@ -37,8 +37,10 @@ class ChatAnswer final : public AnswerShape {
 
 class TextAnswer final : public AnswerShape {
  public:
-  TextAnswer(bool include_usage, size_t n_choices)
-      : include_usage_(include_usage), choices_(n_choices), offsets_(n_choices) {}
+  explicit TextAnswer(const Request& request)
+      : include_usage_(request.include_usage),
+        choices_(request.is_stream ? 0 : 1 + request.others.size()),
+        offsets_(1 + request.others.size()) {}
 
   void turn_to(size_t choice) override { choice_ = choice; }
   std::string whole(const Head& head, const Completion& total) override {
@@ -51,7 +53,7 @@ class TextAnswer final : public AnswerShape {
       add_event(out, "", text_chunk(head, choice_, delta.text, delta.logprobs, offsets_[choice_]));
   }
   void end_choice(const Head& head, const Completion& completion, std::string& out) override {
-    choices_[choice_] = completion;
+    if (!choices_.empty()) choices_[choice_] = completion;
     add_event(out, "", text_last_chunk(head, choice_, completion.finish_reason));
   }
   void end(const Head& head, const Completion& completion, std::string& out) override {
@@ -65,7 +67,7 @@ class TextAnswer final : public AnswerShape {
  private:
   const bool include_usage_;
   size_t choice_ = 0;  // that is told of
-  std::vector<Completion> choices_;
+  std::vector<Completion> choices_;  // none in a stream
   std::vector<size_t> offsets_;  // characters told of each
 };
 
@@ -93,7 +95,7 @@ Result<Asked, Failure> ask_chat(std::string_view body) {
 Result<Asked, Failure> ask_completions(std::string_view body) {
   auto request = parse_completions(body);
   if (!request) return request.error();
-  auto shape = std::make_unique<TextAnswer>(request->include_usage, 1 + request->others.size());
+  auto shape = std::make_unique<TextAnswer>(*request);
   return asked_of(std::move(*request), std::move(shape));
 }
 

@@ -550,6 +550,7 @@ Result<Request> parse_chat(std::string_view text) {
 namespace {
 
 constexpr size_t kMaxPrompts = 256;
+constexpr size_t kMaxRepeated = 32 << 20;  // bytes of what goes with every prompt
 
 // A text, or its ids in the local model's vocabulary.
 Result<CompletionRequest> read_prompt(Element prompt) {
@@ -598,6 +599,19 @@ Result<std::vector<CompletionRequest>> read_prompts(Element body) {
   return out;
 }
 
+// What each prompt of a body has a copy of: no small body may become a large one.
+Result<> check_repeated(const CompletionRequest& request, size_t n_prompts) {
+  const ResponseFormat& format = request.response_format;
+  size_t n_bytes = format.name.size() + format.schema.text.size() + format.pattern.size() +
+                   request.sampling.logit_bias.size() * sizeof(LogitBias);
+  for (const std::string& stop : request.stop) n_bytes += stop.size();
+  if (n_bytes * n_prompts <= kMaxRepeated) return {};
+  return Error{Errc::invalid,
+               fmt::format("prompt: each of the {} prompts would repeat {} bytes of format, biases "
+                           "and stop strings, more than {} MiB in all; send fewer at once",
+                           n_prompts, n_bytes, kMaxRepeated >> 20)};
+}
+
 }  // namespace
 
 Result<Request> parse_completions(std::string_view text) {
@@ -608,16 +622,15 @@ Result<Request> parse_completions(std::string_view text) {
   if (auto done = read_common(body, request, 0); !done) return done.error();
   auto prompts = read_prompts(body);
   if (!prompts) return prompts.error();
-  request.body.prompt = std::move(prompts->front().prompt);
-  request.body.prompt_tokens = std::move(prompts->front().prompt_tokens);
+  CompletionRequest& first = prompts->front();
   if (auto suffix = string_member(body, "suffix"); suffix && !suffix->empty()) {
-    if (prompts->size() > 1 || !request.body.prompt_tokens.empty())
+    if (prompts->size() > 1 || !first.prompt_tokens.empty())
       return wrong("suffix", "none, or one text as the prompt");
     if (request.body.only_reads) return wrong("max_tokens", "at least 1 beside a suffix");
     Infill infill;
-    infill.prefix = std::move(*request.body.prompt);
+    infill.prefix = std::move(*first.prompt);
     infill.suffix = std::string(*suffix);
-    request.body.prompt.reset();
+    first.prompt.reset();
     request.body.infill = std::move(infill);
   }
   if (auto done = read_form(body, request.body.response_format); !done) return done.error();
@@ -626,11 +639,18 @@ Result<Request> parse_completions(std::string_view text) {
   if (request.body.max_tokens == 0 && !request.body.only_reads)
     request.body.max_tokens = 16;  // the wire's own default
   if (auto done = read_flag(body, "echo", request.body.echoes_prompt); !done) return done.error();
+  if (request.body.echoes_prompt && request.body.infill)
+    return wrong("echo", "false beside a suffix");
+  if (prompts->size() > 1)
+    if (auto done = check_repeated(request.body, prompts->size()); !done) return done.error();
+  request.others.reserve(prompts->size() - 1);
   for (CompletionRequest& other : std::span(*prompts).subspan(1)) {
     CompletionRequest& added = request.others.emplace_back(request.body);
     added.prompt = std::move(other.prompt);
     added.prompt_tokens = std::move(other.prompt_tokens);
   }
+  request.body.prompt = std::move(first.prompt);
+  request.body.prompt_tokens = std::move(first.prompt_tokens);
   return request;
 }
 

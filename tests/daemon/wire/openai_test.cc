@@ -353,6 +353,24 @@ TEST(OpenAiCompletions, ReadsPromptsInEachOfTheirForms) {
   EXPECT_FALSE(parse_completions(R"({"prompt":["a","b"],"suffix":"c"})"));
 }
 
+TEST(OpenAiCompletions, ASmallBodyBecomesNoLargeOne) {
+  const std::string grammar(1 << 20, 'a');
+  const auto with_prompts = [&](int n) {
+    std::string list = R"("x")";
+    while (--n > 0) list += R"(,"x")";
+    return parse_completions(R"({"grammar":")" + grammar + R"(","prompt":[)" + list + "]}");
+  };
+  ASSERT_TRUE(with_prompts(1));
+  const auto some = with_prompts(20);
+  ASSERT_TRUE(some);
+  EXPECT_EQ(some->others.back().response_format.pattern, grammar);
+  EXPECT_THAT(with_prompts(40).error().message, HasSubstr("40 prompts"));
+}
+
+TEST(OpenAiCompletions, AFillingIsNoEcho) {
+  EXPECT_FALSE(parse_completions(R"({"prompt":"a","suffix":"b","echo":true})"));
+}
+
 TEST(OpenAiCompletions, NoTokensMeanThatThePromptIsOnlyRead) {
   auto request = parse_completions(R"({"prompt":"a","max_tokens":0,"echo":true,"logprobs":1})");
   ASSERT_TRUE(request);
