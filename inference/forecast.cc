@@ -171,6 +171,8 @@ TextShape shape_between(const CompletionRequest& request, size_t point) {
 std::optional<Estimate> estimate(const ModelSnapshot& model, const PrefixIndex& index,
                                  const CompletionRequest& request, const PromptPoints& points) {
   if (model.steps.n_seen == 0) return std::nullopt;
+  // Ids have no text to go by; a scored prompt is read whole, in steps of its own.
+  if (points.hashes.empty() || (request.echoes_prompt && request.n_logprobs)) return std::nullopt;
 
   // What is known of the prompt ends at the last point that the engine has met. A shorter
   // beginning, computed again for another request, may have more of it cached than a longer one

@@ -95,7 +95,8 @@ uint64_t extended(uint64_t point, const Message& message);
 // Of what lies between point i - 1 and point i, for each i.
 TextShape shape_between(const CompletionRequest& request, size_t point);
 
-// Nothing while the engine has not yet measured itself with this model.
+// Nothing while the engine has not yet measured itself with this model, of prompts of ids, and of
+// those that are scored.
 std::optional<Estimate> estimate(const ModelSnapshot& model, const PrefixIndex& index,
                                  const CompletionRequest& request, const PromptPoints& points);
 

@@ -135,6 +135,23 @@ TEST_F(ForecastTest, SaysNothingBeforeAnythingWasMeasured) {
   EXPECT_FALSE(estimate(conversation({"rules", "question"})));
 }
 
+TEST_F(ForecastTest, SaysNothingOfIdsAndOfPromptsThatAreScored) {
+  load();
+  CompletionRequest body;
+  body.prompt = "once upon a time";
+  body.max_tokens = 4;
+  driver.answer(body);
+  EXPECT_TRUE(estimate(body));
+  body.echoes_prompt = true;
+  EXPECT_TRUE(estimate(body));
+  body.n_logprobs = 0;
+  EXPECT_FALSE(estimate(body));
+  body = {};
+  body.prompt = "";
+  body.prompt_tokens = {5, 6, 7};
+  EXPECT_FALSE(estimate(body));
+}
+
 TEST_F(ForecastTest, KnowsWhatTheNextTurnHasCached) {
   load();
   CompletionRequest body = conversation({words(60), "question"});
