@@ -48,7 +48,7 @@ MemoryNeeds needs_of(const Load& request, uint64_t taken_bytes, const gguf::File
           .available_bytes = available_bytes(request.settings, backend, taken_bytes),
           .weights_bytes = weights_bytes(file, backend),
           .workspace_bytes = workspace_bytes(plan, kStepRows) +
-                             uint64_t{kMaxRunning} * plan.n_vocab * sizeof(float),
+                             uint64_t{kMaxRunning + kScoredRows} * plan.n_vocab * sizeof(float),
           .page_bytes = KvCache::page_bytes(shape),
           .window_bytes = KvCache::window_bytes(shape),
           .windows_per_sequence = windows_per_sequence(shape),

@@ -31,6 +31,7 @@ uint64_t default_memory_bytes(uint64_t usable_bytes);
 
 inline constexpr uint32_t kStepRows = 256;   // tokens computed in one forward pass, at most
 inline constexpr uint32_t kMaxRunning = 64;  // sequences in one forward pass, at most
+inline constexpr uint32_t kScoredRows = 32;  // of prompts, in one pass: each has logits of its own
 
 // Window parts of pages that a running sequence holds at most: what its window reaches, a page more
 // that the prefix tree may want, and what one step computes.

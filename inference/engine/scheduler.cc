@@ -42,7 +42,6 @@ constexpr auto kProgressInterval = std::chrono::milliseconds(500);
 constexpr double kLongestStepSeconds = 0.25;     // how long a cancellation may have to wait
 constexpr uint32_t kLeastPrefillRows = 16;       // fewer waste the weights that a pass reads
 constexpr uint32_t kPrefillRowsUnmeasured = 32;  // beside decoding, before speeds are known
-constexpr uint32_t kScoredRows = 32;             // each has the logits of a whole vocabulary
 constexpr size_t kEchoBytes = 64 << 10;          // of one delta
 
 }  // namespace
@@ -158,14 +157,15 @@ bool Scheduler::reserve_prompt(Sequence& sequence) {
   size_t n_shareable = sequence.tokens.size() - 1;
   if (sequence.is_scoring())
     n_shareable = std::min<size_t>(n_shareable, std::max(sequence.echo->n_told, 1u) - 1);
-  const std::span<const Token> shareable = std::span(sequence.tokens).first(n_shareable);
-  Prefix prefix = model_.prefixes.find(shareable);
-  const size_t n_in_part = prefix.n_tokens % kPageTokens;
-  const size_t n_whole = prefix.n_tokens - n_in_part;
-  if (take_pages(sequence, std::move(prefix))) return true;
-  // A page that is copied is in use meanwhile: without it there may be room.
-  if (n_in_part == 0 || !has_pages_for(sequence)) return false;
-  return take_pages(sequence, model_.prefixes.find(shareable.first(n_whole)));
+  std::span<const Token> shareable = std::span(sequence.tokens).first(n_shareable);
+  for (;;) {
+    Prefix prefix = model_.prefixes.find(shareable);
+    const size_t n_in_part = prefix.n_tokens % kPageTokens;
+    shareable = shareable.first(prefix.n_tokens - n_in_part);
+    if (take_pages(sequence, std::move(prefix))) return true;
+    // A page that is copied is in use meanwhile: without it there may be room.
+    if (n_in_part == 0 || !has_pages_for(sequence)) return false;
+  }
 }
 
 bool Scheduler::take_pages(Sequence& sequence, Prefix prefix) {
@@ -269,10 +269,15 @@ std::vector<Scheduler::Share> Scheduler::plan() const {
     if (sequence->is_decoding()) shares.push_back({sequence.get(), 1});
   const uint32_t n_decoding = static_cast<uint32_t>(shares.size());
   uint32_t left = std::min(kStepRows - n_decoding, prefill_rows(n_decoding > 0));
+  uint32_t left_scored = kScoredRows;
   for (const auto& sequence : running_) {
     if (sequence->is_decoding() || left == 0) continue;
     uint32_t n_rows = std::min(left, sequence->n_to_compute());
-    if (sequence->is_scoring()) n_rows = std::min(n_rows, kScoredRows);
+    if (sequence->is_scoring()) {
+      n_rows = std::min(n_rows, left_scored);
+      left_scored -= n_rows;
+      if (n_rows == 0) continue;
+    }
     shares.push_back({sequence.get(), n_rows});
     left -= n_rows;
   }
@@ -366,10 +371,11 @@ void Scheduler::tell_prompt(Sequence& sequence, std::span<const float> logits) {
   const auto add = [&](std::optional<TokenLogprob> logprob) {
     const std::span<const Token> token = std::span(sequence.tokens).subspan(echo.n_told, 1);
     // A text's first token may have a space that stands for none.
-    const std::string piece = echo.n_told == echo.begin
-                                  ? model_.tokenizer->decode(token, true)
-                                  : model_.tokenizer->piece(token.front(), true);
+    const bool is_first = echo.n_told == echo.begin;
+    const std::string piece = is_first ? model_.tokenizer->decode(token, true)
+                                       : model_.tokenizer->piece(token.front(), true);
     echo.bytes += piece;
+    if (logprob && is_first) logprob->chosen.text = piece;
     if (logprob) delta.logprobs.push_back(std::move(*logprob));
     ++echo.n_told;
     if ((n_bytes += piece.size()) >= kEchoBytes) tell();
