@@ -116,6 +116,10 @@ Task<> WireHandlers::begin(Exchange& exchange, const wire::Dialect& dialect, Htt
   facts.origin = enum_from_name<router::Origin>(dialect.name).value_or(usual);
   std::string& lane = asked->body.lane;
   if (auto named = request.header("x-hearth-lane")) lane = named->substr(0, kMaxLane);
+  if (!lane.empty() && !asked->others.empty())
+    return exchange.refuse(
+        Error{Errc::invalid, "x-hearth-lane: expected one prompt; each would end the one before"},
+        facts.id);
   if (!lane.empty() && request.client) lane = request.client->name + "/" + lane;
   if (auto cache = request.header("x-hearth-cache"); cache && *cache == "explain")
     asked->body.explains_cache = true;
