@@ -21,6 +21,13 @@ namespace {
 // Of an answer that its client does not read.
 constexpr size_t kMaxPending = 16 << 20;
 
+// Of a whole answer, which is kept until all of it is there: texts, and probabilities as they lie
+// in memory.
+constexpr size_t kMaxWhole = 64 << 20;
+
+// Of one request, at the same time: the others of it wait, so that other requests find room.
+constexpr size_t kMaxChoicesAsked = 4;
+
 // Between signs of life while nothing else is said.
 constexpr std::chrono::seconds kHeartbeat{5};
 
@@ -36,6 +43,19 @@ std::string header_safe(std::string_view text) {
   for (unsigned char c : text.substr(0, 300))
     safe += c >= 0x20 && c < 0x7f ? static_cast<char>(c) : '?';
   return safe;
+}
+
+size_t bytes_of(const TokenLogprob::Candidate& candidate) {
+  return sizeof candidate + candidate.text.size();
+}
+
+size_t bytes_of(const StreamDelta& delta) {
+  size_t n_bytes = delta.text.size();
+  for (const TokenLogprob& each : delta.logprobs) {
+    n_bytes += bytes_of(each.chosen);
+    for (const TokenLogprob::Candidate& other : each.top) n_bytes += bytes_of(other);
+  }
+  return n_bytes;
 }
 
 // Choices that ran at the same time.
@@ -94,9 +114,10 @@ Task<> Exchange::refuse(Failure failure, std::string request_id) {
 }
 
 Task<Answer> Exchange::answering(size_t choice) {
-  DeltaSink sink = [this](const StreamDelta& delta) { note_left_out(delta); };
+  DeltaSink sink = [this](const StreamDelta& delta) { hear_whole(delta); };
   if (is_stream_) sink = [this, choice](const StreamDelta& delta) { hear(choice, delta); };
-  auto on_decision = [this](const router::Decision& decision) {
+  auto on_decision = [this, choice](const router::Decision& decision) {
+    if (choice != 0) return;  // one is told of
     decision_ = {decision.id, decision.target, decision.reason};
     if (!decision.model.empty()) head_.model = decision.model;
   };
@@ -109,44 +130,55 @@ Task<Answer> Exchange::answering(size_t choice) {
 Task<> Exchange::ask(Answer& answer) {
   Task<Answer> asked = answering(0);
   answer = co_await std::move(asked);
-  if (answer) end_choice(0, *answer);
+  if (!answer) co_return;
+  if (auto ended = end_choice(0, *answer); !ended) answer = ended.error();
 }
 
-// All choices at once, each a request of its own. One that fails ends the others.
+// Some choices at once, each a request of its own. One that fails ends the others.
 Task<> Exchange::ask_all(Answer& answer) {
   answer = Completion{};
   const auto executor = co_await net::this_coro::executor;
-  const auto taking = [&](size_t choice) {
-    return net::co_spawn(executor, take(choice, answer), net::deferred);
+  size_t next = 0;
+  const auto taking = [&] {
+    return net::co_spawn(executor, take(next, answer), net::deferred);
   };
-  std::vector<decltype(taking(0))> all;
-  for (size_t i = 0; i < requests_.size(); ++i) all.push_back(taking(i));
+  std::vector<decltype(taking())> all;
+  for (size_t i = 0; i < std::min(requests_.size(), kMaxChoicesAsked); ++i) all.push_back(taking());
   auto group = net::experimental::make_parallel_group(std::move(all));
   auto waiting = group.async_wait(net::experimental::wait_for_one_error(), net::deferred);
-  auto [order, errors] = co_await std::move(waiting)(net::use_awaitable);
-  if (!answer) co_return;
-  for (const std::exception_ptr& error : errors)
-    if (error) std::rethrow_exception(error);
+  (void)co_await std::move(waiting)(net::use_awaitable);
+  if (answer && n_ended_ < requests_.size())
+    answer = Error{Errc::internal, "a choice ended without an answer"};
 }
 
-Task<> Exchange::take(size_t choice, Answer& total) {
-  Task<Answer> asked = answering(choice);
-  Answer answer = co_await std::move(asked);
-  if (answer && total) {
-    end_choice(choice, *answer);
-    hearth::add(*total, *answer);
-    co_return;
+// One choice after the other, until none is left.
+Task<> Exchange::take(size_t& next, Answer& total) {
+  while (total && next < requests_.size()) {
+    const size_t choice = next++;
+    Task<Answer> asked = answering(choice);
+    Answer answer = co_await std::move(asked);
+    if (answer && total) {
+      hearth::add(*total, *answer);
+      if (auto ended = end_choice(choice, *answer); !ended) answer = ended.error();
+    }
+    if (!answer && total) total = std::move(answer);
   }
-  if (total) total = std::move(answer);
-  throw boost::system::system_error(net::error::operation_aborted);
+  if (!total) throw boost::system::system_error(net::error::operation_aborted);
 }
 
-void Exchange::end_choice(size_t choice, const Completion& completion) {
-  std::string whole;  // goes nowhere: it is all told at once
-  if (is_stream_) begin();
-  shape_->turn_to(choice);
-  shape_->end_choice(head_, completion, is_stream_ ? pending_ : whole);
-  if (is_stream_) add("");
+// What cannot be told is a failure: run() would wait for ever behind an exception.
+Result<> Exchange::end_choice(size_t choice, const Completion& completion) {
+  try {
+    std::string whole;  // goes nowhere: it is all told at once
+    if (is_stream_) begin();
+    shape_->turn_to(choice);
+    shape_->end_choice(head_, completion, is_stream_ ? pending_ : whole);
+    if (is_stream_) add("");
+  } catch (const std::exception& error) {
+    return Error{Errc::internal, fmt::format("the answer cannot be told: {}", error.what())};
+  }
+  ++n_ended_;
+  return {};
 }
 
 Task<> Exchange::run() {
@@ -157,10 +189,14 @@ Task<> Exchange::run() {
   auto overflowing = overflow_.async_wait(as_result);
   auto race = std::move(asking) || std::move(overflowing);
   auto first = co_await std::move(race);
-  if (first.index() != 0)
+  if (first.index() != 0 && is_stream_)
     answer = Error{Errc::busy, fmt::format("the client reads too slowly: {} MiB of the answer "
                                            "wait for it",
                                            kMaxPending >> 20)};
+  else if (first.index() != 0)
+    answer = Error{Errc::invalid, fmt::format("the answer has more than {} MiB: ask for fewer "
+                                              "prompts or logprobs at once, or for a stream",
+                                              kMaxWhole >> 20)};
   outcome_ = std::move(answer);
   // Clients shrink by these numbers; a refusal before anything was counted has none.
   if (!*outcome_ && outcome_->error().code == Errc::context_exceeded &&
@@ -196,6 +232,12 @@ Task<> Exchange::answer_stream() {
 void Exchange::note_left_out(const StreamDelta& delta) {
   if (delta.kind != StreamDelta::Kind::progress || delta.text.empty()) return;
   if (std::ranges::count(left_out_, delta.text) == 0) left_out_.push_back(delta.text);
+}
+
+void Exchange::hear_whole(const StreamDelta& delta) {
+  note_left_out(delta);
+  n_whole_bytes_ += bytes_of(delta);
+  if (n_whole_bytes_ > kMaxWhole) overflow_.expires_at(net::steady_timer::time_point::min());
 }
 
 void Exchange::hear(size_t choice, const StreamDelta& delta) {

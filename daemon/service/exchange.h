@@ -45,13 +45,14 @@ class Exchange {
   Task<> ask(Answer& answer);
   Task<Answer> answering(size_t choice);
   Task<> ask_all(Answer& answer);
-  Task<> take(size_t choice, Answer& total);
-  void end_choice(size_t choice, const Completion& completion);
+  Task<> take(size_t& next, Answer& total);
+  Result<> end_choice(size_t choice, const Completion& completion);
   Task<> run();
   Task<> pump();
   Task<> refuse();
   bool tells_in_stream() const;
   void hear(size_t choice, const StreamDelta& delta);
+  void hear_whole(const StreamDelta& delta);
   void note_left_out(const StreamDelta& delta);  // the engine tells it with the progress
   void begin();
   void add(std::string_view bytes);
@@ -68,6 +69,8 @@ class Exchange {
   std::unique_ptr<wire::AnswerShape> shape_;
   wire::Head head_;
   uint64_t n_prompt_estimate_ = 0;
+  size_t n_ended_ = 0;        // choices
+  size_t n_whole_bytes_ = 0;  // of a whole answer, that were made
   // Of the decision, once it is made.
   struct Chosen {
     std::string id, target, reason;
@@ -78,7 +81,7 @@ class Exchange {
   std::string pending_;    // of a stream: not yet written
   bool is_begun_ = false;  // the first sign of life: from here on the status is 200
   net::steady_timer changed_;
-  net::steady_timer overflow_;  // expires when `pending_` is full
+  net::steady_timer overflow_;  // expires when too much is kept
 };
 
 }  // namespace hearth
