@@ -38,6 +38,7 @@ constexpr size_t kMinText = 12;            // bytes; less says nothing
 constexpr size_t kReadHere = 4 << 10;      // bytes that are not worth a way to a worker and back
 constexpr size_t kSeam = 256;              // bytes on either side of the end of a block
 constexpr size_t kMaxRemembered = 64'000;  // texts; about 10 MB
+constexpr int kMaxReadings = 4;            // of a request whose texts are forgotten meanwhile
 constexpr size_t kMaxCauses = 16;          // of each label
 // Where the kernel gives no more watches, files are looked at again after so long.
 constexpr std::chrono::milliseconds kMaxAge{1000};
@@ -277,7 +278,10 @@ struct Labeller::State : std::enable_shared_from_this<Labeller::State> {
 
   // ---- what texts were found to be ----
 
+  uint64_t n_forgotten = 0;  // how often
+
   void forget() {
+    ++n_forgotten;
     recent.clear();
     older.clear();
   }
@@ -343,12 +347,14 @@ struct Labeller::State : std::enable_shared_from_this<Labeller::State> {
 
   // ---- the labels ----
 
-  void put_on(const Policy& policy, const Contents& contents, RouteRequest& request) {
+  // False where a text of the request is not known: it may leave under no label that it may carry.
+  bool put_on(const Policy& policy, const Contents& contents, RouteRequest& request) {
     std::set<std::pair<std::string, std::string>> of_whole_texts;
     for (bool of_seams : {false, true})
       for (const KeyedPiece& each : contents.pieces) {
-        const Known* known = each.is_seam == of_seams ? find(each.key) : nullptr;
-        if (!known) continue;
+        if (each.is_seam != of_seams) continue;
+        const Known* known = find(each.key);
+        if (!known) return false;
         auto put = [&](const std::string& label, std::string why) {
           // A seam tells only what the texts beside it do not.
           if (of_seams ? of_whole_texts.contains(std::pair(label, why))
@@ -372,6 +378,7 @@ struct Labeller::State : std::enable_shared_from_this<Labeller::State> {
             request.manifest.sources.push_back(excerpt.path);
         }
       }
+    return true;
   }
 
   // Also of a text that is too short to be read.
@@ -443,19 +450,23 @@ Labeller::~Labeller() = default;
 Task<Result<>> Labeller::label(std::shared_ptr<const Policy> policy, RouteRequest& request) {
   const std::shared_ptr<State> state = state_;
   state->read_keys(policy);
-  const auto current = co_await state->current(policy);
-  if (!current) co_return current.error();
-  const std::shared_ptr<const Workspace> workspace = *current;
-
   const Contents contents(request);
-  std::vector<Unread> unread = state->unread(contents, workspace->generation);
-  if (!unread.empty()) {
+  // While it waits, other requests may make the state forget what was read, or push it out.
+  bool is_read = false;
+  for (int n_readings = 0; !is_read && n_readings < kMaxReadings; ++n_readings) {
+    const auto current = co_await state->current(policy);
+    if (!current) co_return current.error();
+    const std::shared_ptr<const Workspace> workspace = *current;
+    std::vector<Unread> unread = state->unread(contents, workspace->generation);
+    is_read = unread.empty();
+    if (is_read) break;
     size_t n_bytes = 0;
     std::vector<TextKey> keys;
     for (const Unread& each : unread) {
       n_bytes += each.text.size();
       keys.push_back(each.key);
     }
+    const uint64_t n_forgotten = state->n_forgotten;
     std::vector<Known> known;
     if (n_bytes <= kReadHere) {
       known = read_all(unread, *policy, *workspace, state->derived, *state->own);
@@ -465,17 +476,25 @@ Task<Result<>> Labeller::label(std::shared_ptr<const Policy> policy, RouteReques
       auto reading = run_on(state->workers, std::move(job));
       known = co_await std::move(reading);
     }
+    // Read by rules or beside secrets that are no longer all.
+    if (n_forgotten != state->n_forgotten) continue;
     for (size_t i = 0; i < keys.size(); ++i) {
       if (policy != state->followed) known[i].files.reset();
       state->remember(keys[i], std::move(known[i]));
     }
+    is_read = state->unread(contents, workspace->generation).empty();
   }
+  const Error unknown{Errc::busy,
+                      fmt::format("what the request's texts may carry is not known: they are more "
+                                  "than {}, or rules and keys changed while they were read",
+                                  kMaxRemembered)};
+  if (!is_read) co_return unknown;
 
   const std::vector<std::string> of_request = request.facts.labels;
   label_by_source(*policy, request, state->known_calls(policy));
   read_size_and_needs(request);
   request.facts.labels = of_request;
-  state->put_on(*policy, contents, request);
+  if (!state->put_on(*policy, contents, request)) co_return unknown;
   state->name_texts(request);
   state->take_off(request);
   for (const Message& message : request.body.messages)

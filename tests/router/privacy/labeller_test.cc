@@ -76,6 +76,21 @@ TEST_F(LabellerTest, AnExcerptWithoutASourceIsKnownByItsText) {
   EXPECT_THAT(labels("What is the capital of France?"), IsEmpty());
 }
 
+// While a long text is read another request brings a new key, which makes all readings old.
+TEST_F(LabellerTest, WhatIsForgottenWhileARequestIsReadIsReadAgain) {
+  EXPECT_THAT(labels(kSecretText), ElementsAre("board"));
+  CompletionRequest body;
+  body.messages = {text_message(Role::user, kSecretText)};
+  std::string filler;
+  for (int i = 0; i < 4000; ++i) filler += "line " + std::to_string(i) + " of a long report\n";
+  body.messages.push_back(text_message(Role::assistant, filler));
+  net::post(loop.executor(), [&] {
+    labeller.guard("a-key-of-the-first-kind-8fJ2kQ9z");
+    net::post(loop.executor(), [&] { labeller.guard("a-key-of-the-second-kind-Zq81LmX4"); });
+  });
+  EXPECT_THAT(labels(std::move(body)), ElementsAre("board"));
+}
+
 // Wherever in a request it stands: all of it would leave.
 TEST_F(LabellerTest, EveryPartOfARequestIsRead) {
   auto with = [&](auto put) {
