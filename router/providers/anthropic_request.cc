@@ -301,8 +301,11 @@ void mark_prompt(Object& body, std::string_view model) {
   mark_cache(spots, min_cached_tokens(model));
 }
 
-// Others speak this wire too, and are told nothing of whose client it is.
-bool is_anthropic(const Target& target) { return target.provider == "anthropic"; }
+// Others speak this wire too, some by this provider's name, and are told nothing of whose client
+// it is.
+bool is_anthropic(const Target& target) {
+  return target.provider == "anthropic" && target.base_url.empty() && !target.is_pool;
+}
 
 std::vector<std::string> headers(const Target& target, std::string_view key, const OwnWords& own) {
   std::vector<std::string> lines{"anthropic-version: 2023-06-01"};

@@ -108,7 +108,7 @@ test('a cheap one that fails is followed too, and the last answer stands whateve
   assert.match(explained(), /TRIED[^]*cheap [^]*model_not_found[^]*dear [^]*answered, the answer/);
 });
 
-test("what a client tells Anthropic goes to Anthropic and to nobody else", async () => {
+test("what a client tells Anthropic goes to nobody at another address", async () => {
   const own = await Daemon.start({ model: null, config: upstream.config() });
   try {
     script = () => ({ text: 'Hi' });
@@ -120,12 +120,11 @@ test("what a client tells Anthropic goes to Anthropic and to nobody else", async
       assert.equal(answer.status, 200, await answer.text());
       return upstream.requests.slice(before)[0];
     };
-    const there = await ask('claudia');
-    assert.deepEqual(there.body.metadata, { user_id: 'u-1' });
-    assert.equal(there.headers['anthropic-beta'], 'context-1m-2025-08-07');
-    const elsewhere = await ask('chatty');
-    assert.ok(!JSON.stringify(elsewhere.body).includes('u-1'));
-    assert.equal(elsewhere.headers['anthropic-beta'], undefined);
+    for (const model of ['claudia', 'chatty']) {
+      const elsewhere = await ask(model);
+      assert.ok(!JSON.stringify(elsewhere.body).includes('u-1'));
+      assert.equal(elsewhere.headers['anthropic-beta'], undefined);
+    }
   } finally {
     assert.equal((await own.stop()).code, 0);
   }

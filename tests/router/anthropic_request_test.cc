@@ -230,6 +230,10 @@ TEST(AnthropicRequest, ItsClientsOwnWordsGoToAnthropicAlone) {
     EXPECT_EQ(std::ranges::count(headers, "anthropic-beta: " + own.betas), is_told) << provider;
     EXPECT_EQ(std::ranges::count(headers, "x-api-key: key"), 1);
   }
+  target.provider = "anthropic";
+  target.base_url = "https://relay.example/v1";
+  EXPECT_EQ(messages_body(target, {}, request, "", own)->find("metadata"), std::string::npos);
+  EXPECT_EQ(kAnthropicMessages.headers(target, "", own).size(), 1u);
   EXPECT_EQ(member_of(request, "metadata"), "absent");
 }
 
