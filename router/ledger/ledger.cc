@@ -284,7 +284,10 @@ PicoUsd Ledger::settle(const Hold& hold, const Settlement& settlement) {
   const Spend& spend = attempt.spend;
   AttemptRow row = attempt.row;
   row.failed_as = settlement.failed_as;
-  row.word = settlement.word.substr(0, 80);
+  size_t n_word = std::min<size_t>(settlement.word.size(), 80);
+  while (n_word > 0 && n_word < settlement.word.size() && (settlement.word[n_word] & 0xc0) == 0x80)
+    --n_word;  // not within a character
+  row.word = settlement.word.substr(0, n_word);
   row.state = AttemptState::settled;
   if (settlement.reported) {
     row.usage = *settlement.reported;
