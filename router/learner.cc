@@ -307,13 +307,12 @@ struct Learner::Memory {
       if (!tried) continue;
       const double ratio = at_level(target, {}, level.effort).n_output /
                            at_level(target, {}, tried->effort).n_output;
-      auto scaled = [ratio](std::optional<Spread> amount) {
-        // What it may be is as wide as it is long: nobody has seen it.
-        if (amount) amount = Spread{amount->mean * ratio, amount->mean * ratio};
-        return amount;
-      };
-      level.belief.n_output = scaled(tried->belief.n_output);
-      level.belief.latency_ms = scaled(tried->belief.latency_ms);
+      // Its length may be as wide as it is long: nobody has seen it. A time as wide would keep it
+      // out of every deadline, and so from ever being seen.
+      if (const auto& length = tried->belief.n_output)
+        level.belief.n_output = Spread{length->mean * ratio, length->mean * ratio};
+      if (const auto& time = tried->belief.latency_ms)
+        level.belief.latency_ms = Spread{time->mean * ratio, time->sd * ratio};
     }
   }
 
