@@ -19,6 +19,7 @@
 #include "router/effort.h"
 #include "router/learner.h"
 #include "router/policy_file.h"
+#include "router/providers.h"
 #include "support/id.h"
 
 namespace hearth::router {
@@ -227,6 +228,10 @@ DecisionRecord Router::decide_on(const RouteRequest& request,
     provider.foresee(target, request.body, points, state);
     dispatcher_->look(*policy, target, facts, state);
     make_levels(facts, *policy, target, state);
+    if (!facts.effort && !thinks_beside(target, request.body))
+      for (EffortState& level : state.efforts)
+        if (level.effort != Effort::none && !level.down)
+          level.down = "it does not think beside temperature, top_k or a demanded call";
     if (!services_.account) continue;
     const Levels levels = levels_of(facts, *policy, target);
     state.means = services_.account->means(*policy, facts, target, levels.front());

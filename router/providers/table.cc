@@ -129,6 +129,14 @@ bool only_switches_thinking(const Target& target) {
          (form == ReasoningForm::thinking_object || form == ReasoningForm::enable_thinking);
 }
 
+// "Feature compatibility" in the documentation of its extended thinking.
+bool thinks_beside(const Target& target, const CompletionRequest& request) {
+  if (&wire_of(target) != &kAnthropicMessages) return true;
+  const ToolChoice::Mode mode = request.tool_choice.mode;
+  return request.sampling.temperature.value_or(1) == 1 && request.sampling.top_k.value_or(0) == 0 &&
+         mode != ToolChoice::Mode::required && mode != ToolChoice::Mode::named;
+}
+
 bool is_wire_name(std::string_view name) { return wire_of_name(name) != nullptr; }
 
 std::string_view provider_address(std::string_view name) { return row_of(name).base_url; }

@@ -35,4 +35,7 @@ bool is_wire_name(std::string_view name);
 // Of a target's efforts its provider tells no more than none from some.
 bool only_switches_thinking(const Target& target);
 
+// Whether what the request says of sampling and of calls is accepted together with thinking.
+bool thinks_beside(const Target& target, const CompletionRequest& request);
+
 }  // namespace hearth::router
