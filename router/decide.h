@@ -9,4 +9,8 @@ namespace hearth::router {
 void decide(const RequestFacts& facts, const Policy& policy, const std::vector<TargetState>& states,
             Decision& decision);
 
+// The same target at the same effort. A record from before efforts were written down names none:
+// its target was asked for the one that is stated.
+bool is_same_choice(const Decision& then, const Decision& now, const Policy& policy);
+
 }  // namespace hearth::router

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "decide.h"
 #include "router/effort.h"
 #include "router/ledger.h"
 #include "router/money.h"
@@ -148,11 +149,12 @@ std::vector<Knob> knobs_of(const Case& at, const Value& value, size_t chosen,
   return knobs;
 }
 
-std::vector<Flip> flips_of(Case at, const Winner& winner_now) {
+std::vector<Flip> flips_of(Case at, const Decision& logged) {
   at.facts.exploration.reset();
-  const Winner now(decide(at.facts, at.policy, at.states));
+  const Decision again = decide(at.facts, at.policy, at.states);
+  const Winner now(again);
   std::vector<Flip> flips;
-  if (now.target.empty() || now != winner_now) return flips;
+  if (now.target.empty() || !is_same_choice(logged, again, at.policy)) return flips;
   const auto chosen = static_cast<size_t>(
       std::ranges::find(at.policy.targets, now.target, &Target::name) - at.policy.targets.begin());
   for (const Knob& knob : knobs_of(at, value_of(at.facts, at.policy), chosen, now.effort))
@@ -265,7 +267,7 @@ Explanation explain(const DecisionRecord& record, const Policy& policy) {
   if (decision.is_exploring)
     out.note += std::string(out.note.empty() ? "" : "; ") + "a trial, so there are no flips";
   else
-    out.flips = flips_of({facts, policy, states}, Winner(decision));
+    out.flips = flips_of({facts, policy, states}, decision);
   return out;
 }
 

@@ -122,7 +122,7 @@ std::optional<Errc> exclusion(const RequestFacts& facts, const Policy& policy, c
   }
   if (const EffortState* level = find_effort(state, candidate.effort); level && level->down) {
     why = *level->down;
-    return Errc::busy;
+    return Errc::unsupported;
   }
   if (auto short_of = shortfall(state.means, at.needed)) {
     why = *short_of;
@@ -312,6 +312,13 @@ bool may_see(const Policy& policy, const Target& target, const std::vector<std::
   return target.trust <= required_trust(policy, labels).first;
 }
 
+bool is_same_choice(const Decision& then, const Decision& now, const Policy& policy) {
+  if (then.target != now.target) return false;
+  if (then.effort == now.effort) return true;
+  auto target = std::ranges::find(policy.targets, now.target, &Target::name);
+  return !then.effort && target != policy.targets.end() && target->efforts.empty();
+}
+
 Decision decide(const RequestFacts& facts, const Policy& policy,
                 const std::vector<TargetState>& states) {
   Decision decision;
@@ -358,6 +365,8 @@ void decide(const RequestFacts& facts, const Policy& policy, const std::vector<T
       auto code =
           exclusion(facts, policy, rule, {trust, label}, target, states[p], at, candidate, why);
       if (code) {
+        const EffortState* level = find_effort(states[p], effort);
+        if (level && level->down) continue;  // the target's other levels tell what it is called
         decision.may_pass = decision.may_pass || *code == Errc::busy;
         shared_code = shared_code.value_or(*code) == *code ? *code : Errc::denied;
         continue;
@@ -380,9 +389,11 @@ void decide(const RequestFacts& facts, const Policy& policy, const std::vector<T
   const size_t best = kept.front();
   size_t chosen = best;
   std::optional<std::string> hold;
-  if (facts.past && is_any(facts.model)) {
+  if (facts.past) {
     const size_t here = where_it_stands(*facts.past, decision, kept);
-    if (here != decision.candidates.size() && here != best)
+    const bool is_other = here != decision.candidates.size() && here != best;
+    // Who names a model has switched; its thoughts are not switched all the same.
+    if (is_other && (is_any(facts.model) || place[here] == place[best]))
       hold = why_stay(facts, policy, policy.targets[place[here]], decision.candidates[here],
                       policy.targets[place[best]], decision.candidates[best]);
     if (hold) chosen = here;

@@ -26,8 +26,8 @@ constexpr double kLeastOverlap = 0.9, kLeastSample = 30;
 struct Conversation {
   std::string target;
   std::string logged_target;
-  std::optional<Effort> effort, logged_effort;
-  bool is_as_logged() const { return target == logged_target && effort == logged_effort; }
+  std::optional<Effort> effort;
+  bool is_as_logged = true;
   uint32_t n_turns = 0, n_held = 0;
   double spent_usd = 0, switching_usd = 0;
   struct Read {
@@ -191,14 +191,13 @@ void Replay::State::judge(const StoredDecision& logged) {
   ReplayedQuality& quality = report.quality;
   const Decision& then = logged.record.decision;
   const Candidate* was = find_candidate(then, then.target, then.effort);
-  const Candidate* is = find_candidate(then, now.target, now.effort);
+  const bool is_same = is_same_choice(then, now, policy);
+  const Candidate* is = is_same ? was : find_candidate(then, now.target, now.effort);
   if (!was) return;
   ++quality.n_judged;
   logged_quality += *logged.quality;
   n_overlap += is && is->propensity > 0;
-  const double weight = now.target == then.target && now.effort == then.effort
-                            ? 1 / std::max(was->propensity, 0.01)
-                            : 0;
+  const double weight = is_same ? 1 / std::max(was->propensity, 0.01) : 0;
   weights += weight;
   squared_weights += weight * weight;
   weighted_quality += weight * *logged.quality;
@@ -247,6 +246,7 @@ void Replay::add(const StoredDecision& logged) {
   Decision& now = s.now;
   decide(facts, s.policy, s.states, now);
 
+  const bool is_same = is_same_choice(was, now, s.policy);
   // What it comes to. Measured where all is as it was.
   ReplayReport& report = s.report;
   ++report.n_decisions;
@@ -270,8 +270,7 @@ void Replay::add(const StoredDecision& logged) {
     const auto i = static_cast<size_t>(
         std::ranges::find(s.policy.targets, now.target, &Target::name) - s.policy.targets.begin());
     const Candidate& candidate = *find_candidate(now, now.target, now.effort);
-    const bool is_as_it_was =
-        now.target == was.target && now.effort == was.effort && (!at || at->is_as_logged());
+    const bool is_as_it_was = is_same && (!at || at->is_as_logged);
     usd = is_as_it_was ? logged_usd : candidate.cost_usd;
     seconds = is_as_it_was ? logged_s : candidate.latency_ms / 1000;
     if (!s.policy.budgets.empty()) {
@@ -293,11 +292,11 @@ void Replay::add(const StoredDecision& logged) {
       at->target = now.target;
       at->logged_target = was.target;
       at->effort = now.effort;
-      at->logged_effort = was.effort;
+      at->is_as_logged = is_same;
       at->read[i] = {facts.n_prompt_estimate, record.time_ms, now.effort};
     }
   }
-  report.n_moved += now.target != was.target || now.effort != was.effort;
+  report.n_moved += !is_same;
   s.logged_usd.push_back(static_cast<float>(logged_usd));
   s.replayed_usd.push_back(static_cast<float>(usd));
   s.logged_s.push_back(static_cast<float>(logged_s));

@@ -279,6 +279,9 @@ TEST_F(EffortBeforeModel, ThoughtsAreNotSwitchedWhileCallsAreBeingAnswered) {
   const Decision bound = now();
   EXPECT_EQ(bound.effort, Effort::none);
   EXPECT_THAT(bound.reason, HasSubstr("own at none stays: thoughts are not switched"));
+  request.model = "own";
+  EXPECT_EQ(now().effort, Effort::none) << "nor where the client names the model";
+  request.model = "auto";
   request.past->effort = Effort::low;
   EXPECT_EQ(now().effort, Effort::high) << "from some to more";
   request.past->effort = Effort::none;
@@ -481,6 +484,20 @@ TEST(EffortReplay, TheSamePolicyIsTheLogAndAnotherOneMovesTheEffort) {
   EXPECT_EQ(report.logged_chosen.at("own at low"), 20u);
   // 600 tokens at low are 1400 at high, by what is usual between the two.
   EXPECT_NEAR(report.cost_usd.replayed, 20 * (1000e-6 + 1400 * 4e-6), 1e-6);
+}
+
+TEST(EffortReplay, ARecordFromBeforeEffortsIsOfTheStatedOne) {
+  Policy two = policy(kTwo);
+  two.targets[0].efforts.clear();
+  two.targets[0].effort = Effort::high;
+  Replay replay(two, {});
+  for (int i = 0; i < 20; ++i) {
+    StoredDecision old = logged(two, 1'760'000'000'000 + i);
+    old.record.decision.effort.reset();
+    for (Candidate& candidate : old.record.decision.candidates) candidate.effort.reset();
+    replay.add(old);
+  }
+  EXPECT_EQ(replay.report().n_moved, 0u);
 }
 
 TEST(EffortReplay, ABudgetHoldsForEachLevel) {
