@@ -75,10 +75,11 @@ function* routellm(files, prices) {
       const targets = {};
       for (const model of models) {
         const word = row[model]?.trim().toLowerCase();
-        if (word !== 'true' && word !== 'false' && Number.isNaN(Number(word || NaN))) continue;
+        const quality = word === 'true' ? 1 : word === 'false' ? 0 : Number(word || NaN);
+        if (!(quality >= 0 && quality <= 1)) continue;
         const answer = columns.includes(`${model}_response`) ? tokens(row[`${model}_response`]) : 5;
         targets[model] = {
-          quality: word === 'true' ? 1 : word === 'false' ? 0 : share(Number(word)),
+          quality,
           cost_usd: cost(prices, model, tokens(row.prompt), answer),
         };
       }
