@@ -100,8 +100,8 @@ struct TaskRule {
   std::optional<double> ttft_ms;     // the first word must be there by then
   std::optional<double> minute_usd;  // over [value]
   std::optional<double> success_usd;
-  // Of reasoning, where the client says none: for targets that leave it open, and of the efforts
-  // that a target lists the only one.
+  // Of reasoning, where the client says none: for targets that state none, and in place of all the
+  // efforts that a target lists, whether it is among them or not.
   std::optional<Effort> effort;
   std::vector<std::string> cascade;  // targets, the cheapest first; the next when one does not pass
   std::vector<std::string> verify;   // what must pass, in this order
