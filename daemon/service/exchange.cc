@@ -139,9 +139,7 @@ Task<> Exchange::ask_all(Answer& answer) {
   answer = Completion{};
   const auto executor = co_await net::this_coro::executor;
   size_t next = 0;
-  const auto taking = [&] {
-    return net::co_spawn(executor, take(next, answer), net::deferred);
-  };
+  const auto taking = [&] { return net::co_spawn(executor, take(next, answer), net::deferred); };
   std::vector<decltype(taking())> all;
   for (size_t i = 0; i < std::min(requests_.size(), kMaxChoicesAsked); ++i) all.push_back(taking());
   auto group = net::experimental::make_parallel_group(std::move(all));

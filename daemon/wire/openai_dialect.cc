@@ -66,9 +66,9 @@ class TextAnswer final : public AnswerShape {
 
  private:
   const bool include_usage_;
-  size_t choice_ = 0;  // that is told of
+  size_t choice_ = 0;                // that is told of
   std::vector<Completion> choices_;  // none in a stream
-  std::vector<size_t> offsets_;  // characters told of each
+  std::vector<size_t> offsets_;      // characters told of each
 };
 
 Asked asked_of(Request&& request, std::unique_ptr<AnswerShape> shape) {
