@@ -177,7 +177,10 @@ void add_reasoning(Object& body, const ReasoningControls& asked) {
 
 Result<std::string> responses_body(const Target& target, const Quirks& quirks,
                                    const CompletionRequest& request, std::string_view affinity,
-                                   const OwnWords& own) {
+                                   const OwnWords& said) {
+  // Others speak this wire without such tools: theirs stay functions.
+  const bool is_openai = target.provider == "openai-responses" || target.provider == "openai";
+  const OwnWords own = is_openai ? said : OwnWords{};
   Array input;
   Items items(input, target.provider, own);
   for (const Message& message : request.messages) items.add(message);

@@ -266,6 +266,11 @@ TEST(ResponsesRequest, FreeFormToolsAreCustomToolsAgain) {
       HasSubstr(
           R"({"type":"custom_tool_call","call_id":"c1","name":"apply_patch","input":"*** Begin\n"},{"type":"function_call","call_id":"c2","name":"run","arguments":"{}"},{"type":"custom_tool_call_output","call_id":"c1","output":"done"},{"type":"function_call_output","call_id":"c2","output":"ran"})"));
   EXPECT_THAT(member_of(request, "tools"), Not(HasSubstr("custom"))) << "nobody's own words";
+  Target other = target();
+  other.provider = "vllm";
+  text = responses_body(other, row_of("openai-responses").quirks, request, {}, own);
+  ASSERT_TRUE(text);
+  EXPECT_THAT(*text, Not(HasSubstr("custom")));
 }
 
 TEST(ResponsesStream, ACallInPlainTextIsOneTextOfACall) {
