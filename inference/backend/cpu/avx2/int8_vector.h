@@ -45,7 +45,11 @@ struct Avx2 {
     return _mm256_srai_epi32(v, n);
   }
   static Ints look_up(Ints table, Ints code) { return _mm256_shuffle_epi8(table, code); }
-  static Ints add(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
+  static Ints add(Ints a, Ints b) {
+    a = _mm256_add_epi32(a, b);
+    __asm__("" : "+x"(a));  // as in add_products
+    return a;
+  }
   static Ints subtract(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
   static Ints times_32(Ints v) { return _mm256_slli_epi32(v, 5); }
 
