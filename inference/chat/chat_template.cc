@@ -97,6 +97,10 @@ struct ChatTemplate::State {
     if (auto added = add_extra(variables, extra); !added) return added.error();
     variables.emplace("documents", nullptr);
     auto rendered = parsed.render(variables, now_unix_s);
+    if (!rendered && !tools.empty()) {
+      variables["tools"] = chat::tools_of(tools, chat::Defaults::as_text);
+      if (auto again = parsed.render(variables, now_unix_s)) return again;
+    }
     if (!rendered)
       return Error{rendered.error().code,
                    fmt::format("the model's chat template: {}", rendered.error().message)};

@@ -188,6 +188,19 @@ class Conversation {
   std::map<std::string, std::string> names_;  // call id -> tool
 };
 
+// Of a schema and all that is in it, as far down as anyone writes them.
+void write_defaults_as_text(Value& schema, int n_levels = 64) {
+  if (n_levels == 0) return;
+  if (schema.is_array())
+    for (Value& each : schema.get_array()) write_defaults_as_text(each, n_levels - 1);
+  if (!schema.is_object()) return;
+  Object& object = schema.get_object();
+  Value* given = object.if_contains("default");
+  const bool fails = object.contains("enum") || object.contains("oneOf");
+  if (fails && given && !given->is_string()) *given = boost::json::serialize(*given);
+  for (auto& member : object) write_defaults_as_text(member.value(), n_levels - 1);
+}
+
 }  // namespace
 
 Result<Array> messages_of(std::span<const Message> messages, const Abilities& abilities) {
@@ -197,12 +210,13 @@ Result<Array> messages_of(std::span<const Message> messages, const Abilities& ab
   return std::move(conversation).finish();
 }
 
-Array tools_of(std::span<const ToolSpec> tools) {
+Array tools_of(std::span<const ToolSpec> tools, Defaults defaults) {
   Array rows;
   for (const ToolSpec& tool : tools) {
     auto schema = json::parse_value(tool.parameters.text);
     Value parameters = Object{{"type", "object"}, {"properties", Object{}}};
     if (schema && schema->is_object()) parameters = std::move(*schema);
+    if (defaults == Defaults::as_text) write_defaults_as_text(parameters);
     Object function{{"name", tool.name},
                     {"description", tool.description},
                     {"parameters", std::move(parameters)}};

@@ -14,7 +14,9 @@ namespace hearth::chat {
 // template's abilities ask for. Errc::unsupported for images.
 Result<json::Array> messages_of(std::span<const Message> messages, const Abilities& abilities);
 
+// gpt-oss's template fails at a default that is no text, beside "enum" or "oneOf".
+enum class Defaults { as_given, as_text };
 // OpenAI's function form, which templates expect.
-json::Array tools_of(std::span<const ToolSpec> tools);
+json::Array tools_of(std::span<const ToolSpec> tools, Defaults defaults = Defaults::as_given);
 
 }  // namespace hearth::chat

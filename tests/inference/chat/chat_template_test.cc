@@ -102,6 +102,18 @@ TEST(ChatTemplate, OffersToolsAsFunctionSpecs) {
   EXPECT_EQ(model.text({&user, 1}), "nullq");
 }
 
+// As gpt-oss's template does with those beside "enum" and "oneOf".
+TEST(ChatTemplate, GivesDefaultsAsTextWhereATemplateFailsAtNumbers) {
+  ChatModel model(
+      "{% for t in tools or [] %}{{ t.function.name }}: {% for n, p in t.function.parameters.properties.items() %}"
+      "{{ n }}{% if p.enum %}{{ ' is ' + p.default }}{% else %}{{ p.default|tojson }}{% endif %};"
+      "{% endfor %}{% endfor %}{{ messages[0].content }}");
+  Message user = text_message(Role::user, "q");
+  std::vector<ToolSpec> tools = {
+      {"f", "", {R"({"properties": {"a": {"enum": [1, 2], "default": 2}, "b": {"default": 3}}})"}}};
+  EXPECT_EQ(model.text({&user, 1}, tools), "f: a is 2;b3;q");
+}
+
 TEST(ChatTemplate, ExtraVariablesSteerButCannotReplaceTheStructure) {
   ChatModel model("{{ enable_thinking }}|{{ messages|length }}|{{ eos_token }}|{{ tools }}");
   Message user = text_message(Role::user, "q");
