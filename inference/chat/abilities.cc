@@ -98,6 +98,33 @@ bool has_tool_turns(const Prober& prober, const Object& call) {
          text->find(kOtherNeedle) != std::string::npos;
 }
 
+// Some look at the first call only, some refuse more than one.
+bool has_parallel_calls(const Prober& prober, Object calls) {
+  Array& all = calls["tool_calls"].as_array();
+  Object other = all.front().as_object();
+  other["id"] = "call00002";
+  other["function"].as_object()["name"] = kOtherNeedle;
+  all.push_back(std::move(other));
+  Array messages{prober.row("user", "x"), std::move(calls)};
+  for (const char* id : {"call00001", "call00002"}) {
+    Object result = prober.row("tool", "r");
+    result["tool_call_id"] = id;
+    result["name"] = kNeedle;
+    messages.push_back(std::move(result));
+  }
+  auto text = prober.render(std::move(messages), "f");
+  return text && text->find(kNeedle) != std::string::npos &&
+         text->find(kOtherNeedle) != std::string::npos;
+}
+
+// Two of them read one message of that kind, the first, and forget all others.
+bool has_developer(const Prober& prober) {
+  const Object user = prober.row("user", "x"), developer = prober.row("developer", kNeedle);
+  return prober.shows({developer, user}) &&
+         prober.shows({prober.row("system", "s"), developer, user}) &&
+         prober.shows({user, prober.row("assistant", "y"), developer, user});
+}
+
 }  // namespace
 
 Abilities probe(const jinja::Template& parsed, std::string_view source, const Object& fixed) {
@@ -119,7 +146,7 @@ Abilities probe(const jinja::Template& parsed, std::string_view source, const Ob
   found.has_late_system = found.has_system && has_late_system(prober);
   bool names_developer =
       source.find("'developer'") != source.npos || source.find("\"developer\"") != source.npos;
-  found.has_developer = names_developer && prober.shows({prober.row("developer", kNeedle), user});
+  found.has_developer = names_developer && has_developer(prober);
   found.has_user_runs = prober.shows({user, prober.row("user", kNeedle)});
   found.shows_tools =
       prober.shows({user}, kNeedle) || prober.shows({prober.row("system", "s"), user}, kNeedle);
@@ -138,7 +165,9 @@ Abilities probe(const jinja::Template& parsed, std::string_view source, const Ob
       shows_call(no_content, "call00001") && !shows_call(no_content, "call_abcdefghij");
   found.wants_argument_text = wants_argument_text(prober, no_content);
   if (found.wants_argument_text) arguments = Value("{\"a\": 1}");
-  found.has_tool_turns = has_tool_turns(prober, prober.call(no_content, "call00001", arguments));
+  const Object call = prober.call(no_content, "call00001", arguments);
+  found.has_tool_turns = has_tool_turns(prober, call);
+  found.has_parallel_calls = has_parallel_calls(prober, call);
   Object both = prober.call(prober.row("assistant", "c").at("content"), "call00001", arguments);
   bool takes_content = prober.render({user, both}, "f").has_value();
   both["thinking"] = "t";

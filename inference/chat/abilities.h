@@ -14,10 +14,11 @@ namespace hearth::chat {
 struct Abilities {
   bool has_system = true;           // a system message at the beginning comes out
   bool has_late_system = true;      // ... and one in the middle, in its place
-  bool has_developer = false;       // knows the role; else it is sent as system
+  bool has_developer = false;       // shows the role wherever system may stand; else it is sent so
   bool has_user_runs = true;        // takes two user messages in a row
   bool shows_tools = true;          // tools on offer come out
   bool has_tool_turns = true;       // tool calls and their results come out; else sent as text
+  bool has_parallel_calls = true;   // all calls of a message come out; else each is sent alone
   bool wants_one_text = false;      // beside tool calls, content or thinking, but not both
   bool wants_tool_list = false;     // even if empty; else tools is none when there are none
   bool wants_parts = false;         // content as [{"type": "text", "text": ...}]

@@ -67,6 +67,7 @@ class Conversation {
     else if (!abilities_.has_late_system)
       turn_late_system_into_user();
     if (!abilities_.has_user_runs) join_runs("user", SIZE_MAX);
+    if (!abilities_.has_parallel_calls) split_calls();
     Array rows;
     for (Object& row : rows_) {
       if (abilities_.wants_parts && row["content"].is_string()) {
@@ -182,6 +183,35 @@ class Conversation {
     for (size_t i = 1; i < rows_.size(); ++i)
       if (is(rows_[i], "system")) rows_[i]["role"] = "user";
   }
+
+  // A message for each call, each with its results behind it.
+  void split_calls() {
+    std::vector<Object> split;
+    for (size_t i = 0, end; i < rows_.size(); i = end) {
+      end = i + 1;
+      Object row = std::move(rows_[i]);
+      const Value* calls = row.if_contains("tool_calls");
+      if (calls == nullptr || calls->as_array().size() < 2) {
+        split.push_back(std::move(row));
+        continue;
+      }
+      while (end < rows_.size() && is(rows_[end], "tool")) ++end;
+      const auto results = std::span(rows_).subspan(i + 1, end - i - 1);
+      for (const Value& call : Array(calls->as_array())) {
+        row["tool_calls"] = Array{call};
+        split.push_back(std::move(row));
+        for (Object& result : results)
+          if (!result.empty() && result.at("tool_call_id") == call.at("id"))
+            split.push_back(std::exchange(result, {}));
+        row = Object{{"role", "assistant"}, {"content", split_content()}};
+      }
+      for (Object& result : results)  // of calls that nobody made
+        if (!result.empty()) split.push_back(std::move(result));
+    }
+    rows_ = std::move(split);
+  }
+
+  Value split_content() const { return abilities_.wants_null_content ? Value(nullptr) : Value(""); }
 
   const Abilities& abilities_;
   std::vector<Object> rows_;

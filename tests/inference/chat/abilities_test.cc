@@ -26,6 +26,7 @@ std::string abilities_of(const std::string& name) {
   list(found.has_user_runs, "user-runs");
   list(found.shows_tools, "tools");
   list(found.has_tool_turns, "tool-turns");
+  list(found.has_parallel_calls, "parallel-calls");
   list(found.wants_one_text, "one-text");
   list(found.wants_tool_list, "tool-list");
   list(found.wants_parts, "parts");
@@ -39,22 +40,23 @@ std::string abilities_of(const std::string& name) {
 
 TEST(Abilities, OfFamiliesAreLearnedByProbing) {
   const std::pair<std::string, std::string> kFamilies[] = {
-      {"Qwen-Qwen2.5-7B-Instruct", "system late-system user-runs tools tool-turns"},
-      {"Qwen-Qwen3-0.6B", "system late-system user-runs tools tool-turns argument-text thinking"},
-      {"Qwen3-Coder", "system late-system user-runs tools tool-turns"},
-      {"Qwen3.5-4B", "system user-runs tools tool-turns thinking"},
-      {"GLM-4.6", "system late-system user-runs tools tool-turns thinking"},
-      {"MiniMax-M2", "system user-runs tools tool-turns"},
+      {"Qwen-Qwen2.5-7B-Instruct", "system late-system user-runs tools tool-turns parallel-calls"},
+      {"Qwen-Qwen3-0.6B",
+       "system late-system user-runs tools tool-turns parallel-calls argument-text thinking"},
+      {"Qwen3-Coder", "system late-system user-runs tools tool-turns parallel-calls"},
+      {"Qwen3.5-4B", "system user-runs tools tool-turns parallel-calls thinking"},
+      {"GLM-4.6", "system late-system user-runs tools tool-turns parallel-calls thinking"},
+      {"MiniMax-M2", "system user-runs tools tool-turns parallel-calls"},
       {"meta-llama-Llama-3.1-8B-Instruct", "system late-system user-runs tools tool-turns"},
-      {"mistralai-Mistral-Nemo-Instruct-2407", "system tools tool-turns short-ids"},
-      {"Mistral-Small-3.2-24B-Instruct-2506", "system tools tool-turns short-ids"},
-      {"openai-gpt-oss-120b", "system developer user-runs tools tool-turns one-text effort"},
+      {"mistralai-Mistral-Nemo-Instruct-2407", "system tools tool-turns parallel-calls short-ids"},
+      {"Mistral-Small-3.2-24B-Instruct-2506", "system tools tool-turns parallel-calls short-ids"},
+      {"openai-gpt-oss-120b", "system user-runs tools tool-turns one-text effort"},
       {"google-gemma-2-2b-it", "argument-text"},
       {"microsoft-Phi-3.5-mini-instruct", "system late-system user-runs argument-text"},
       {"deepseek-ai-DeepSeek-R1-Distill-Llama-8B",
-       "system user-runs tool-turns null-content argument-text"},
+       "system user-runs tool-turns parallel-calls null-content argument-text"},
       {"NousResearch-Hermes-3-Llama-3.1-8B-tool_use",
-       "system late-system user-runs tools tool-turns tool-list argument-text"},
+       "system late-system user-runs tools tool-turns parallel-calls tool-list argument-text"},
   };
   for (const auto& [name, expected] : kFamilies) EXPECT_EQ(abilities_of(name), expected) << name;
 }

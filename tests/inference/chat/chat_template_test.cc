@@ -150,6 +150,22 @@ TEST(ChatTemplate, KeepsALateSystemMessageInPlaceAsUserText) {
   EXPECT_EQ(model.text(messages), "<system>S<user>U<assistant>A<user>L<user>V");
 }
 
+// gpt-oss reads its first message alone for instructions.
+TEST(ChatTemplate, ShowsEveryDeveloperMessageOfATemplateThatReadsTheFirst) {
+  ChatModel model(
+      "{% if messages[0].role in ['system', 'developer'] %}<i>{{ messages[0].content }}{% endif %}"
+      "{% for m in messages %}{% if m.role in ['user', 'assistant'] %}"
+      "<{{ m.role }}>{{ m.content }}{% endif %}{% endfor %}");
+  std::vector<Message> messages = {text_message(Role::developer, "D"),
+                                   text_message(Role::user, "U"),
+                                   text_message(Role::assistant, "A"),
+                                   text_message(Role::developer, "L"),
+                                   text_message(Role::user, "V")};
+  EXPECT_EQ(model.text(messages), "<i>D<user>U<assistant>A<user>L<user>V");
+  messages.insert(messages.begin(), text_message(Role::system, "S"));
+  EXPECT_EQ(model.text(messages), "<i>S\n\nD<user>U<assistant>A<user>L<user>V");
+}
+
 TEST(ChatTemplate, JoinsUserMessagesWhereRolesMustAlternate) {
   ChatModel model(
       "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
@@ -192,6 +208,29 @@ TEST(ChatTemplate, JoinsThinkingAndTextBesideCallsWhereOnlyOneIsTaken) {
       "%}"
       "{% endfor %}");
   EXPECT_EQ(model.text(with_a_call()), "<user>|q<assistant>hm\n\nt|[f{}]<tool>|r");
+}
+
+// Two calls beside text, and their results in another order.
+std::vector<Message> with_two_calls() {
+  return {text_message(Role::user, "q"),
+          message(Role::assistant,
+                  {Text{"t"}, ToolCall{"c1", "f", "{}"}, ToolCall{"c2", "g", "{}"}}),
+          message(Role::tool, {ToolResult{"c2", "r2"}, ToolResult{"c1", "r1"}}),
+          text_message(Role::user, "u")};
+}
+
+TEST(ChatTemplate, SendsCallsOneByOneWhereAMessageShowsOneOnly) {
+  for (const std::string begin :
+       {"{% set c = m.tool_calls[0] if m.tool_calls else none %}",
+        "{% if m.tool_calls and m.tool_calls|length > 1 %}{{ raise_exception('one') }}{% endif %}"
+        "{% set c = m.tool_calls[0] if m.tool_calls else none %}"}) {
+    ChatModel model("{% for m in messages %}" + begin +
+                    "<{{ m.role }}>{{ m.content }}"
+                    "{% if c %}[{{ c.function.name }}{{ c.function.arguments }}]{% endif %}"
+                    "{% endfor %}");
+    EXPECT_EQ(model.text(with_two_calls()),
+              "<user>q<assistant>t[f{}]<tool>r1<assistant>[g{}]<tool>r2<user>u");
+  }
 }
 
 TEST(ChatTemplate, SplitsTextFromCallsWhereTheyNeedNullContent) {

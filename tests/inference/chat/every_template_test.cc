@@ -116,7 +116,11 @@ TEST_P(EveryTemplate, ShowsAConversationWithToolsInOrder) {
       message(Role::assistant, {Reasoning{"R-1", {}}, Text{"A-1"},
                                 ToolCall{"call_of_any_form", "T-1", R"({"path": "P-1"})"}}),
       message(Role::tool, {ToolResult{"call_of_any_form", "O-1"}}),
+      message(Role::assistant, {ToolCall{"call_2", "T-2", R"({"path": "P-2"})"},
+                                ToolCall{"call_3", "T-3", R"({"path": "P-3"})"}}),
+      message(Role::tool, {ToolResult{"call_2", "O-2"}, ToolResult{"call_3", "O-3"}}),
       message(Role::assistant, {Text{"A-2"}}),
+      text_message(Role::developer, "D-1"),
       text_message(Role::user, "U-2")};
   auto rendered = model->render_text(messages, {}, variables("none"), 0);
   if (refuses_answers(GetParam())) {
@@ -127,11 +131,14 @@ TEST_P(EveryTemplate, ShowsAConversationWithToolsInOrder) {
   ASSERT_TRUE(rendered) << rendered.error().message;
   EXPECT_NE(rendered->text.find("S-1"), std::string::npos) << rendered->text;
   size_t at = 0;
-  for (std::string_view said : {"U-1", "T-1", "P-1", "O-1", "A-2", "U-2"}) {
+  for (std::string_view said : {"U-1", "T-1", "P-1", "O-1", "T-2", "P-2", "A-2", "D-1", "U-2"}) {
     size_t found = rendered->text.find(said, at);
     EXPECT_NE(found, std::string::npos) << said << " in " << rendered->text;
     if (found != std::string::npos) at = found + said.size();
   }
+  const size_t second = rendered->text.find("P-2");  // some write the results behind both calls
+  for (std::string_view said : {"T-3", "P-3", "O-2", "O-3"})
+    EXPECT_LT(rendered->text.find(said, second), rendered->text.find("A-2")) << said;
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, EveryTemplate, ::testing::ValuesIn(testing::template_names()),
