@@ -2,24 +2,15 @@
 // where the prompt ends.
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
-
 #include "inference/dialects/read.h"
-#include "support/test_data.h"
+#include "support/transcript.h"
 
 namespace hearth {
 namespace {
 
 using testing::dialect_named;
 using testing::read;
-
-std::string transcript(const std::string& name) {
-  std::ifstream file(testing::data_path("harmony/" + name + ".txt"));
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  while (text.ends_with('\n')) text.pop_back();
-  return text;
-}
+using testing::transcript;
 
 // The answers of a conversation, each with all of its messages.
 std::vector<std::string> answers_of(const std::string& conversation) {
@@ -63,11 +54,28 @@ TEST(Harmony, ARecipientBeforeTheChannelIsRead) {
   expect(answers[1], "");
 }
 
+// Its channel is that of thinking, and "code" its kind.
+TEST(Harmony, ACallMayStandInAnyChannelAndOfAnyKind) {
+  expect(transcript("simple_tool_call"),
+         "(User asks: \"What is the weather in Tokyo?\" We need to use lookup_weather tool.)"
+         "[#0 lookup_weather {\"location\": \"Tokyo\"}]");
+}
+
+TEST(Harmony, AThoughtMayEndAsAnAnswerDoes) {
+  expect(transcript("simple_reasoning_response"),
+         "(User asks: \"What is 2 + 2?\" Simple arithmetic. Provide answer.)2 + 2 = 4.");
+}
+
+TEST(Harmony, AToolsMessageIsNobodysToSee) { expect(transcript("tool_response_parsing"), ""); }
+
 TEST(Harmony, FinalsAndThinkingAreToldApart) {
   const auto kept = answers_of(transcript("preserve_cot"));
   ASSERT_EQ(kept.size(), 2u);
   expect(kept[0],
          "(User asks a simple question: \"What is 2 + 2?\" The answer: 4.)2 + 2 equals 4.");
+  const auto dropped = answers_of(transcript("dropping_cot_by_default"));
+  ASSERT_EQ(dropped.size(), 2u);
+  expect(dropped[0], "2 + 2 equals 4.");
   const auto between = answers_of(transcript("keep_analysis_between_finals"));
   ASSERT_EQ(between.size(), 2u);
   expect(between[0], "4");
