@@ -4,7 +4,8 @@
 // deviations of the reference's logits; a column for each LABEL, the worst of its FOLDERs. Printed, not stored.
 // A folder holds fixtures: NAME.gguf and the reference's logits, NAME.logits.f32 (row-major little-endian float32;
 // NAME.embedding.f32 or "embedding" in NAME.json for models of embeddings), of the ids in NAME.json ("tokens") or
-// NAME.tokens. Without arguments: tests/data/models.
+// NAME.tokens. Without arguments: tests/data/models. Where the reference computed in float64, too (NAME.f64, row-major
+// little-endian), it is said how far both are from that; further than twice the reference's float32 is a failure.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
@@ -20,9 +21,9 @@ if (columns.length === 0) columns.push({ label: 'scale 0', folders: [path.join(r
 const out = path.join(mkdtempSync(path.join(os.tmpdir(), 'hearth-families-')), 'logits');
 const dev = (...args) => execFileSync(hearth, ['dev', ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], maxBuffer: 1 << 28 });
 
-function floats(file) {
+function floats(file, Kind = Float32Array) {
   const bytes = readFileSync(file);
-  return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+  return new Kind(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }
 
 // {tokens, expected, isEmbedding}
@@ -35,16 +36,12 @@ function reference(base) {
 }
 
 // The worst of all values, and of how many rows one is more than 1e-4 off.
-function compare(base) {
-  const { tokens, expected, isEmbedding } = reference(base);
-  const ids = tokens.join(',');
-  if (!isEmbedding) dev('logits', base + '.gguf', '--tokens', ids, '--out', out);
-  const actual = isEmbedding ? JSON.parse(dev('embed', base + '.gguf', '--tokens', ids)) : floats(out);
-  if (actual.length !== expected.length) throw new Error(`${base}: ${actual.length} numbers, the reference has ${expected.length}`);
+function errors(actual, expected, rows) {
+  if (actual.length !== expected.length) throw new Error(`${actual.length} numbers, the reference has ${expected.length}`);
   let sum = 0, squares = 0;
   for (const value of expected) { sum += value; squares += value * value; }
   const deviation = Math.sqrt(squares / expected.length - (sum / expected.length) ** 2);
-  const rows = isEmbedding ? 1 : tokens.length, width = expected.length / rows;
+  const width = expected.length / rows;
   let worst = 0, above = 0;
   for (let row = 0; row < rows; ++row) {
     let most = 0;
@@ -58,17 +55,33 @@ function compare(base) {
   return { worst, above, rows };
 }
 
+function compare(base) {
+  const { tokens, expected, isEmbedding } = reference(base);
+  const ids = tokens.join(',');
+  if (!isEmbedding) dev('logits', base + '.gguf', '--tokens', ids, '--out', out);
+  const actual = isEmbedding ? JSON.parse(dev('embed', base + '.gguf', '--tokens', ids)) : floats(out);
+  const found = errors(actual, expected, isEmbedding ? 1 : tokens.length);
+  if (!existsSync(base + '.f64')) return found;
+  const exact = floats(base + '.f64', Float64Array);
+  return { ...found, exact: { ours: errors(actual, exact, found.rows), theirs: errors(expected, exact, found.rows) } };
+}
+
 const table = new Map(), notes = [];
 try {
   for (const [at, { folders }] of columns.entries()) {
     for (const folder of folders) {
       for (const file of readdirSync(folder).filter((name) => name.endsWith('.gguf')).sort()) {
         const family = file.slice(0, -'.gguf'.length);
-        const { worst, above, rows } = compare(path.join(folder, family));
+        const { worst, above, rows, exact } = compare(path.join(folder, family));
         if (!table.has(family)) table.set(family, []);
         const cells = table.get(family);
         if (!(cells[at] >= worst)) cells[at] = worst;
         if (above > 0) notes.push(`${family}, ${folder}: ${above} of ${rows} rows above 1e-4, the worst ${worst.toExponential(1)}`);
+        if (exact) {
+          const said = ({ worst: most, above: n }) => `${most.toExponential(1)} (${n} rows above 1e-4)`;
+          notes.push(`${family}, ${folder}: from float64 ours ${said(exact.ours)}, the reference's float32 ${said(exact.theirs)}`);
+          if (!(exact.ours.worst <= 2 * exact.theirs.worst)) process.exitCode = 1;
+        }
       }
     }
   }
