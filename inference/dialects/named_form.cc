@@ -61,14 +61,16 @@ Reading<> read_named(Source& in, Reply& out, const NamedForm& form) {
     const size_t n_marks = out.n_calls() > 0 ? 4 : 2;  // an end is one only behind a call
     const size_t mark = co_await out.copy_text(in, std::span(marks).first(n_marks));
     if (mark == kNone) co_return;
-    std::string taken(form.open);
+    std::string taken(marks[mark]);
     in.record(&taken);
-    const bool is_call = mark == 0 && co_await read_call(in, out, form);
+    if (mark > 0) co_await skip_space(in);
+    const bool is_open = mark == 0 || (mark == 1 && co_await accept(in, form.open));
+    const bool is_call = is_open && co_await read_call(in, out, form);
     in.record(nullptr);
-    if (mark == 0 && !is_call)
-      out.no_call(taken);
-    else
+    if (is_call)
       co_await skip_space(in);
+    else if (mark < 2)
+      out.no_call(taken);
   }
 }
 

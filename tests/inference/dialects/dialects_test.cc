@@ -292,6 +292,67 @@ const std::vector<Case>& cases() {
        "call_begin|>func",
        "[functions.now:0 now {}]", true},
       {"qwen_coder", "<function=now>\n</function>\n<tool_call>\n<fun", "[#0 now {}]", true},
+      // the slips of the others
+      {"minimax", "<minimax:tool_call>\n<invoke name=\"get_weather\">\n<parameter name=\"city\">Nice"
+                  "\n</invoke>\n</minimax:tool_call>",
+       R"([#0 get_weather {"city": "Nice\n"}])"},
+      {"minimax", R"(<invoke name="now"></invoke> so)", "[#0 now {}]so"},
+      {"minimax", "<minimax:tool_call>none</minimax:tool_call>",
+       "<minimax:tool_call>none</minimax:tool_call>"},
+      {"minimax", R"(<minimax:tool_call><invoke name="edit"><parameter name="old">ha)",
+       R"([#0 edit {"old": "ha])", true},
+      {"deepseek_markup",
+       R"(<｜DSML｜invoke name="edit"><｜DSML｜parameter name="lines" string="false">[1, 2</｜DSML｜parameter></｜DSML｜invoke>)",
+       R"([#0 edit {"lines": "[1, 2"}])"},
+      {"deepseek_markup",
+       R"(<｜DSML｜function_calls><｜DSML｜invoke name="edit"><｜DSML｜parameter name="old">a</｜DSML｜invoke></｜DSML｜function_calls>)",
+       R"([#0 edit {"old": "a"}])"},
+      {"deepseek_markup", "<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"get_weather\">\n<｜DSML｜para",
+       "[#0 get_weather {]", true},
+      {"seed", "<seed:tool_call><function=edit><parameter=old>a\n</function></seed:tool_call>",
+       R"([#0 edit {"old": "a\n"}])"},
+      {"seed", "<seed:tool_call>\n{\"name\": \"now\"}\n</seed:tool_call>",
+       "<seed:tool_call>\n{\"name\": \"now\"}\n</seed:tool_call>"},
+      {"seed", "<seed:tool_call><function=get_weather><parameter=days>1", "[#0 get_weather {\"days\": ]",
+       true},
+      {"glm", "<tool_call>get_weather<arg_key>city</arg_key><arg_value>Bo",
+       R"([#0 get_weather {"city": "Bo])", true},
+      {"mistral", R"([TOOL_CALLS]get_weather[ARGS]{"city": "Metz"[TOOL_CALLS]now[ARGS]{})",
+       R"([#0 get_weather {"city": "Metz"}][#1 now {}])"},
+      {"mistral", R"([TOOL_CALLS]get_weather{"city": "Metz"})",
+       R"([#0 get_weather {"city": "Metz"}])"},
+      {"mistral", "[TOOL_CALLS] I cannot.", "[TOOL_CALLS] I cannot."},
+      {"mistral", R"([TOOL_CALLS][{"name": "now", "arguments": {}}, {"name": "no)", "[#0 now {}]",
+       true},
+      {"deepseek", "<｜tool▁calls▁begin｜>sorry<｜tool▁calls▁end｜>",
+       "<｜tool▁calls▁begin｜>sorry<｜tool▁calls▁end｜>"},
+      {"deepseek", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{\"city\": \"Ly",
+       R"([#0 get_weather {"city": "Ly])", true},
+      {"kimi", "<|tool_calls_section_begin|>none<|tool_calls_section_end|>",
+       "<|tool_calls_section_begin|>none<|tool_calls_section_end|>"},
+      {"granite", R"(<|tool_call|>[{"name": "get_weather", "arguments": {"city": "Ro<|/tool_call|>)",
+       R"([#0 get_weather {"city": "Ro"}])"},
+      {"granite", R"(<|tool_call|>{"name": "now", "arguments": {}})", "[#0 now {}]"},
+      {"granite", "<|tool_call|>[none]", "<|tool_call|>[none]"},
+      {"granite", R"(<|tool_call|>[{"name": "get_weather", "arguments": {"city": "Ro)",
+       R"([#0 get_weather {"city": "Ro])", true},
+      {"cohere",
+       R"(<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "get_weather", "parameters": {"city": "Ro"<|END_ACTION|>)",
+       R"([#0 get_weather {"city": "Ro"}])"},
+      {"cohere", R"(<|START_ACTION|>[]<|END_ACTION|>)", R"(<|START_ACTION|>[]<|END_ACTION|>)"},
+      {"cohere", R"(<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "get_weather", "para)",
+       "[#0 get_weather ]", true},
+      {"nemotron", R"(<TOOLCALL>[{"name": "now", "arguments": {}}, {"name": "now"</TOOLCALL> so)",
+       "[#0 now {}][#1 now {}]so"},
+      {"nemotron", "<TOOLCALL>[x]</TOOLCALL>", "<TOOLCALL>[x]</TOOLCALL>"},
+      {"nemotron", R"(<TOOLCALL>[{"name": "edit", "arguments": {"at": 1)", R"([#0 edit {"at": 1])",
+       true},
+      {"harmony", R"( to=functions.get_weather<|message|>{"city": "Ro)",
+       R"([#0 get_weather {"city": "Ro])", true},
+      {"harmony", "<|channel|>final<|message|>Hello<|channel|>final<|message|> again<|end|>",
+       "Hello again"},
+      {"harmony", "<|channel|>final no message", ""},
+      {"harmony", "Hello without a channel", "Hello without a channel"},
   };
   return all;
 }
@@ -300,6 +361,17 @@ TEST(Dialects, AreReadAsTheirFamiliesWriteThem) {
   for (const Case& c : cases())
     EXPECT_EQ(read({c.text}, {.dialect = dialect_named(c.dialect), .is_cut = c.is_cut}), c.expected)
         << c.dialect << ": " << c.text;
+}
+
+TEST(Dialects, EachIsReadWellAndCutOff) {
+  for (const Dialect& row : table()) {
+    const auto n_cases = [&](bool is_cut) {
+      return std::ranges::count_if(
+          cases(), [&](const Case& c) { return c.dialect == row.name && c.is_cut == is_cut; });
+    };
+    EXPECT_GE(n_cases(false), 3) << row.name;
+    EXPECT_GE(n_cases(true), 1) << row.name;
+  }
 }
 
 TEST(Dialects, AnySplitOfTheTextReadsTheSame) {
@@ -320,6 +392,60 @@ TEST(Dialects, AnySplitOfTheTextReadsTheSame) {
   }
 }
 
+// The text with something lost or added somewhere, in whole characters.
+std::string damaged(const std::string& text, std::mt19937& random) {
+  constexpr std::string_view kAdded[] = {"",
+                                         "\"",
+                                         "{",
+                                         "}",
+                                         "]",
+                                         ",",
+                                         ":",
+                                         "\\",
+                                         "x ",
+                                         "<think>",
+                                         "</think>",
+                                         "</tool_call>",
+                                         "<|call|>",
+                                         "<|tool_call_end|>",
+                                         "<｜tool▁call▁end｜>"};
+  constexpr size_t kLost[] = {0, 1, 9, 10000};
+  const auto boundary = [&](size_t at) {
+    at = std::min(at, text.size());
+    while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) ++at;
+    return at;
+  };
+  const size_t at = boundary(random() % (text.size() + 1));
+  const size_t behind = boundary(at + kLost[random() % std::size(kLost)]);
+  std::string out = text.substr(0, at);
+  return out.append(kAdded[random() % std::size(kAdded)]).append(text.substr(behind));
+}
+
+TEST(Dialects, AnySplitOfADamagedTextReadsTheSame) {
+  const ReasoningMarkers markers{"<think>", "</think>", false}, opened{"<think>", "</think>", true};
+  std::mt19937 random(5);
+  for (const Case& c : cases())
+    for (int round = 0; round < 60; ++round) {
+      std::string text = damaged(c.text, random);
+      if (round % 3 == 0) text = damaged(text, random);
+      const ReasoningMarkers* const kMarkers[] = {nullptr, &markers, &opened};
+      const ReadOptions options{.dialect = dialect_named(c.dialect),
+                                .markers = kMarkers[random() % 3],
+                                .is_cut = random() % 2 == 0,
+                                .stop_strings = random() % 4 > 0
+                                                    ? std::vector<std::string>{}
+                                                    : std::vector<std::string>{"me", "ome"},
+                                .has_one_call = random() % 4 == 0};
+      const std::string whole = read({text}, options);
+      std::vector<std::string> bytes, pieces;
+      for (char byte : text) bytes.emplace_back(1, byte);
+      EXPECT_EQ(read(bytes, options), whole) << c.dialect << ": " << text;
+      for (size_t at = 0, n; at < text.size(); at += n)
+        pieces.push_back(text.substr(at, n = 1 + random() % 9));
+      EXPECT_EQ(read(pieces, options), whole) << c.dialect << ": " << text;
+    }
+}
+
 TEST(Dialects, AnyBeginningOfAnAnswerIsReadWithoutHarm) {
   for (const Case& c : cases())
     for (size_t n = 0; n < c.text.size(); ++n)
@@ -330,42 +456,20 @@ TEST(Dialects, AnyBeginningOfAnAnswerIsReadWithoutHarm) {
       }
 }
 
-// Damaged everywhere, but in whole characters: what comes out are objects, whatever is missing.
+// What comes out are objects, whatever is missing.
 TEST(Dialects, ArgumentsOfAWholeAnswerAreAlwaysAnObject) {
-  constexpr std::string_view kAdded[] = {"",
-                                         "\"",
-                                         "{",
-                                         "}",
-                                         "]",
-                                         ",",
-                                         ":",
-                                         "\\",
-                                         "x ",
-                                         "</tool_call>",
-                                         "<|call|>",
-                                         "<|tool_call_end|>",
-                                         "<｜tool▁call▁end｜>"};
-  constexpr size_t kLost[] = {0, 1, 9, 10000};
   std::mt19937 random(11);
-  for (const Case& c : cases()) {
-    const auto is_boundary = [&](size_t at) {
-      return at == c.text.size() || (static_cast<unsigned char>(c.text[at]) & 0xC0) != 0x80;
-    };
-    for (size_t at = 0; at <= c.text.size(); ++at)
-      for (int round = 0; round < 4; ++round) {
-        const size_t behind = std::min(at + kLost[random() % std::size(kLost)], c.text.size());
-        if (!is_boundary(at) || !is_boundary(behind)) continue;
-        std::string text = c.text.substr(0, at);
-        text.append(kAdded[random() % std::size(kAdded)]).append(c.text.substr(behind));
-        const ReadOptions options{.dialect = dialect_named(c.dialect)};
-        for (const Block& block : testing::read_message({text}, options).message.blocks) {
-          const auto* call = std::get_if<ToolCall>(&block.content);
-          if (!call) continue;
-          const auto arguments = json::parse_value(call->arguments);
-          ASSERT_TRUE(arguments && arguments->is_object()) << text << "\n" << call->arguments;
-        }
+  for (const Case& c : cases())
+    for (size_t round = 0; round < 4 * c.text.size(); ++round) {
+      const std::string text = damaged(c.text, random);
+      const ReadOptions options{.dialect = dialect_named(c.dialect)};
+      for (const Block& block : testing::read_message({text}, options).message.blocks) {
+        const auto* call = std::get_if<ToolCall>(&block.content);
+        if (!call) continue;
+        const auto arguments = json::parse_value(call->arguments);
+        ASSERT_TRUE(arguments && arguments->is_object()) << text << "\n" << call->arguments;
       }
-  }
+    }
 }
 
 TEST(Dialects, TextIsShownWhileItComes) {
