@@ -60,12 +60,15 @@ TEST_P(TokenizerConformance, DecodesToTheTextUnlessTheKindNormalises) {
 INSTANTIATE_TEST_SUITE_P(
     All, TokenizerConformance,
     ::testing::Values(Vocabulary{"bert-bge", "bert-bge", ""},
+                      Vocabulary{"command-r", "command-r", ""},
                       Vocabulary{"deepseek-coder", "deepseek-coder", ""},
                       Vocabulary{"deepseek-llm", "deepseek-llm", ""},
                       Vocabulary{"falcon", "falcon", ""}, Vocabulary{"gemma-4", "gemma-4", ""},
                       Vocabulary{"gpt-2", "gpt-2", ""}, Vocabulary{"llama-bpe", "llama-bpe", ""},
-                      Vocabulary{"llama-spm", "llama-spm", ""}, Vocabulary{"phi-3", "phi-3", ""},
+                      Vocabulary{"llama-spm", "llama-spm", ""}, Vocabulary{"mpt", "mpt", ""},
+                      Vocabulary{"phi-3", "phi-3", ""},
                       Vocabulary{"qwen2", "qwen2", ""}, Vocabulary{"qwen35", "qwen2", "qwen35"},
+                      Vocabulary{"refact", "refact", ""},
                       Vocabulary{"starcoder", "starcoder", ""}),
     [](const auto& test) {
       std::string name(test.param.expectations);

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Packs the tokenizer keys of a GGUF file for tests/data/tokenizers (needs: pip install gguf zstandard).
 
-    pack_vocabulary.py IN.gguf OUT.vocab.zst
+    pack_vocabulary.py IN.gguf OUT.vocab.zst [TEXTS.inp]
 
 A vocabulary of 8 MB becomes 0.6 MB: merges are stored as the token they make and the place of the
 cut. packed_vocabulary.h reads the result and makes the GGUF file again, key for key.
+
+With TEXTS, of a byte-level vocabulary, only special tokens and those that occur in them are kept, in
+their places, and the merges that make them: no other can be used for those texts, wherever they are cut.
 
 Layout, before zstd: every number is a LEB128 varint, signed ones zigzag.
     n_keys, then each: name size, name, kind ('s' string, 'u' u32, 'b' bool), size and text or number
@@ -44,7 +47,27 @@ def numbers(field):
     return [field.parts[i][0].item() for i in field.data]
 
 
-def main(source, target):
+def letters(data):
+    """GPT-2's alphabet: printable bytes are themselves, the others follow U+0100 in order."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [b for b in range(256) if b not in printable]
+    alphabet = {**{b: chr(b) for b in printable}, **{b: chr(256 + i) for i, b in enumerate(others)}}
+    return "".join(alphabet[b] for b in data).encode()
+
+
+def keep_used(arrays, texts):
+    normal = gguf.TokenType.NORMAL
+    alphabet = {letters(bytes([b])) for b in range(256)}
+    used = lambda token: token in alphabet or token in texts
+    arrays["merges"] = [m for m in arrays["merges"] if used(m[:1] + m[1:].replace(b" ", b"", 1))]
+    types = arrays["token_type"] or [normal] * len(arrays["tokens"])
+    arrays["tokens"] = [
+        token if kind != normal or used(token) else b""
+        for token, kind in zip(arrays["tokens"], types)
+    ]
+
+
+def main(source, target, texts=None):
     fields = gguf.GGUFReader(source).fields
     arrays = {"tokens": [], "token_type": [], "scores": [], "merges": []}
     keys = []
@@ -63,6 +86,9 @@ def main(source, target):
             else:
                 raise SystemExit(f"{name}: cannot pack {kind}")
 
+    if texts:
+        with open(texts, "rb") as file:
+            keep_used(arrays, letters(file.read()))
     tokens = arrays["tokens"]
     ids = {text: i for i, text in reversed(list(enumerate(tokens)))}
     steps, cuts, last = [], [], 0
