@@ -24,7 +24,9 @@
 // way went on from are worth least, and give up their window parts first.
 //
 // Recurrent layers: a page has the state behind its last token, so it is gone on in from there
-// alone, in a copy where that is no page's end.
+// alone, in a copy where that is no page's end. The end of a prompt is kept in such a copy while
+// its answer is written: templates leave the thinking out of an answer that has become history, and
+// what was read up to there would be read again. It goes when the conversation has gone on.
 //
 // Cost: find and insert compare each token once per sibling. Forgetting takes the oldest node;
 // nodes that running sequences hold are passed over, at most as many as they hold pages.
@@ -58,6 +60,7 @@ struct PrefixTree::Node {
   std::vector<Token> tokens{};  // fewer than kPageTokens only in a leaf; none in the root
   PageIndex page = 0;
   bool has_window = false;  // holds the page's window part
+  End end = End::answer;
   Node* parent = nullptr;
   std::vector<std::unique_ptr<Node>> children{};
   std::vector<Following> marks{};       // whose beginnings end here
@@ -98,7 +101,11 @@ PrefixTree::Part PrefixTree::nearest_child(const Node& node, std::span<const Tok
     if (is_gone_on && cache_.shape().window() > 0 && !child->has_window) continue;
     const size_t n = n_common(child->tokens, tokens);
     if (is_gone_on && has_states_ && n < child->tokens.size()) continue;
-    if (n < kPageTokens && (!nearest.node || n > nearest.n_tokens)) nearest = {child.get(), n};
+    if (n == kPageTokens) continue;
+    // Of two that share as much, the one that knows more of what follows.
+    if (!nearest.node || n > nearest.n_tokens ||
+        (n == nearest.n_tokens && child->tokens.size() > nearest.node->tokens.size()))
+      nearest = {child.get(), n};
   }
   return nearest;
 }
@@ -198,55 +205,83 @@ std::optional<PrefixTree::Fork> PrefixTree::fork_of(std::span<const Token> token
 }
 
 void PrefixTree::insert(std::span<const Token> tokens, std::span<const PageIndex> pages,
-                        size_t first_window, bool goes_on) {
+                        size_t first_window, End end) {
   const uint32_t window = cache_.shape().window();
   const size_t n_whole = tokens.size() / kPageTokens;
   const size_t n_before = n_whole > 0 ? n_whole - 1 : 0;
   const size_t first_kept =
       std::max(first_window, first_page_of_window(window, n_before * kPageTokens));
-  const size_t n_kept =
-      std::min(has_states_ && goes_on ? n_whole : pages_for(tokens.size()), pages.size());
+  size_t n_kept = std::min<size_t>(pages_for(tokens.size()), pages.size());
+  std::optional<PageIndex> copy;
+  if (has_states_ && end != End::answer && n_kept > n_whole &&
+      way_of(tokens).n_tokens() < tokens.size()) {
+    copy = copy_of(pages[n_whole]);
+    if (!copy) n_kept = n_whole;
+  }
   Node* node = root_.get();
   for (size_t i = 0; i < n_kept; ++i) {
     const auto rest = tokens.subspan(i * kPageTokens);
-    node = put(*node, rest.first(std::min<size_t>(kPageTokens, rest.size())), pages[i],
-               window > 0 && i >= first_kept);
+    node = put(*node, rest.first(std::min<size_t>(kPageTokens, rest.size())),
+               copy && i == n_whole ? *copy : pages[i], window > 0 && i >= first_kept, end);
   }
+  node->end = std::max(node->end, end);
   touch(node);
+  if (copy) {  // the node's own now
+    cache_.release_window(*copy);
+    cache_.release(*copy);
+  }
+}
+
+// With its window part; nothing when there is no room.
+std::optional<PageIndex> PrefixTree::copy_of(PageIndex page) {
+  const std::optional<PageIndex> copy = acquire();
+  if (!copy) return std::nullopt;
+  if (!hold_window(*copy)) {
+    cache_.release(*copy);
+    return std::nullopt;
+  }
+  cache_.copy(page, *copy);
+  return copy;
 }
 
 // The child that holds these tokens, at least.
 PrefixTree::Node* PrefixTree::put(Node& parent, std::span<const Token> tokens, PageIndex page,
-                                  bool with_window) {
+                                  bool with_window, End end) {
   for (const auto& child : parent.children) {
     if (!begins_with(child->tokens, tokens)) continue;
     if (has_states_ && child->tokens.size() > tokens.size()) continue;  // its state is further on
-    if (child->has_window || !with_window) return child.get();
-    if (child->tokens.size() > tokens.size()) continue;
+    Node& known = *child;  // absorb() moves what the vector holds
+    if (known.has_window || !with_window) {
+      if (end != End::answer) absorb(known, end);
+      return &known;
+    }
+    if (known.tokens.size() > tokens.size()) continue;
     // Equal tokens, equal values: the caller's page is as good, and has the window part.
-    Node& kept = *child;  // absorb() moves what the vector holds
-    const PageIndex old = kept.page;
-    keep(kept, page, true);
+    const PageIndex old = known.page;
+    keep(known, page, true);
     cache_.release(old);
-    absorb(kept);
-    return &kept;
+    absorb(known, end);
+    return &known;
   }
   Node& child = *parent.children.emplace_back(std::make_unique<Node>());
   child.tokens.assign(tokens.begin(), tokens.end());
   child.parent = &parent;
   ++n_nodes_;
   keep(child, page, with_window);
-  absorb(child);
+  absorb(child, end);
   return &child;
 }
 
 // Leaves beside a node that hold less of the same go, and so no page is in two nodes: that of an
-// end whose sequence went on in it is the node's own now.
-void PrefixTree::absorb(Node& node) {
+// end whose sequence went on in it is the node's own now. `end` is what the way that passes here
+// ends with.
+void PrefixTree::absorb(Node& node, End end) {
   std::vector<std::unique_ptr<Node>> left_behind;
   std::erase_if(node.parent->children, [&](auto& other) {
     if (other.get() == &node || !begins_with(node.tokens, other->tokens)) return false;
-    if (other->has_window && !node.has_window) {
+    const bool is_prompt = has_states_ && other->end != End::answer;
+    if (is_prompt && other->end > end) return false;
+    if (!is_prompt && other->has_window && !node.has_window) {
       if (other->page != node.page) return false;
       node.has_window = cache_.hold_window(node.page);
     }

@@ -47,13 +47,20 @@ class PrefixTree {
   };
   std::optional<Fork> fork_of(std::span<const Token> tokens) const;
 
-  // Remembers `tokens`, which lie computed in `pages`. The last page may be full in part. Its owner
-  // may go on behind them; recurrent layers will then have left that end, and whole pages alone are
-  // remembered of such a model. Of the window parts, which the caller holds from `first_window` on,
-  // those at the end are kept: what it takes to go on after the last token, the last whole page or
-  // the one before.
+  // What lies behind an end within a page, and so how long a recurrent model, which can go on from
+  // there alone, wants it: until one of its kind, or of a later one here, lies beyond it.
+  enum class End : uint8_t {
+    answer,  // nothing, or what others said; its owner has left it
+    prompt,  // an answer, which may come back in other words; its owner goes on
+    turn,    // and so may all answers until a user speaks again
+  };
+  // Remembers `tokens`, which lie computed in `pages`. The last page may be full in part; recurrent
+  // layers leave an end that their owner goes on from, so that they get a copy of that page (where
+  // there is no room for one, whole pages alone are remembered). Of the window parts, which the
+  // caller holds from `first_window` on, those at the end are kept: what it takes to go on after
+  // the last token, the last whole page or the one before.
   void insert(std::span<const Token> tokens, std::span<const PageIndex> pages,
-              size_t first_window = 0, bool goes_on = false);
+              size_t first_window = 0, End end = End::answer);
 
   // A page from the pool, forgetting what was used longest ago until there is one. What somebody
   // else holds is not forgotten: that would free nothing.
@@ -88,8 +95,9 @@ class PrefixTree {
   static void mark_end(const Way& way, const Mark& mark);
   void move_marks(const Node& from);
   void look_again(Node& node, size_t n_below);
-  Node* put(Node& parent, std::span<const Token> tokens, PageIndex page, bool with_window);
-  void absorb(Node& node);
+  std::optional<PageIndex> copy_of(PageIndex page);
+  Node* put(Node& parent, std::span<const Token> tokens, PageIndex page, bool with_window, End end);
+  void absorb(Node& node, End end);
   void keep(Node& node, PageIndex page, bool with_window);
   void let_go(Node& node);
   void touch(Node* deepest);

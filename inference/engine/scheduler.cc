@@ -15,6 +15,8 @@
 //           itself: the gap between two tokens of others at most doubles. Without others a step
 //           ends within kLongestStepSeconds, so that a cancellation is soon seen.
 //           Layers with windows keep the pages that a sequence's window reaches, and no others.
+//           Of a recurrent model's prompt, what the next turn's begins with is a step's end: its
+//           state is kept there.
 //   deliver The token of each row that wanted logits is picked and its text goes out.
 // Results do not depend on any of this: the forward pass computes each row from its own sequence
 // only, bit for bit, however the work is cut.
@@ -273,6 +275,8 @@ std::vector<Scheduler::Share> Scheduler::plan() const {
   for (const auto& sequence : running_) {
     if (sequence->is_decoding() || left == 0) continue;
     uint32_t n_rows = std::min(left, sequence->n_to_compute());
+    if (sequence->n_computed < sequence->n_lasting)
+      n_rows = std::min(n_rows, sequence->n_lasting - sequence->n_computed);
     if (sequence->is_scoring()) {
       n_rows = std::min(n_rows, left_scored);
       left_scored -= n_rows;
@@ -337,18 +341,18 @@ void Scheduler::advance(std::span<const Share> shares) {
     }
     sequence->n_computed += n_rows;
     let_windows_go(*sequence);
+    if (sequence->n_computed == sequence->n_lasting)
+      model_.prefixes.insert(
+          std::span(sequence->tokens).first(sequence->n_computed), sequence->pages,
+          sequence->first_window,
+          sequence->begins_turn ? PrefixTree::End::turn : PrefixTree::End::prompt);
     if (n_scored > 0) tell_prompt(*sequence, logits.first(n_scored * row_size));
     logits = logits.subspan(n_scored * row_size);
     if (sequence->n_to_compute() > 0) {
       report_progress(*sequence);
       continue;
     }
-    if (!sequence->is_prompt_remembered) {
-      sequence->is_prompt_remembered = true;
-      model_.prefixes.insert(std::span(sequence->tokens).first(sequence->n_computed),
-                             sequence->pages, sequence->first_window, /*goes_on=*/true);
-      prompts_.read(*sequence);
-    }
+    if (!std::exchange(sequence->is_prompt_read, true)) prompts_.read(*sequence);
     if (sequence->echo) tell_prompt(*sequence, {});
     take_token(*sequence, logits.first(model_.n_vocab));
     logits = logits.subspan(row_size);

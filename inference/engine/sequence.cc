@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kMaxStopStrings = 64;
 constexpr size_t kMaxStopBytes = 1024;  // of one: text is held back for that long
 constexpr uint32_t kMaxLogprobs = 20;   // of other tokens at each place
+constexpr size_t kTail = 32;            // tokens; more than markers with white space take
 
 Result<> check_stop_strings(const std::vector<std::string>& stop) {
   if (stop.size() > kMaxStopStrings)
@@ -30,11 +31,25 @@ Result<> check_stop_strings(const std::vector<std::string>& stop) {
 // the prompt itself is asked. What a user wrote never stands at its end.
 bool opens_reasoning(std::span<const Token> prompt, const Tokenizer& tokenizer,
                      std::string_view marker) {
-  constexpr size_t kTail = 32;  // tokens; more than any marker with white space takes
   const std::string tail =
       tokenizer.decode(prompt.last(std::min(prompt.size(), kTail)), /*with_special=*/true);
   const size_t end = tail.find_last_not_of(" \t\r\n") + 1;  // npos + 1: nothing but space
   return std::string_view(tail).substr(0, end).ends_with(marker);
+}
+
+// Tokens of a prompt before the reasoning that it opens for its answer, or opens and closes: most
+// templates leave that out when the answer has become history.
+uint32_t before_reasoning(std::span<const Token> prompt, const Tokenizer& tokenizer,
+                          const dialects::ReasoningMarkers& markers) {
+  std::string behind;
+  for (size_t i = prompt.size(); i-- > prompt.size() - std::min(prompt.size(), kTail);) {
+    behind.insert(0, tokenizer.piece(prompt[i], true));
+    std::string_view text = trimmed(behind);
+    if (!text.starts_with(markers.open)) continue;
+    text = trimmed(text.substr(markers.open.size()));
+    return static_cast<uint32_t>(text.empty() || text == markers.close ? i : prompt.size());
+  }
+  return static_cast<uint32_t>(prompt.size());
 }
 
 // A bare prompt is continued as text, whatever comes.
@@ -110,6 +125,9 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
   const uint32_t n_prompt = static_cast<uint32_t>(tokens.size());
   const uint32_t n_room = body.only_reads ? 0 : n_context - n_prompt;
   TextStream::Options reading = reading_of(body, model, tokens);
+  const bool cuts_prompt = reading.markers && model.cache.shape().has_states();
+  const uint32_t n_lasting =
+      cuts_prompt ? before_reasoning(tokens, *model.tokenizer, *reading.markers) : n_prompt;
   auto form =
       model.grammars->form_of(body, reading.dialect, reading.markers ? &*reading.markers : nullptr);
   if (!form) return refuse(form.error());
@@ -117,6 +135,8 @@ std::unique_ptr<Sequence> make_sequence(const Generate& request, const LoadedMod
       new Sequence{.request = request.request,
                    .tokens = std::move(tokens),
                    .n_prompt = n_prompt,
+                   .n_lasting = n_lasting,
+                   .begins_turn = body.messages.empty() || body.messages.back().role != Role::tool,
                    .n_max_answer = body.max_tokens ? std::min(body.max_tokens, n_room) : n_room,
                    .sampler = Sampler(std::move(*settings)),
                    .stream = TextStream(*model.tokenizer, std::move(reading)),

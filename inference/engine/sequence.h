@@ -26,6 +26,8 @@ struct Sequence {
   uint64_t request = 0;
   std::vector<Token> tokens;  // prompt, then answer
   uint32_t n_prompt = 0;
+  uint32_t n_lasting = 0;     // of the prompt: what prompts that go on from it begin with
+  bool begins_turn = true;    // a user spoke last
   uint32_t n_max_answer = 0;  // what max_tokens and the context leave
 
   uint32_t n_computed = 0;                  // tokens whose keys and values are in `pages`
@@ -57,7 +59,7 @@ struct Sequence {
 
   Usage usage{};
   bool was_accepted = false;          // Accepted has been sent
-  bool is_prompt_remembered = false;  // by the prefix cache
+  bool is_prompt_read = false;
   TimePoint arrived{}, started{}, first_token{}, last_progress{};
 
   uint32_t n_to_compute() const { return static_cast<uint32_t>(tokens.size()) - n_computed; }

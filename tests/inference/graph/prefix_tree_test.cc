@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
+#include <cstring>
 #include <random>
 
 namespace hearth {
@@ -122,7 +122,7 @@ TEST_F(PrefixTreeTest, EndsAreForgottenAsWholePagesAre) {
   give_back(first.pages);
 }
 
-// Its states lie behind the last token of each page, and an owner that goes on takes them along.
+// Its states lie behind the last token of each page.
 TEST_F(PrefixTreeTest, ARecurrentModelGoesOnFromEndsOnly) {
   KvCache recurrent =
       *KvCache::create({.layers = {{1, 32, 32}, {.window = kStateWindow, .state_bytes = 256}},
@@ -134,9 +134,6 @@ TEST_F(PrefixTreeTest, ARecurrentModelGoesOnFromEndsOnly) {
     pages.push_back(*tree.acquire());
     ASSERT_TRUE(tree.hold_window(pages.back()));
   }
-  tree.insert(tokens({100}, 20), pages, 0, /*goes_on=*/true);
-  EXPECT_EQ(tree.n_pages(), 1u);
-  EXPECT_EQ(tree.find(tokens({100}, 20)).n_tokens, kPage);
   tree.insert(tokens({100}, 20), pages);
   EXPECT_EQ(tree.n_pages(), 2u);
   EXPECT_EQ(tree.find(tokens({100}, 19)).n_tokens, kPage);
@@ -159,6 +156,91 @@ TEST_F(PrefixTreeTest, ARecurrentModelGoesOnFromEndsOnly) {
   auto other = tokens({100});
   other[30] = -1;
   EXPECT_EQ(tree.find(other).n_tokens, 0u);
+}
+
+// A recurrent model: an owner that goes on behind an end takes the state along.
+class RecurrentTree : public PrefixTreeTest {
+ protected:
+  KvCache recurrent =
+      *KvCache::create({.layers = {{1, 32, 32}, {.window = kStateWindow, .state_bytes = 256}},
+                        .element = KvElement::f32},
+                       8, 6);
+  PrefixTree tree{recurrent};
+  std::vector<PageIndex> pages;  // of a running sequence
+
+  void take_recurrent(size_t n) {
+    while (n--) {
+      pages.push_back(*tree.acquire());
+      ASSERT_TRUE(tree.hold_window(pages.back()));
+    }
+  }
+  // Tokens found; they are not held.
+  size_t n_found(const std::vector<Token>& text) {
+    const Prefix found = tree.find(text);
+    for (size_t i = 0; i < found.pages.size(); ++i) {
+      if (i >= found.first_window) recurrent.release_window(found.pages[i]);
+      recurrent.release(found.pages[i]);
+    }
+    return found.n_tokens;
+  }
+};
+
+TEST_F(RecurrentTree, TheEndOfAPromptIsKeptInACopy) {
+  take_recurrent(2);
+  recurrent.data(1, pages[1])[0] = std::byte{42};
+  tree.insert(tokens({100}, 20), pages, 0, PrefixTree::End::turn);
+  recurrent.data(1, pages[1])[0] = std::byte{7};
+  const Prefix found = tree.find(tokens({100}, 30));
+  ASSERT_EQ(found.n_tokens, kPage + 20);
+  EXPECT_NE(found.pages[1], pages[1]);
+  EXPECT_EQ(recurrent.data(1, found.pages[1])[0], std::byte{42});
+  EXPECT_EQ(recurrent.references(found.pages[1]), 2u) << "the tree's and that of the find";
+  tree.insert(tokens({100}, 20), pages, 0, PrefixTree::End::turn);
+  EXPECT_EQ(tree.n_pages(), 2u);
+  EXPECT_EQ(recurrent.n_free(), 5u) << "an end that is known takes no second copy";
+}
+
+TEST_F(RecurrentTree, TheEndOfAPromptStaysUntilAnotherPromptPasses) {
+  take_recurrent(3);
+  auto answered = tokens({100}, 20);
+  answered.resize(kPage + 40, 8);
+  tree.insert(tokens({100}, 20), pages, 0, PrefixTree::End::prompt);
+  tree.insert(answered, pages);
+  auto rewritten = tokens({100}, 20);
+  rewritten.resize(kPage + 30, 9);
+  EXPECT_EQ(n_found(answered), kPage + 40);
+  EXPECT_EQ(n_found(rewritten), kPage + 20);
+  ASSERT_TRUE(tree.fork_of(rewritten));
+  EXPECT_EQ(tree.fork_of(rewritten)->known.size(), 20u) << "the answer is what it left";
+  auto next = answered;
+  next.resize(2 * kPage + 10, 5);
+  tree.insert(next, pages, 0, PrefixTree::End::prompt);
+  EXPECT_EQ(n_found(next), 2 * kPage + 10);
+  EXPECT_EQ(n_found(rewritten), kPage);
+}
+
+TEST_F(RecurrentTree, TheEndOfATurnStaysUntilTheNextOne) {
+  take_recurrent(3);
+  tree.insert(tokens({100}, 20), pages, 0, PrefixTree::End::turn);
+  auto called = tokens({100}, 20);
+  called.resize(kPage + 50, 8);
+  tree.insert(called, pages, 0, PrefixTree::End::prompt);
+  auto rewritten = tokens({100}, 20);
+  rewritten.resize(kPage + 30, 9);
+  EXPECT_EQ(n_found(rewritten), kPage + 20);
+  called.resize(2 * kPage + 10, 8);
+  tree.insert(called, pages, 0, PrefixTree::End::turn);
+  EXPECT_EQ(n_found(called), 2 * kPage + 10);
+  EXPECT_EQ(n_found(rewritten), kPage);
+}
+
+// Wholly used by running sequences: nothing is taken from them for an end.
+TEST_F(RecurrentTree, WithoutRoomForACopyWholePagesAreRemembered) {
+  take_recurrent(6);
+  tree.insert(tokens({100, 200, 300, 400, 500}, 20), pages, 0, PrefixTree::End::turn);
+  EXPECT_EQ(tree.n_pages(), 5u);
+  EXPECT_EQ(recurrent.n_free(), 2u);
+  EXPECT_EQ(n_found(tokens({100, 200, 300, 400, 500}, 20)), 5 * kPage);
 }
 
 TEST_F(PrefixTreeTest, AForkIsAtTheFirstDifferentToken) {
@@ -448,9 +530,15 @@ TEST_F(PrefixTreeTest, WhoFollowsHearsOfPartsOfPages) {
 }
 
 // Conversations at random over few tokens, that fork anywhere and run beside each other while the
-// pool runs over. What is in a page's memory is followed: what is found was computed from the same
-// tokens.
-class AtRandom : public ::testing::TestWithParam<uint32_t> {
+// pool runs over. Into the pages goes what they were computed from, so that what is found shows
+// whether it came from the same tokens.
+struct RandomShape {
+  const char* name;
+  uint32_t window;
+  bool has_state;
+};
+
+class AtRandom : public ::testing::TestWithParam<RandomShape> {
  protected:
   struct Sequence {
     std::vector<Token> tokens;
@@ -458,17 +546,33 @@ class AtRandom : public ::testing::TestWithParam<uint32_t> {
     size_t n_computed = 0, first_window = 0;
   };
   static constexpr uint32_t kPages = 24;
-  const uint32_t window = GetParam();
+  static constexpr size_t kMostTokens = 1000;
+  const uint32_t window = GetParam().window;
+  const bool has_state = GetParam().has_state;
+  const KvLayer second{.n_kv_heads = has_state ? 0u : 1u,
+                       .k_dim = 32,
+                       .v_dim = 32,
+                       .window = window,
+                       .state_bytes = has_state ? sizeof(Token) * (kMostTokens + 1) : 0};
   KvCache cache =
-      *KvCache::create({.layers = {{1, 32, 32}, {1, 32, 32, window}}, .element = KvElement::f32},
-                       kPages, kPages - 6);
+      *KvCache::create({.layers = {{1, 32, 32}, second}, .element = KvElement::f32}, kPages,
+                       kPages - 6);
   PrefixTree tree{cache};
-  std::minstd_rand random{GetParam() + 1};
+  std::minstd_rand random{GetParam().window + 1};
   std::vector<Sequence> running;
-  // The beginning that each page's memory ends, and its window part's.
-  std::map<PageIndex, std::vector<Token>> memory;
-  std::map<const std::byte*, std::vector<Token>> window_memory;
 
+  void write(uint32_t layer, PageIndex page, std::span<const Token> tokens) {
+    const auto n = static_cast<Token>(tokens.size());
+    std::memcpy(cache.data(layer, page), &n, sizeof n);
+    std::memcpy(cache.data(layer, page) + sizeof n, tokens.data(), tokens.size_bytes());
+  }
+  std::vector<Token> read(uint32_t layer, PageIndex page) {
+    Token n = 0;
+    std::memcpy(&n, cache.data(layer, page), sizeof n);
+    std::vector<Token> tokens(static_cast<size_t>(n));
+    std::memcpy(tokens.data(), cache.data(layer, page) + sizeof n, tokens.size() * sizeof n);
+    return tokens;
+  }
   static bool begins_with(const std::vector<Token>& tokens, std::span<const Token> beginning) {
     return tokens.size() >= beginning.size() &&
            std::equal(beginning.begin(), beginning.end(), tokens.begin());
@@ -478,9 +582,11 @@ class AtRandom : public ::testing::TestWithParam<uint32_t> {
       const size_t end = std::min<size_t>((i + 1) * kPage, sequence.n_computed);
       if (end <= i * kPage) break;
       const auto expected = std::span(sequence.tokens).first(end);
-      EXPECT_TRUE(begins_with(memory[sequence.pages[i]], expected)) << i;
+      EXPECT_TRUE(begins_with(read(0, sequence.pages[i]), expected)) << i;
       if (window == 0 || i < sequence.first_window) continue;
-      EXPECT_TRUE(begins_with(window_memory[cache.data(1, sequence.pages[i])], expected)) << i;
+      const std::vector<Token> seen = read(1, sequence.pages[i]);
+      EXPECT_TRUE(begins_with(seen, expected)) << i;
+      EXPECT_TRUE(!has_state || seen.size() == end) << "a state cannot go back";
     }
   }
   void end(Sequence& sequence, bool remembers) {
@@ -507,10 +613,9 @@ class AtRandom : public ::testing::TestWithParam<uint32_t> {
     for (; sequence.n_computed < n_tokens; ++sequence.n_computed) {
       const size_t at = sequence.n_computed / kPage;
       if (at == sequence.pages.size() && !add_page(sequence)) return false;
-      const auto begin = sequence.tokens.begin();
-      const std::vector<Token> now(begin, begin + static_cast<ptrdiff_t>(sequence.n_computed) + 1);
-      memory[sequence.pages[at]] = now;
-      if (window > 0) window_memory[cache.data(1, sequence.pages[at])] = now;
+      const auto now = std::span(sequence.tokens).first(sequence.n_computed + 1);
+      write(0, sequence.pages[at], now);
+      if (window > 0) write(1, sequence.pages[at], now);
     }
     const size_t n_whole = sequence.n_computed / kPage;
     const size_t first =
@@ -532,8 +637,6 @@ class AtRandom : public ::testing::TestWithParam<uint32_t> {
     sequence.pages.pop_back();
     const PageIndex source = std::exchange(sequence.pages.back(), own);
     cache.copy(source, own);
-    memory[own] = memory[source];
-    if (window > 0) window_memory[cache.data(1, own)] = window_memory[cache.data(1, source)];
     cache.release_window(source);
     cache.release(source);
     return true;
@@ -562,8 +665,9 @@ TEST_P(AtRandom, WhatIsFoundWasComputedFromTheSameTokens) {
     Sequence& sequence = running[which];
     const bool goes_on = compute(sequence, sequence.tokens.size());
     check(sequence);
-    if (goes_on && random() % 3 > 0) {
-      tree.insert(sequence.tokens, sequence.pages, sequence.first_window);
+    if (goes_on && random() % 3 > 0 && sequence.tokens.size() < kMostTokens) {
+      tree.insert(sequence.tokens, sequence.pages, sequence.first_window,
+                  random() % 2 == 0 ? PrefixTree::End::turn : PrefixTree::End::prompt);
       sequence.tokens.push_back(static_cast<Token>(random() % 2));
     } else {
       said.push_back(sequence.tokens);
@@ -571,13 +675,18 @@ TEST_P(AtRandom, WhatIsFoundWasComputedFromTheSameTokens) {
       running.erase(running.begin() + static_cast<ptrdiff_t>(which));
     }
   }
-  EXPECT_GT(n_shared, 20'000u);
+  EXPECT_GT(n_shared, has_state ? 10'000u : 20'000u);
   for (Sequence& sequence : running) end(sequence, true);
   EXPECT_EQ(tree.n_pages() + cache.n_free(), kPages) << "no page is held by two nodes";
   for (uint32_t n = 0; n < kPages; ++n) EXPECT_TRUE(tree.acquire()) << n;
 }
 
-INSTANTIATE_TEST_SUITE_P(Windows, AtRandom, ::testing::Values(0u, 40u, 100u));
+INSTANTIATE_TEST_SUITE_P(Shapes, AtRandom,
+                         ::testing::Values(RandomShape{"NoWindow", 0, false},
+                                           RandomShape{"Window40", 40, false},
+                                           RandomShape{"Window100", 100, false},
+                                           RandomShape{"States", kStateWindow, true}),
+                         [](const auto& shape) { return std::string(shape.param.name); });
 
 }  // namespace
 }  // namespace hearth
