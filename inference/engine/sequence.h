@@ -58,7 +58,7 @@ struct Sequence {
   double prepare_ms = 0;               // rendering and tokenizing
 
   Usage usage{};
-  bool was_accepted = false;          // Accepted has been sent
+  bool was_accepted = false;  // Accepted has been sent
   bool is_prompt_read = false;
   TimePoint arrived{}, started{}, first_token{}, last_progress{};
 

@@ -105,7 +105,8 @@ TEST(ChatTemplate, OffersToolsAsFunctionSpecs) {
 // As gpt-oss's template does with those beside "enum" and "oneOf".
 TEST(ChatTemplate, GivesDefaultsAsTextWhereATemplateFailsAtNumbers) {
   ChatModel model(
-      "{% for t in tools or [] %}{{ t.function.name }}: {% for n, p in t.function.parameters.properties.items() %}"
+      "{% for t in tools or [] %}{{ t.function.name }}: {% for n, p in "
+      "t.function.parameters.properties.items() %}"
       "{{ n }}{% if p.enum %}{{ ' is ' + p.default }}{% else %}{{ p.default|tojson }}{% endif %};"
       "{% endfor %}{% endfor %}{{ messages[0].content }}");
   Message user = text_message(Role::user, "q");
@@ -156,11 +157,10 @@ TEST(ChatTemplate, ShowsEveryDeveloperMessageOfATemplateThatReadsTheFirst) {
       "{% if messages[0].role in ['system', 'developer'] %}<i>{{ messages[0].content }}{% endif %}"
       "{% for m in messages %}{% if m.role in ['user', 'assistant'] %}"
       "<{{ m.role }}>{{ m.content }}{% endif %}{% endfor %}");
-  std::vector<Message> messages = {text_message(Role::developer, "D"),
-                                   text_message(Role::user, "U"),
-                                   text_message(Role::assistant, "A"),
-                                   text_message(Role::developer, "L"),
-                                   text_message(Role::user, "V")};
+  std::vector<Message> messages = {
+      text_message(Role::developer, "D"), text_message(Role::user, "U"),
+      text_message(Role::assistant, "A"), text_message(Role::developer, "L"),
+      text_message(Role::user, "V")};
   EXPECT_EQ(model.text(messages), "<i>D<user>U<assistant>A<user>L<user>V");
   messages.insert(messages.begin(), text_message(Role::system, "S"));
   EXPECT_EQ(model.text(messages), "<i>S\n\nD<user>U<assistant>A<user>L<user>V");
@@ -212,11 +212,11 @@ TEST(ChatTemplate, JoinsThinkingAndTextBesideCallsWhereOnlyOneIsTaken) {
 
 // Two calls beside text, and their results in another order.
 std::vector<Message> with_two_calls() {
-  return {text_message(Role::user, "q"),
-          message(Role::assistant,
-                  {Text{"t"}, ToolCall{"c1", "f", "{}"}, ToolCall{"c2", "g", "{}"}}),
-          message(Role::tool, {ToolResult{"c2", "r2"}, ToolResult{"c1", "r1"}}),
-          text_message(Role::user, "u")};
+  return {
+      text_message(Role::user, "q"),
+      message(Role::assistant, {Text{"t"}, ToolCall{"c1", "f", "{}"}, ToolCall{"c2", "g", "{}"}}),
+      message(Role::tool, {ToolResult{"c2", "r2"}, ToolResult{"c1", "r1"}}),
+      text_message(Role::user, "u")};
 }
 
 TEST(ChatTemplate, SendsCallsOneByOneWhereAMessageShowsOneOnly) {

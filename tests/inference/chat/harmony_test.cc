@@ -1,5 +1,5 @@
-// The transcripts of gpt-oss's format, written by the model's chat template from our messages. Where
-// the template writes something else than the format's own library, the test says what.
+// The transcripts of gpt-oss's format, written by the model's chat template from our messages.
+// Where the template writes something else than the format's own library, the test says what.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -72,10 +72,9 @@ TEST_F(Harmony, PlainConversationsAtEveryEffort) {
     const std::string name = "simple_convo_" + effort + "_effort";
     EXPECT_EQ(written({question}, {}, variables), expected(name + "_no_instruction", {kDate}));
     for (const Role role : {Role::developer, Role::system})
-      EXPECT_EQ(
-          written({text_message(role, "Answer the user's questions like a robot."), question}, {},
-                  variables),
-          expected(name, {kDate, kInstructions}));
+      EXPECT_EQ(written({text_message(role, "Answer the user's questions like a robot."), question},
+                        {}, variables),
+                expected(name, {kDate, kInstructions}));
   }
 }
 
@@ -84,15 +83,14 @@ TEST_F(Harmony, ReasoningConversations) {
   const Change channels{"analysis, final.", "analysis, commentary, final."};
   EXPECT_EQ(written({text_message(Role::user, "What is 2 + 2?")}),
             expected("reasoning_system_message", {kDate, channels}));
-  EXPECT_EQ(written({text_message(Role::user,
-                                  "What is the best place to eat candy in the world?")},
+  EXPECT_EQ(written({text_message(Role::user, "What is the best place to eat candy in the world?")},
                     {}, R"({"reasoning_effort": "high"})"),
             expected("reasoning_system_message_no_instruction", {kDate, channels}));
-  EXPECT_EQ(written({text_message(Role::user, "What is 42 * pi?")}),
-            expected("reasoning_system_message_with_dates",
-                     {{"cutoff: 2021-01", "cutoff: 2024-06"},
-                      {"date: 2021-01-01", "date: 2025-06-28"},
-                      channels}));
+  EXPECT_EQ(
+      written({text_message(Role::user, "What is 42 * pi?")}),
+      expected("reasoning_system_message_with_dates", {{"cutoff: 2021-01", "cutoff: 2024-06"},
+                                                       {"date: 2021-01-01", "date: 2025-06-28"},
+                                                       channels}));
 }
 
 // These have no question; the template wants a message.
@@ -129,8 +127,7 @@ TEST_F(Harmony, FunctionsWithParameters) {
            R"({"type": "object", "properties": {"location": {"type": "string",
                "description": "The city and state, e.g. San Francisco, CA"}, )" +
                format + R"(}, "required": ["location"]})"),
-      tool("get_multiple_weathers",
-           "Gets the current weather in the provided list of locations.",
+      tool("get_multiple_weathers", "Gets the current weather in the provided list of locations.",
            R"({"type": "object", "properties": {"locations": {"type": "array",
                "items": {"type": "string"}, "description":
                "List of city and state, e.g. [\"San Francisco, CA\", \"New York, NY\"]"}, )" +
@@ -146,23 +143,22 @@ TEST_F(Harmony, FunctionsWithParameters) {
                    {"type": "string", "default": "default_string_in_oneof"},
                    {"type": "number", "description": "numbers can happen too"}]}}})")};
   const Change comma{"// default: celsius\n", "// default: celsius,\n"};
-  EXPECT_EQ(
-      written({text_message(Role::developer, "Always respond in riddles"),
-               text_message(Role::user, "What is the weather like in SF?")},
-              tools, R"({"reasoning_effort": "high"})"),
-      expected("render_functions_with_parameters",
-               {comma,
-                comma,
-                {"(_: // params object\n{", "(_: {"},
-                {"// STRING\n//\n// A string\n// Examples:\n// - \"hello\"\n// - \"world\"\n",
-                 "// A string\n"},
-                {"// default: \"the default\"\n", "// default: \"the default\",\n"},
-                {"// default: 20\noneof_string_or_number?:\n"
-                 " | string // default: \"default_string_in_oneof\"\n"
-                 " | number // numbers can happen too\n,\n",
-                 "oneof_string_or_number?: string                    "
-                 "// default: \"default_string_in_oneof\" | \n"
-                 "number// numbers can happen too// default: 20,\n"}}));
+  EXPECT_EQ(written({text_message(Role::developer, "Always respond in riddles"),
+                     text_message(Role::user, "What is the weather like in SF?")},
+                    tools, R"({"reasoning_effort": "high"})"),
+            expected("render_functions_with_parameters",
+                     {comma,
+                      comma,
+                      {"(_: // params object\n{", "(_: {"},
+                      {"// STRING\n//\n// A string\n// Examples:\n// - \"hello\"\n// - \"world\"\n",
+                       "// A string\n"},
+                      {"// default: \"the default\"\n", "// default: \"the default\",\n"},
+                      {"// default: 20\noneof_string_or_number?:\n"
+                       " | string // default: \"default_string_in_oneof\"\n"
+                       " | number // numbers can happen too\n,\n",
+                       "oneof_string_or_number?: string                    "
+                       "// default: \"default_string_in_oneof\" | \n"
+                       "number// numbers can happen too// default: 20,\n"}}));
 }
 
 TEST_F(Harmony, ThinkingIsDroppedOnceItIsAnswered) {
@@ -193,12 +189,13 @@ TEST_F(Harmony, ThinkingIsKeptWhileToolsAreCalled) {
       message(Role::tool, {ToolResult{"1", R"({"temperature": 20, "description": "sunny"})"}})};
   EXPECT_EQ(
       without_system(written(messages)),
-      expected("does_not_drop_if_ongoing_analysis",
-               {{"commentary <|constrain|>json", "commentary json"},
-                {R"(<|start|>functions.lookup_weather<|message|>)",
-                 R"(<|start|>functions.lookup_weather to=assistant<|channel|>commentary<|message|>)"},
-                {R"({"temperature": 20, "description": "sunny"})",
-                 R"("{\"temperature\": 20, \"description\": \"sunny\"}")"}}));
+      expected(
+          "does_not_drop_if_ongoing_analysis",
+          {{"commentary <|constrain|>json", "commentary json"},
+           {R"(<|start|>functions.lookup_weather<|message|>)",
+            R"(<|start|>functions.lookup_weather to=assistant<|channel|>commentary<|message|>)"},
+           {R"({"temperature": 20, "description": "sunny"})",
+            R"("{\"temperature\": 20, \"description\": \"sunny\"}")"}}));
 }
 
 // As for training: the last answer whole, behind the thinking of its own alone.

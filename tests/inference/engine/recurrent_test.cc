@@ -140,9 +140,7 @@ TEST_P(RecurrentTurns, AllAnswersOfATurnMayBeRewrittenWhenItIsOver) {
 TEST_P(RecurrentTurns, EndsOfPromptsAreForgottenWhenThereIsNoRoom) {
   ModelSettings settings{.n_context = 512};
   settings.memory_bytes = 64u << 10;
-  const auto loads = [&](const std::string& name) {
-    return !driver.load(image, settings, name);
-  };
+  const auto loads = [&](const std::string& name) { return !driver.load(image, settings, name); };
   driver.unload();
   driver.settle();
   while (!loads("tiny")) settings.memory_bytes += 64u << 10;

@@ -554,9 +554,8 @@ class AtRandom : public ::testing::TestWithParam<RandomShape> {
                        .v_dim = 32,
                        .window = window,
                        .state_bytes = has_state ? sizeof(Token) * (kMostTokens + 1) : 0};
-  KvCache cache =
-      *KvCache::create({.layers = {{1, 32, 32}, second}, .element = KvElement::f32}, kPages,
-                       kPages - 6);
+  KvCache cache = *KvCache::create({.layers = {{1, 32, 32}, second}, .element = KvElement::f32},
+                                   kPages, kPages - 6);
   PrefixTree tree{cache};
   std::minstd_rand random{GetParam().window + 1};
   std::vector<Sequence> running;

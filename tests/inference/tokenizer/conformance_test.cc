@@ -66,9 +66,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Vocabulary{"falcon", "falcon", ""}, Vocabulary{"gemma-4", "gemma-4", ""},
                       Vocabulary{"gpt-2", "gpt-2", ""}, Vocabulary{"llama-bpe", "llama-bpe", ""},
                       Vocabulary{"llama-spm", "llama-spm", ""}, Vocabulary{"mpt", "mpt", ""},
-                      Vocabulary{"phi-3", "phi-3", ""},
-                      Vocabulary{"qwen2", "qwen2", ""}, Vocabulary{"qwen35", "qwen2", "qwen35"},
-                      Vocabulary{"refact", "refact", ""},
+                      Vocabulary{"phi-3", "phi-3", ""}, Vocabulary{"qwen2", "qwen2", ""},
+                      Vocabulary{"qwen35", "qwen2", "qwen35"}, Vocabulary{"refact", "refact", ""},
                       Vocabulary{"starcoder", "starcoder", ""}),
     [](const auto& test) {
       std::string name(test.param.expectations);
