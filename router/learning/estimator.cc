@@ -1,7 +1,10 @@
 #include "router/estimator.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
+#include <numbers>
 
 #include "learning/amount_model.h"
 #include "learning/quality_model.h"
@@ -14,6 +17,25 @@ constexpr float kPositionWeight = 0.3f;  // of one standard deviation of size
 // Dear targets are mostly better: ten times the price is taken for five right answers more in a
 // hundred. Outcomes soon say more; until then a few wrong ones by chance do not condemn a dear one.
 constexpr double kQualityForPrice = 0.02, kMostForPrice = 0.1;
+
+constexpr int kLogBits = 11;
+constexpr auto kLogs = [] {
+  std::array<float, 1 << kLogBits> logs{};
+  double log = 0;
+  for (size_t n = 1; n + 1 < logs.size(); ++n) {  // by the series of atanh
+    const double z = 1 / (2 * static_cast<double>(n) + 1);
+    for (double power = z, k = 1; power > 1e-18; power *= z * z, k += 2) log += 2 * power / k;
+    logs[n + 1] = static_cast<float>(log);
+  }
+  return logs;
+}();
+
+// Of a count from 1 on; of a large one to a thousandth. A library's takes longer than all else that
+// is done with a word.
+double log_of(uint64_t n) {
+  const int above = std::max(0, static_cast<int>(std::bit_width(n)) - kLogBits);
+  return kLogs[n >> above] + above * std::numbers::ln2;
+}
 
 }  // namespace
 
@@ -50,20 +72,23 @@ void Estimator::meet(const Terms& terms) {
 }
 
 Estimator::Look Estimator::look(const Terms& terms) const {
-  auto vector = std::make_shared<std::vector<Term>>();
-  vector->reserve(terms.words.size() + terms.traits.size());
+  // With room for all traits and two positions; a word that is left out is written over.
+  auto vector =
+      std::make_shared<std::vector<Term>>(terms.words.size() + terms.traits.size() + 2);
+  size_t n_kept = 0;
   double squares = 0;
+  const double most = log_of(n_met_ + 2);
   for (const Term& term : terms.words) {
     // A word that nobody has met tells nothing yet, and takes no share from those that do.
-    if (n_met_with_[term.slot] < 2) continue;
-    const double rarity = std::log((static_cast<double>(n_met_) + 2) /
-                                   (static_cast<double>(n_met_with_[term.slot]) + 1));
-    const double often = term.weight == 1 ? 0 : std::log(term.weight);
-    const double weight = (1 + often) * std::max(rarity, 0.0);
-    if (weight <= 0) continue;
+    const uint32_t n_with = n_met_with_[term.slot];
+    const double often = log_of(static_cast<uint64_t>(term.weight));
+    const double rarity = std::max(most - log_of(uint64_t{n_with} + 1), 0.0);
+    const double weight = n_with < 2 ? 0 : (1 + often) * rarity;
     squares += weight * weight;
-    vector->push_back({term.slot, static_cast<float>(weight)});
+    (*vector)[n_kept] = {term.slot, static_cast<float>(weight)};
+    n_kept += weight > 0;
   }
+  vector->resize(n_kept);
   const double to_unit = squares > 0 ? 1 / std::sqrt(squares) : 0;
   for (Term& term : *vector) term.weight *= static_cast<float>(to_unit);
   vector->insert(vector->end(), terms.traits.begin(), terms.traits.end());

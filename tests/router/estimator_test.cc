@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <random>
 
 namespace hearth::router {
@@ -18,6 +19,51 @@ Estimator::Look look_at(Estimator& estimator, const std::string& text) {
 
 double quality(Estimator& estimator, std::string_view target, const Estimator::Look& look) {
   return estimator.belief(target, look).quality->mean;
+}
+
+std::map<uint32_t, float> words_of(const std::string& text) {
+  std::map<uint32_t, float> words;
+  for (const Term& term : terms_of(text, {}).words) words[term.slot] = term.weight;
+  return words;
+}
+
+TEST(Terms, WordsAreTheSameWhereverTheyStand) {
+  const std::string text =
+      "Read the file `src/main.cc`, then fix line 1234; a-b_c?\n\tWhat is caf\xc3\xa9 in " +
+      std::string(70, 'x') + "\n(see [12])";
+  const auto words = words_of(text);
+  EXPECT_GT(words.size(), 50u);
+  for (size_t n = 0; n < 200; ++n) {
+    const std::string before(n, ' '), after(n % 67, '\n');
+    ASSERT_EQ(words_of(before + text), words) << n;
+    ASSERT_EQ(words_of(text + after), words) << n;
+  }
+}
+
+TEST(Terms, CountWordsAndNeighboursWithoutRegardToCaseOrDigits) {
+  EXPECT_EQ(words_of("The file 17"), words_of("the FILE 42"));
+  EXPECT_EQ(words_of("123456"), words_of("98765")) << "four digits of a number count";
+  EXPECT_NE(words_of("123"), words_of("1234"));
+  EXPECT_NE(words_of("the file"), words_of("the fill"));
+  EXPECT_EQ(words_of("").size(), 0u);
+  EXPECT_EQ(words_of(" \n ").size(), 0u);
+  EXPECT_EQ(words_of("file").size(), 1u);
+  float n = 0;  // one two one two one: five words, four pairs
+  for (const auto& [slot, times] : words_of("one two one two one")) n += times;
+  EXPECT_EQ(n, 9);
+  EXPECT_EQ(words_of("one two one two one").size(), 3u);
+}
+
+TEST(Terms, AWordIsHashedToItsLastLetter) {
+  // Of what is longer each 24 are a word.
+  const std::string word = "abcdefghijklmnopqrstuvwx";
+  for (size_t i = 0; i < word.size(); ++i) {
+    std::string other = word;
+    other[i] = '\xe9';
+    EXPECT_NE(words_of(word), words_of(other)) << i;
+    EXPECT_NE(words_of(word), words_of(word.substr(0, i))) << i;
+  }
+  EXPECT_EQ(words_of(word + word).size(), 2u) << "one word, and its pair with itself";
 }
 
 TEST(Estimator, LearnsWhichWordsATargetIsGoodAt) {
