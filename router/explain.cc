@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/container/small_vector.hpp>
 #include <cmath>
 #include <functional>
 #include <string_view>
@@ -171,26 +172,30 @@ std::vector<Flip> flips_of(Case at, const Decision& logged) {
 
 }  // namespace
 
-std::vector<TargetState> states_for(const DecisionRecord& record, const Policy& policy) {
-  std::vector<std::string_view> names;  // whose states they are
+void states_for(const DecisionRecord& record, const Policy& policy,
+                std::vector<TargetState>& states) {
+  boost::container::small_vector<std::string_view, 64> names;  // whose states they are
   for (const Candidate& candidate : record.decision.candidates)
     if (names.empty() || names.back() != candidate.target) names.push_back(candidate.target);
   names.resize(std::min(names.size(), record.states.size()));
-  std::vector<TargetState> states(policy.targets.size());
+  states.resize(policy.targets.size());
   for (size_t i = 0; i < states.size(); ++i) {
     const std::string& name = policy.targets[i].name;
     // Mostly it is the same policy.
     const auto at = i < names.size() && names[i] == name ? names.begin() + static_cast<long>(i)
                                                          : std::ranges::find(names, name);
-    if (at != names.end()) states[i] = record.states[static_cast<size_t>(at - names.begin())];
+    if (at != names.end())
+      states[i] = record.states[static_cast<size_t>(at - names.begin())];
+    else
+      states[i] = {};
   }
-  return states;
 }
 
 Explanation explain(const DecisionRecord& record, const Policy& policy) {
   const RequestFacts& facts = record.facts;
   const Decision& decision = record.decision;
-  const std::vector<TargetState> states = states_for(record, policy);
+  std::vector<TargetState> states;
+  states_for(record, policy, states);
   const Value value = value_of(facts, policy);
   Explanation out;
   out.decision = decision.id;

@@ -123,7 +123,7 @@ void Replay::State::meet(const Decision& logged) {
 
 void Replay::State::set_states(const StoredDecision& logged, const Conversation* at) {
   const DecisionRecord& record = logged.record;
-  states = states_for(record, policy);
+  states_for(record, policy, states);
   for (size_t i = 0; i < states.size(); ++i) {
     const Target& target = policy.targets[i];
     TargetState& state = states[i];
@@ -143,6 +143,7 @@ void Replay::State::set_states(const StoredDecision& logged, const Conversation*
               : caches.chance(target.provider, record.time_ms - read.time_ms, target.cache_life_s);
     }
     state.warm = warm;
+    if (state.efforts.empty()) continue;
     // What of it instructions were, nobody wrote down.
     const bool keeps = row_of(target.provider).quirks.effort_keeps == EffortKeeps::prompt;
     for (EffortState& level : state.efforts) {

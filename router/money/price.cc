@@ -15,8 +15,14 @@ namespace {
 constexpr int64_t kMsPerMinute = 60'000, kMinutesPerDay = 24 * 60, kMsPerHour = 60 * kMsPerMinute;
 constexpr double kPicoPerUsdPerMillion = 1e6;
 
+// As std::llround() has it, which is a call; a decision asks for six rates of each target.
 PicoUsd rate(double usd_per_million) {
-  return PicoUsd(std::llround(usd_per_million * kPicoPerUsdPerMillion));
+  const double exact = usd_per_million * kPicoPerUsdPerMillion;
+  constexpr double kWithFractions = 1e15;
+  if (!(std::abs(exact) < kWithFractions)) return PicoUsd(std::llround(exact));
+  const auto whole = static_cast<int64_t>(exact);
+  const double rest = exact - static_cast<double>(whole);
+  return PicoUsd(whole + (rest >= 0.5) - (rest <= -0.5));
 }
 
 // In the order of Rates: where an amount stands in a rule.
