@@ -15,7 +15,7 @@ case ${1:-daemon} in
   *) bench=daemon ;;
 esac
 case $bench in
-  router) cmake --build build/release -- decision_bench >/dev/null ;;
+  router) cmake --build build/release -- decision_bench proxy_bench >/dev/null ;;
   routing) cmake --build build/release -- decision_bench trace_bench >/dev/null ;;
   daemon) cmake --build build/release -- vocabulary_bench >/dev/null ;;
 esac
