@@ -342,10 +342,10 @@ class Dispatcher::Run {
     if (!payment) co_return passed_over(place, payment.error());
     if (auto may = may_send(target); !may) co_return passed_over(place, may.error());
     DeltaSink sink = [this, heard = std::move(heard)](const StreamDelta& delta) {
-      const bool is_said = delta.kind == StreamDelta::Kind::text && !delta.text.empty();
-      is_shown_ =
-          is_shown_ || (order_.is_seen && (is_said || delta.kind == StreamDelta::Kind::tool_call ||
-                                           delta.kind == StreamDelta::Kind::opaque));
+      if (order_.is_seen && !is_shown_ && shows(delta)) {
+        is_shown_ = true;
+        order_.request.body = {};  // nobody else will be asked
+      }
       heard(delta);
     };
     Witness witness(*this, target, std::move(*payment), is_hedge);
@@ -355,6 +355,11 @@ class Dispatcher::Run {
     witness.tell(answer);
     if (!answer) place.why = answer.error();
     co_return answer;
+  }
+
+  static bool shows(const StreamDelta& delta) {
+    return (delta.kind == StreamDelta::Kind::text && !delta.text.empty()) ||
+           delta.kind == StreamDelta::Kind::tool_call || delta.kind == StreamDelta::Kind::opaque;
   }
 
   // With a copy of the request: another may have to be asked after it.

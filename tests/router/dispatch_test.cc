@@ -5,12 +5,14 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <deque>
+#include <functional>
 #include <map>
 
 #include "router/dispatch.h"
 #include "router/providers.h"
 #include "router/router.h"
 #include "router/wire_scripts.h"
+#include "support/mapped_bytes.h"
 #include "support/simulated_clock.h"
 #include "support/simulated_upstream.h"
 
@@ -135,6 +137,7 @@ class DispatchTest : public ::testing::Test {
     bool is_said = false;
     DeltaSink sink = [this, &is_said](const StreamDelta& delta) {
       shown += delta.text;
+      if (on_delta) on_delta(delta);
       is_said = is_said || delta.kind == StreamDelta::Kind::text;
     };
     auto on_decision = [this, &is_said](const Decision& decision) {
@@ -152,6 +155,7 @@ class DispatchTest : public ::testing::Test {
   SimulatedAnswer serve(const OutboundRequest& outbound) {
     const std::string name = outbound.url.substr(7, 1);
     last_asked = outbound;
+    if (on_ask) on_ask();
     asked.emplace_back(name, std::chrono::duration_cast<milliseconds>(clock.now() - began).count());
     auto& scripts = upstreams[name];
     if (scripts.empty()) return refuses(500, "none_left");
@@ -171,6 +175,8 @@ class DispatchTest : public ::testing::Test {
   std::vector<std::pair<std::string, long>> asked;  // who, ms
   Clock::Time began{};
   OutboundRequest last_asked;
+  std::function<void()> on_ask;
+  std::function<void(const StreamDelta&)> on_delta;
   bool waits_for_all = false;  // the client sees nothing before the end
   std::string shown;
   std::vector<std::string> named;  // targets whose answer was said to be coming
@@ -243,6 +249,21 @@ TEST_F(DispatchTest, AfterTheFirstWordNobodyElseIsAsked) {
   ASSERT_THAT(purse.settled, SizeIs(1));
   EXPECT_FALSE(purse.settled[0].reported) << "nobody said what it costs";
   EXPECT_GT(purse.settled[0].estimate.n_prompt, 0u);
+}
+
+// An answer streams for minutes, and nobody else will be asked.
+TEST_F(DispatchTest, WhatWasAskedIsLetGoOfAtTheFirstWord) {
+  request.body.messages = {text_message(Role::user, std::string(testing::kMappedAlone, 'a'))};
+  request.facts.session = "s";
+  size_t when_asked = 0, when_said = 0;
+  on_ask = [&] { when_asked = testing::mapped_bytes(); };
+  on_delta = [&](const StreamDelta& delta) {
+    if (delta.kind == StreamDelta::Kind::text) when_said = testing::mapped_bytes();
+  };
+  upstreams["a"] = {says({"Hello"})};
+  ASSERT_TRUE(ask());
+  const size_t expected = when_asked > 0 ? testing::kMappedAlone : 0;
+  EXPECT_GE(when_asked, when_said + expected);
 }
 
 TEST_F(DispatchTest, ACallThatHasBegunIsNotBegunElsewhere) {
