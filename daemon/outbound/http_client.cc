@@ -29,12 +29,13 @@ constexpr std::chrono::milliseconds kLinger{200};
 constexpr long kAnswerBytes = 1 << 10, kFileBytes = 16 << 10;
 
 struct Transfer {
-  Transfer(net::any_io_executor executor, const OutboundRequest& asked)
-      : request(asked), done(executor, Clock::time_point::max()) {}
+  Transfer(net::any_io_executor executor, OutboundRequest& asked)
+      : request(asked), n_body(asked.body.size()), done(executor, Clock::time_point::max()) {}
 
   CURL* easy = nullptr;
   curl_slist* headers = nullptr;
-  const OutboundRequest& request;
+  OutboundRequest& request;
+  const uint64_t n_body;  // of the request
   OutboundResponse response;
   HttpClient::BodySink on_body;
   bool is_stopped_by_sink = false;
@@ -122,6 +123,21 @@ size_t hear_header(char* data, size_t size, size_t count, void* self) {
   return size * count;
 }
 
+bool is_body_sent(const Transfer& transfer) {
+  long n_head_sent = 0;
+  curl_off_t n_sent = 0;
+  curl_easy_getinfo(transfer.easy, CURLINFO_REQUEST_SIZE, &n_head_sent);
+  curl_easy_getinfo(transfer.easy, CURLINFO_SIZE_UPLOAD_T, &n_sent);
+  return n_head_sent > 0 && static_cast<uint64_t>(n_sent) >= transfer.n_body;
+}
+
+// An answer takes minutes. Once it has begun nothing is sent again but to follow a redirect.
+void let_go_of_body(Transfer& transfer) {
+  OutboundRequest& request = transfer.request;
+  if (request.body.empty() || request.follow_redirects || !is_body_sent(transfer)) return;
+  std::string().swap(request.body);
+}
+
 size_t hear_body(char* data, size_t size, size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
   transfer.moved_at = Clock::now();
@@ -138,6 +154,7 @@ size_t hear_body(char* data, size_t size, size_t count, void* self) {
     transfer.thrown_by_sink = std::current_exception();
   }
   if (transfer.is_stopped_by_sink || transfer.thrown_by_sink) return 0;
+  let_go_of_body(transfer);
   if (transfer.request.has_all && !transfer.had_all_at && transfer.request.has_all()) {
     transfer.had_all_at = Clock::now();
     transfer.done.cancel();
@@ -342,15 +359,10 @@ void set_up(Transfer& transfer, const std::string& ca_file) {
 
 Egress egress_of(const Transfer& transfer) {
   Egress egress{transfer.request.cause, transfer.request.method, transfer.hosts};
-  long n_head_sent = 0;
-  curl_off_t n_sent = 0;
-  curl_easy_getinfo(transfer.easy, CURLINFO_REQUEST_SIZE, &n_head_sent);
-  curl_easy_getinfo(transfer.easy, CURLINFO_SIZE_UPLOAD_T, &n_sent);
   curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &egress.status);
   egress.n_sent = transfer.n_wire_sent;
   egress.n_received = transfer.n_wire_received;
-  egress.is_body_sent =
-      n_head_sent > 0 && static_cast<uint64_t>(n_sent) >= transfer.request.body.size();
+  egress.is_body_sent = is_body_sent(transfer);
   return egress;
 }
 

@@ -13,6 +13,7 @@
 
 #include "daemon/outbound/self_signed.h"
 #include "support/environment.h"
+#include "support/mapped_bytes.h"
 #include "support/mock_provider.h"
 #include "support/temporary_folder.h"
 
@@ -114,6 +115,30 @@ TEST_F(HttpClientTest, HandsPiecesOnWhileTheBodyIsStillComing) {
   });
   ASSERT_TRUE(response);
   EXPECT_THAT(pieces, ElementsAre("data: one\n\n", "data: two\n\n"));
+}
+
+TEST_F(HttpClientTest, WhatWasSentIsLetGoOfWhenTheAnswerBegins) {
+  MockProvider server;
+  testing::Script script = testing::sse({"one", "two"});
+  script.steps.insert(script.steps.begin() + 2, testing::Stall{});
+  server.add(script);
+  OutboundRequest request = get(server);
+  request.method = "POST";
+  request.body.assign(testing::kMappedAlone, 'a');
+  std::vector<size_t> mapped;
+  auto response = fetch(std::move(request), [&](const OutboundResponse&, std::string_view) {
+    mapped.push_back(testing::mapped_bytes());
+    server.release();
+    return true;
+  });
+  ASSERT_TRUE(response) << response.error().message;
+  ASSERT_EQ(mapped.size(), 2u);
+  const size_t expected = mapped[0] > 0 ? testing::kMappedAlone : 0;
+  EXPECT_GE(mapped[0], mapped[1] + expected);
+  EXPECT_EQ(server.requests()[0].body.size(), testing::kMappedAlone);
+  ASSERT_EQ(egress.size(), 1u);
+  EXPECT_TRUE(egress[0].is_body_sent);
+  EXPECT_GT(egress[0].n_sent, testing::kMappedAlone);
 }
 
 TEST_F(HttpClientTest, AWithdrawnTaskEndsTheTransferAndLeavesNothingBehind) {
