@@ -1,6 +1,7 @@
 #include "learning/quality_model.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 namespace hearth::router {
@@ -43,29 +44,34 @@ QualityModel::QualityModel(size_t max_samples) : max_samples_(max_samples) {
 
 uint32_t QualityModel::add_target() {
   targets_.emplace_back();
-  if (targets_.size() + 1 > n_blocks_) {
-    const size_t n_before = n_blocks_;
-    n_blocks_ = std::max<size_t>(4, 2 * n_blocks_);
-    std::vector<Lanes> weights(kTermSlots * n_blocks_);
-    std::vector<float> sums(kTermSlots * n_blocks_);
-    for (size_t slot = 0; slot < kTermSlots && n_before; ++slot)
-      for (size_t block = 0; block < n_before; ++block) {
-        weights[slot * n_blocks_ + block] = weights_[slot * n_before + block];
-        sums[slot * n_blocks_ + block] = sums_[slot * n_before + block];
-      }
-    weights_ = std::move(weights);
-    sums_ = std::move(sums);
-  }
   return static_cast<uint32_t>(targets_.size() - 1);
+}
+
+// Half a megabyte and more for each target, and most who are routed for never judge an answer.
+void QualityModel::make_room() {
+  if (targets_.size() + 1 <= n_blocks_) return;
+  const size_t n_before = n_blocks_;
+  n_blocks_ = std::max<size_t>(4, std::bit_ceil(targets_.size() + 1));
+  std::vector<Lanes> weights(kTermSlots * n_blocks_);
+  std::vector<float> sums(kTermSlots * n_blocks_);
+  for (size_t slot = 0; slot < kTermSlots && n_before; ++slot)
+    for (size_t block = 0; block < n_before; ++block) {
+      weights[slot * n_blocks_ + block] = weights_[slot * n_before + block];
+      sums[slot * n_blocks_ + block] = sums_[slot * n_before + block];
+    }
+  weights_ = std::move(weights);
+  sums_ = std::move(sums);
 }
 
 QualityModel::Lanes QualityModel::predict_lanes(uint32_t target, const Vector& x) const {
   Lanes sum;
   for (size_t i = 0; i < kRidges; ++i)
     sum[i] = kPriorMean + targets_[target].above + shared_bias_[i] + targets_[target].bias[i];
+  if (n_blocks_ == 0) return sum;
+  const bool has_own = target + 1 < n_blocks_;  // else nothing was learned since it came
   for (const Term& term : x) {
     const Lanes& shared = weights(term.slot, 0);
-    const Lanes& own = weights(term.slot, target + 1);
+    const Lanes own = has_own ? weights(term.slot, target + 1) : Lanes{};
     for (size_t i = 0; i < kRidges; ++i) sum[i] += term.weight * (shared[i] + own[i]);
   }
   return sum;
@@ -177,6 +183,7 @@ void QualityModel::forget(const Sample& sample) {
 }
 
 void QualityModel::learn(uint32_t target, std::shared_ptr<const Vector> x, double quality) {
+  make_room();
   const Lanes foretold = predict_lanes(target, *x);
   const auto share = shares();
   double mixed = 0;
@@ -208,6 +215,7 @@ void QualityModel::learn(uint32_t target, std::shared_ptr<const Vector> x, doubl
 }
 
 void QualityModel::settle(int n_passes) {
+  make_room();
   for (size_t i = 0; i < static_cast<size_t>(n_passes) * samples_.size(); ++i)
     visit(samples_[random() % samples_.size()]);
 }

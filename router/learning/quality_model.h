@@ -74,6 +74,7 @@ class QualityModel {
     std::array<double, kRidges> left{};  // sum over its outcomes of what words leave of quality
   };
 
+  void make_room();  // for the weights of all targets
   Lanes predict_lanes(uint32_t target, const Vector& x) const;
   std::array<double, kRidges> shares() const;
   void visit(Sample& sample);

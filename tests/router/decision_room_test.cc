@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "decide.h"
+#include "router/estimator.h"
 #include "support/allocation_watch.h"
 
 namespace hearth::router {
@@ -61,6 +62,23 @@ TEST(Decide, AllocatesNothingForEffortsEither) {
   decide(facts, policy, states, decision);
   EXPECT_EQ(testing::n_allocations(), 0u);
   EXPECT_TRUE(decision.effort);
+}
+
+// With sixteen targets the weights of words are 18 MB.
+TEST(Estimator, HoldsNoWeightsUntilAnAnswerIsJudged) {
+  testing::forget_allocations();
+  Estimator estimator;
+  const Terms terms = terms_of("which target is good at this", {});
+  estimator.meet(terms);
+  const Estimator::Look look = estimator.look(terms);
+  for (int i = 0; i < 16; ++i) {
+    const std::string name = fmt::format("target-{}", i);
+    estimator.learn(name, look, {.quality = {}, .cost_usd = 0.01, .latency_ms = 100});
+    EXPECT_NEAR(estimator.belief(name, look).quality->mean, 0.5, 0.1);
+  }
+  EXPECT_LT(testing::largest_allocation(), 100'000u);
+  estimator.learn("target-7", look, {.quality = 1, .cost_usd = {}, .latency_ms = {}});
+  EXPECT_GT(testing::largest_allocation(), 10'000'000u);
 }
 
 }  // namespace
