@@ -113,6 +113,7 @@ class Dispatcher::Run {
   };
 
   const Decision& decision() const { return order_.record.decision; }
+  const RequestFacts& facts() const { return order_.record.facts; }
 
   void add(const std::string& name) {
     auto target = std::ranges::find(order_.policy->targets, name, &Target::name);
@@ -122,7 +123,7 @@ class Dispatcher::Run {
       return;
     }
     constexpr size_t kMostServers = 3;
-    std::vector<std::string> order = dispatcher_.pools_.order(*target, affinity_of(order_.request));
+    std::vector<std::string> order = dispatcher_.pools_.order(*target, affinity_of(*order_.request));
     order.resize(std::min(order.size(), kMostServers));
     for (const std::string& endpoint : order)
       places_.push_back(
@@ -211,9 +212,9 @@ class Dispatcher::Run {
   }
 
   Health::Need need_of(const Target& target) const {
-    return router::need_of(*order_.policy, order_.request.facts, target);
+    return router::need_of(*order_.policy, facts(), target);
   }
-  uint64_t n_tokens() const { return order_.request.facts.n_prompt_estimate; }
+  uint64_t n_tokens() const { return facts().n_prompt_estimate; }
 
   // What a failure means for who is asked next.
   void heed(Place& place, const Failure& failure) {
@@ -310,16 +311,15 @@ class Dispatcher::Run {
   // Whatever was decided: what a target may not see is not sent there, and nothing leaves that
   // cannot be written down.
   Result<> may_send(const Target& target) {
-    const RequestFacts& facts = order_.request.facts;
-    if (!may_see(*order_.policy, target, facts.labels))
+    if (!may_see(*order_.policy, target, facts().labels))
       return Error{Errc::denied,
                    fmt::format("target {} may not see what the request carries", target.name)};
     if (!services_.egress || target.kind == TargetKind::engine) return {};
-    return services_.egress->sending(order_.record, target, order_.request.manifest);
+    return services_.egress->sending(order_.record, target, order_.request->manifest);
   }
 
   Task<Result<Payment>> pay_for(const Target& target, std::optional<Effort> effort, bool is_hedge) {
-    Spend spend = spend_of(order_.policy, order_.request.facts, order_.request.body, target, effort,
+    Spend spend = spend_of(order_.policy, facts(), order_.request->body, target, effort,
                            decision().id, n_attempts_);
     spend.is_hedge = is_hedge;
     return Payment::open(services_.account, std::move(spend));
@@ -340,11 +340,13 @@ class Dispatcher::Run {
     Task<Result<Payment>> paying = pay_for(target, effort, is_hedge);
     auto payment = co_await std::move(paying);
     if (!payment) co_return passed_over(place, payment.error());
+    if (!order_.request)  // the other leg has spoken meanwhile
+      co_return Error{Errc::cancelled, "another target answers already"};
     if (auto may = may_send(target); !may) co_return passed_over(place, may.error());
     DeltaSink sink = [this, heard = std::move(heard)](const StreamDelta& delta) {
       if (order_.is_seen && !is_shown_ && shows(delta)) {
         is_shown_ = true;
-        order_.request.body = {};  // nobody else will be asked
+        order_.request.reset();  // nobody else will be asked
       }
       heard(delta);
     };
@@ -364,7 +366,7 @@ class Dispatcher::Run {
 
   // With a copy of the request: another may have to be asked after it.
   Task<Answer> ask(const Target& target, Witness& witness, DeltaSink sink) {
-    RouteRequest request = order_.request;
+    RouteRequest request = *order_.request;
     // How hard to think, where the client leaves it open.
     ReasoningControls& reasoning = request.body.reasoning;
     if (!asked_effort(reasoning)) reasoning.effort = witness.record.effort;

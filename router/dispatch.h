@@ -41,11 +41,11 @@ class Dispatcher {
   explicit Dispatcher(Services services)
       : services_(services), health_(services.clock, services.random), pools_(services.clock) {}
 
-  // `record` outlives the task.
+  // `record` outlives the task; its facts are the request's.
   struct Order {
     std::shared_ptr<const Policy> policy;
     const DecisionRecord& record;
-    RouteRequest request;
+    std::unique_ptr<RouteRequest> request;
     DeltaSink sink;
     std::function<void(const AttemptRecord&)> on_attempt;
     OnStandIn on_stand_in = {};

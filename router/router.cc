@@ -289,8 +289,8 @@ Task<Answer> Router::carry_out(const DecisionRecord& record, std::shared_ptr<con
     services_.log.attempted(record, attempt);
   };
   Dispatcher::Order order{
-      std::move(policy),      record, std::move(request), std::move(sink), std::move(on_attempt),
-      std::move(on_stand_in), is_seen};
+      std::move(policy), record, std::make_unique<RouteRequest>(std::move(request)),
+      std::move(sink), std::move(on_attempt), std::move(on_stand_in), is_seen};
   return dispatcher_->carry_out(std::move(order));
 }
 

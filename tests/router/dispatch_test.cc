@@ -571,8 +571,13 @@ class HedgeTest : public DispatchTest {
       stand_in = std::move(who);
     };
     stand_in.reset();
-    Dispatcher::Order order{
-        policy, record, request, std::move(sink), std::move(on_attempt), std::move(on_stand_in)};
+    record.facts = request.facts;
+    Dispatcher::Order order{policy,
+                            record,
+                            std::make_unique<RouteRequest>(request),
+                            std::move(sink),
+                            std::move(on_attempt),
+                            std::move(on_stand_in)};
     got = co_await dispatcher.carry_out(std::move(order));
   }
 
