@@ -315,7 +315,7 @@ std::string hosts_without_proxy() {
 }
 
 void set_up(Transfer& transfer, const std::string& ca_file) {
-  const OutboundRequest& request = transfer.request;
+  OutboundRequest& request = transfer.request;
   transfer.hosts = {host_of(request.url)};
   CURL* easy = transfer.easy = curl_easy_init();
   auto set = [easy](CURLoption option, auto value) { curl_easy_setopt(easy, option, value); };
@@ -353,6 +353,7 @@ void set_up(Transfer& transfer, const std::string& ca_file) {
   if (request.method == "HEAD") set(CURLOPT_NOBODY, 1L);
   for (const std::string& header : request.headers)
     transfer.headers = curl_slist_append(transfer.headers, header.c_str());
+  std::vector<std::string>().swap(request.headers);  // curl has its own for as long as it lasts
   transfer.headers = curl_slist_append(transfer.headers, "Expect:");
   set(CURLOPT_HTTPHEADER, transfer.headers);
 }

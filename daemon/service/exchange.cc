@@ -122,7 +122,7 @@ Task<Answer> Exchange::answering(size_t choice) {
     if (!decision.model.empty()) head_.model = decision.model;
   };
   router::RouteRequest request = std::move(requests_[choice]);
-  if (requests_.size() == 1) requests_ = {};
+  if (requests_.size() == 1) std::vector<router::RouteRequest>().swap(requests_);  // its room too
   return router::answer_of(services_.completer, std::move(request), std::move(sink), on_decision);
 }
 

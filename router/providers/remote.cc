@@ -120,7 +120,8 @@ class Hearing {
  private:
   void note_head(const OutboundResponse& head) {
     if (head_) return;
-    head_ = head;
+    // Headers tell what a refusal means, and no more.
+    head_ = is_stream(head) ? OutboundResponse{head.status, {}, {}} : head;
     first_byte_ = clock_.now();
     attempt_.is_sent = true;
     attempt_.room = rate_room_of(head, clock_.date());
