@@ -68,6 +68,28 @@ constexpr std::array<std::array<Phrases, 256>, 2> kBegins = [] {
   return begins;
 }();
 
+// The shortest phrase has so many pairs of neighbours: wherever a phrase stands, one of its pairs is
+// met by looking at every kStep-th place alone.
+constexpr size_t kStep = std::ranges::min(kPhrases, {}, [](const Phrase& phrase) {
+                           return phrase.words.size();
+                         }).words.size() - 1;
+constexpr size_t pair_of(char a, char b) {
+  return size_t{static_cast<unsigned char>(a)} << 8 | static_cast<unsigned char>(b);
+}
+constexpr std::array<uint64_t, 1024> kPairs = [] {
+  std::array<uint64_t, 1024> pairs{};
+  for (const Phrase& phrase : kPhrases)
+    for (size_t i = 0; i < kStep; ++i) {
+      const size_t pair = pair_of(phrase.words[i], phrase.words[i + 1]);
+      pairs[pair / 64] |= uint64_t{1} << pair % 64;
+    }
+  return pairs;
+}();
+bool is_in_phrase(char a, char b) {
+  const size_t pair = pair_of(a, b);
+  return kPairs[pair / 64] >> pair % 64 & 1;
+}
+
 // In one pass, whatever the letter case.
 std::optional<TaskClass> of_instruction(std::string_view text, bool is_short) {
   text = text.substr(0, kLookedAt);
@@ -77,14 +99,17 @@ std::optional<TaskClass> of_instruction(std::string_view text, bool is_short) {
   });
   const std::string_view words(lower.data(), text.size());
   Phrases found = 0;
-  for (size_t i = 0; i + 1 < words.size(); ++i) {
+  auto look_at = [&](size_t i) {
     Phrases left = kBegins[0][static_cast<unsigned char>(words[i])] &
                    kBegins[1][static_cast<unsigned char>(words[i + 1])] & ~found;
     for (; left != 0; left &= left - 1) {
       const auto phrase = static_cast<size_t>(std::countr_zero(left));
       if (words.substr(i).starts_with(kPhrases[phrase].words)) found |= Phrases{1} << phrase;
     }
-  }
+  };
+  for (size_t end = kStep - 1; end + 1 < words.size(); end += kStep)
+    if (is_in_phrase(words[end], words[end + 1]))
+      for (size_t i = end + 1 - kStep; i <= end; ++i) look_at(i);
   for (size_t i = 0; i < std::size(kPhrases); ++i)
     if (found & Phrases{1} << i && (is_short || !kPhrases[i].is_short)) return kPhrases[i].task;
   return std::nullopt;

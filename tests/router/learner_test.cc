@@ -38,6 +38,19 @@ TEST(Classify, ReadsTheTaskOffTheRequestsStructure) {
   EXPECT_EQ(classify(turn), TaskClass::tool_turn);
 }
 
+TEST(Classify, FindsAnInstructionWhereverItStands) {
+  const std::pair<std::string, TaskClass> asked[] = {{"review this", TaskClass::review},
+                                                     {"Plan the", TaskClass::plan},
+                                                     {"edit the", TaskClass::edit},
+                                                     {"summarise", TaskClass::summary}};
+  for (const auto& [words, task] : asked)
+    for (size_t n = 0; n < 30; ++n) {
+      const std::string before(n, '-');
+      EXPECT_EQ(classify(conversation({{Role::user, before + words}})), task) << words << n;
+      EXPECT_EQ(classify(conversation({{Role::user, before + words + " one, please"}})), task);
+    }
+}
+
 // Two targets, and a conversation that goes on.
 class LearnerTest : public ::testing::Test {
  protected:
