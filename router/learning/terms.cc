@@ -103,7 +103,7 @@ uint64_t hash_of(const unsigned char* word, size_t n_bytes) {
   uint64_t hash = (eight_at(word) & first[0]) * 0x9e3779b97f4a7c15 +
                   (eight_at(word + 8) & first[1]) * 0xc2b2ae3d27d4eb4f +
                   (eight_at(word + 16) & first[2]) * 0x165667b19e3779f9;
-  return (hash ^ (hash >> 29)) * 0xbf58476d1ce4e5b9;
+  return (hash ^ (hash >> 29)) * 0xd6e8feb86659fd93;
 }
 
 // What a text is like, and how often it has each word and each pair of neighbours.
