@@ -68,8 +68,8 @@ constexpr std::array<std::array<Phrases, 256>, 2> kBegins = [] {
   return begins;
 }();
 
-// The shortest phrase has so many pairs of neighbours: wherever a phrase stands, one of its pairs is
-// met by looking at every kStep-th place alone.
+// The shortest phrase has so many pairs of neighbours: wherever a phrase stands, one of its pairs
+// is met by looking at every kStep-th place alone.
 constexpr size_t kStep = std::ranges::min(kPhrases, {}, [](const Phrase& phrase) {
                            return phrase.words.size();
                          }).words.size() - 1;

@@ -123,7 +123,8 @@ class Dispatcher::Run {
       return;
     }
     constexpr size_t kMostServers = 3;
-    std::vector<std::string> order = dispatcher_.pools_.order(*target, affinity_of(*order_.request));
+    std::vector<std::string> order =
+        dispatcher_.pools_.order(*target, affinity_of(*order_.request));
     order.resize(std::min(order.size(), kMostServers));
     for (const std::string& endpoint : order)
       places_.push_back(

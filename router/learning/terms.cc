@@ -176,7 +176,8 @@ class Words {
     for (; begin < end; begin += kMaxWordBytes) {
       const size_t n_bytes = std::min(end - begin, kMaxWordBytes);
       const bool is_number = plain[begin] == '0';
-      const uint64_t hash = hash_of(plain + begin, is_number ? std::min(n_bytes, kMaxDigits) : n_bytes);
+      const uint64_t hash =
+          hash_of(plain + begin, is_number ? std::min(n_bytes, kMaxDigits) : n_bytes);
       count(word_slot(hash));
       if (has_before_) count(word_slot((before_ ^ hash) * 0x9e3779b97f4a7c15));
       before_ = hash;

@@ -1,8 +1,9 @@
-// What a daemon adds to a request: sent through it and straight to the upstream behind it, in turns,
-// so that whatever else the machine does falls on both. Client and upstream are threads here that
-// wait in the kernel; nothing of a runtime's own is measured with them. Run by router_bench.mjs.
+// What a daemon adds to a request: sent through it and straight to the upstream behind it, in
+// turns, so that whatever else the machine does falls on both. Client and upstream are threads here
+// that wait in the kernel; nothing of a runtime's own is measured with them. Run by
+// router_bench.mjs.
 //
-//   proxy_bench    prints the upstream's port, reads "PORT TOKEN" of the daemon, prints a JSON object
+//   proxy_bench    prints the upstream's port, reads "PORT TOKEN" of the daemon, prints JSON
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -194,7 +195,8 @@ struct Paired {
   std::vector<double> direct, added;
   std::string json(std::string_view name) {
     return fmt::format(
-        R"("{0}_p50_us":{1:.0f},"{0}_p99_us":{2:.0f},"{0}_direct_p50_us":{3:.0f},"{0}_direct_p99_us":{4:.0f})",
+        R"("{0}_p50_us":{1:.0f},"{0}_p99_us":{2:.0f},)"
+        R"("{0}_direct_p50_us":{3:.0f},"{0}_direct_p99_us":{4:.0f})",
         name, quantile(added, 0.5), quantile(added, 0.99), quantile(direct, 0.5),
         quantile(direct, 0.99));
   }
@@ -233,7 +235,7 @@ Paired at_a_rate(uint16_t upstream, const Daemon& daemon, int per_second, int se
   std::vector<int64_t> took[2] = {std::vector<int64_t>(begins.size()),
                                   std::vector<int64_t>(begins.size())};
   const int64_t start = now_ns();
-  // One of a pair a millisecond after the other, now this and now that: neither waits for the other.
+  // One of a pair a millisecond after the other, now this and now that: neither waits for it.
   auto run = [&](int way, std::atomic<size_t>& next) {
     Client client(way ? daemon.port : upstream, way ? daemon.token : "");
     const std::string bytes = client.request(kSmall);

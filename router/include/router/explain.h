@@ -172,8 +172,8 @@ std::vector<TriedTarget> tried_of(const DecisionRecord& record, const std::vecto
 // For people: a screen of text.
 std::string in_words(const Explanation& explanation);
 
-// The record's states for the targets of a policy, by name, in the room of `states`; one that was not
-// there then has none.
+// The record's states for the targets of a policy, by name, in the room of `states`; one that was
+// not there then has none.
 void states_for(const DecisionRecord& record, const Policy& policy,
                 std::vector<TargetState>& states);
 
