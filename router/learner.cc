@@ -441,6 +441,7 @@ void Learner::ended(const DecisionRecord& record, const Answer& answer, int64_t 
   Memory& memory = *memory_;
   auto found = memory.pending.find(record.decision.id);
   if (found == memory.pending.end() || !answer) return;
+  if (record.facts.only_reads) return;  // of answers it tells nothing
   Memory::Pending& pending = found->second;
   const Completion& completion = *answer;
   // Whose answer it is, is what a verdict is about and who has read the conversation. How long it
@@ -530,7 +531,9 @@ void Learner::judged(const std::string& decision_id, double quality) {
 void Learner::recall(const StoredDecision& decision) {
   const DecisionRecord& record = decision.record;
   const std::string& target = record.stand_in ? record.stand_in->target : record.decision.target;
-  if (target.empty() || !decision.outcome || decision.outcome->failed_as) return;
+  if (target.empty() || !decision.outcome || decision.outcome->failed_as ||
+      record.facts.only_reads)
+    return;
   Memory& memory = *memory_;
   Memory::Pending whose;
   whose.is_of(record, target);

@@ -192,6 +192,7 @@ void read_size_and_needs(RouteRequest& request) {
   RequestFacts& facts = request.facts;
   facts.n_prompt_estimate = estimate_tokens(request.body);
   facts.max_tokens = request.body.max_tokens;
+  facts.only_reads = request.body.only_reads;
   facts.asks_for_hour_cache = asks_for_hour_cache(request.body);
   facts.rounds = rounds_of(request.body);
   facts.needs = needs_of(request.body);

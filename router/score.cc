@@ -98,6 +98,7 @@ void forecast(const RequestFacts& facts, const Value& value, const Target& targe
   const Belief& belief = at.belief;
   double n_output = belief.n_output ? belief.n_output->mean : at.n_output;
   if (facts.max_tokens) n_output = std::min<double>(n_output, facts.max_tokens);
+  if (facts.only_reads) n_output = 0;
   const Times times = predict_times(facts, target, state, n_output);
   const Spread latency = belief.latency_ms.value_or(Spread{times.total_ms, 0});
   const Costs costs = predict_costs(facts, value, target, at.warm, n_output, times.total_ms);

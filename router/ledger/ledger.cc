@@ -33,7 +33,7 @@ struct Bounds {
 };
 
 Bounds bounds_of(uint64_t n_prompt_estimate, uint32_t max_output, uint32_t n_model_output,
-                 bool hour_cache, std::optional<uint32_t> usual_most,
+                 bool only_reads, bool hour_cache, std::optional<uint32_t> usual_most,
                  std::optional<Effort> effort) {
   // No tokenizer makes more than one token of a byte, and the estimate is a token for four. Beside
   // the text, what a provider's template adds.
@@ -42,6 +42,7 @@ Bounds bounds_of(uint64_t n_prompt_estimate, uint32_t max_output, uint32_t n_mod
   bounds.max_prompt = n_prompt_estimate * kTokensPerEstimated + kTemplate;
   bounds.most_output = max_output ? max_output : kUsualOutput;
   if (n_model_output) bounds.most_output = std::min(bounds.most_output, n_model_output);
+  if (only_reads) bounds.most_output = 0;
   const double factor = effort ? thought_factor(*effort) : 1;
   const auto least = static_cast<uint32_t>(kLeastOutput * factor);
   bounds.least_output = std::min(bounds.most_output, usual_most.value_or(least));
@@ -133,7 +134,7 @@ Result<> Ledger::load(storage::Database& database) {
 
   auto lengths = database.prepare(
       "SELECT class,target,effort,output FROM attempts WHERE state='settled' AND failed IS NULL "
-      "ORDER BY id DESC LIMIT 2000");
+      "AND output > 0 ORDER BY id DESC LIMIT 2000");  // 0: of what was only read, nearly always
   if (!lengths) return lengths.error();
   for (;;) {
     auto row = lengths->step();
@@ -192,7 +193,7 @@ Means Ledger::means(const Policy& policy, const RequestFacts& facts, const Targe
   if (!target.price || policy.budgets.empty()) return means;
   const int64_t now = now_ms();
   const Bounds bounds =
-      bounds_of(facts.n_prompt_estimate, facts.max_tokens, target.n_max_output,
+      bounds_of(facts.n_prompt_estimate, facts.max_tokens, target.n_max_output, facts.only_reads,
                 facts.asks_for_hour_cache, outputs_->p99(facts.task, target.name, effort), effort);
   means.needed = bounds.cost(*target.price, bounds.least_output, now).pico();
   if (means.needed == 0) return means;
@@ -210,9 +211,10 @@ Means Ledger::means(const Policy& policy, const RequestFacts& facts, const Targe
 
 Task<Result<Hold>> Ledger::reserve(Spend spend) {
   const int64_t now = now_ms();
-  const Bounds bounds = bounds_of(
-      spend.n_prompt_estimate, spend.max_output, spend.n_model_output, spend.asks_for_hour_cache,
-      outputs_->p99(spend.party.task, spend.party.target, spend.effort), spend.effort);
+  const Bounds bounds =
+      bounds_of(spend.n_prompt_estimate, spend.max_output, spend.n_model_output, spend.only_reads,
+                spend.asks_for_hour_cache,
+                outputs_->p99(spend.party.task, spend.party.target, spend.effort), spend.effort);
   auto attempt = std::make_unique<Open>();
   AttemptRow& row = attempt->row;
   row.id = next_id_++;
@@ -313,7 +315,7 @@ PicoUsd Ledger::settle(const Hold& hold, const Settlement& settlement) {
     row.rates = rates_at(*spend.price, row.usage.n_prompt, row.time_ms);
     row.cost = bill(row.usage, row.rates);
   }
-  if (row.state == AttemptState::settled && !row.failed_as)
+  if (row.state == AttemptState::settled && !row.failed_as && !spend.only_reads)
     outputs_->add(row.party.task, row.party.target, row.effort, row.usage.n_completion);
   if (settlement.reported_cost && *settlement.reported_cost >= PicoUsd()) {
     row.reported = settlement.reported_cost;

@@ -21,6 +21,7 @@ Spend spend_of(std::shared_ptr<const Policy> policy, const RequestFacts& facts,
   spend.n_prompt_estimate = facts.n_prompt_estimate;
   spend.max_output = body.max_tokens;
   spend.n_model_output = target.n_max_output;
+  spend.only_reads = body.only_reads;
   spend.asks_for_hour_cache = facts.asks_for_hour_cache;
   spend.n_spoken = facts.rounds.n_spoken;
   spend.effort = effort;

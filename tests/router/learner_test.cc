@@ -94,6 +94,25 @@ class LearnerTest : public ::testing::Test {
   int n_asked = 0;
 };
 
+// A prompt that is scored has no answer.
+TEST_F(LearnerTest, NothingIsForetoldOrLearnedOfAnswersWhereThereAreNone) {
+  for (int i = 0; i < 5; ++i) answer(ask(conversation({{Role::user, "a"}}), ""));
+  DecisionRecord scored = ask(conversation({{Role::user, "a"}}), "");
+  const Decision usual = scored.decision;
+  scored.facts.only_reads = true;
+  scored.decision = decide(scored.facts, policy, scored.states);
+  scored.decision.id = usual.id;
+  const Candidate& read = scored.decision.candidates.at(0);
+  EXPECT_NEAR(usual.candidates.at(0).cost_usd - read.cost_usd, 100 * 5e-6, 1e-6);
+  answer(scored, 0);
+  StoredDecision stored;
+  stored.record = scored;
+  stored.outcome.emplace();
+  learner.recall(stored);
+  const DecisionRecord next = ask(conversation({{Role::user, "a"}}), "");
+  EXPECT_NEAR(next.states.at(0).belief.n_output->mean, 100, 1);
+}
+
 TEST_F(LearnerTest, KnowsWhereAConversationStandsAndWhatWasRead) {
   const std::string start(8000, 'x');
   const DecisionRecord first = ask(conversation({{Role::user, start}}));

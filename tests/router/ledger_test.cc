@@ -293,6 +293,31 @@ TEST_F(LedgerTest, MoreThoughtsNeedMoreMoney) {
   EXPECT_EQ(written, Effort::high);
 }
 
+TEST_F(LedgerTest, WhatIsOnlyReadNeedsMoneyForItsPromptAndSaysNothingOfAnswers) {
+  policy.budgets = {hard("day", 10)};
+  Target target;
+  target.name = "sonnet";
+  target.price = price;
+  RequestFacts facts;
+  facts.n_prompt_estimate = 1000;
+  const int64_t usual = ledger->means(policy, facts, target, {}).needed;
+  facts.only_reads = true;
+  const int64_t prompt = ledger->means(policy, facts, target, {}).needed;
+  EXPECT_EQ(usual - prompt, 1024LL * 15'000'000);
+  Spend scored = spend(0);
+  scored.only_reads = true;
+  for (int i = 0; i < 60; ++i) {
+    auto hold = reserve(scored);
+    ASSERT_TRUE(hold);
+    EXPECT_EQ(hold->amount.pico(), prompt);
+    ledger->settle(*hold, settled(1000, 0));
+  }
+  facts.only_reads = false;
+  EXPECT_EQ(ledger->means(policy, facts, target, {}).needed, usual);
+  restart();
+  EXPECT_EQ(ledger->means(policy, facts, target, {}).needed, usual) << "nor after a start";
+}
+
 TEST_F(LedgerTest, TheTightestBudgetIsNamed) {
   policy.budgets = {hard("month", 10), hard("project:shop", 0.001), hard("day", 5)};
   Spend shop = spend();

@@ -35,6 +35,7 @@ struct Spend {
   uint64_t n_prompt_estimate = 0;
   uint32_t max_output = 0;
   uint32_t n_model_output = 0;  // the most that the model gives; 0: not known
+  bool only_reads = false;      // nothing is answered
   bool asks_for_hour_cache = false;
   uint32_t n_spoken = 0;           // messages of the user so far
   std::optional<Effort> effort{};  // that it is asked for

@@ -153,6 +153,7 @@ struct RequestFacts {
   std::vector<LabelCause> label_causes;
   uint64_t n_prompt_estimate = 0;  // tokens
   uint32_t max_tokens = 0;
+  bool only_reads = false;           // of a prompt that is scored: nothing is answered
   bool asks_for_hour_cache = false;  // of a prompt: written at its own, dearer price
   Needs needs;
   std::optional<Effort> effort;  // that the client asks for; absent: it leaves that open
@@ -174,6 +175,7 @@ struct RequestFacts {
     field.or_default("labelCauses", self.label_causes);
     field("promptEstimate", self.n_prompt_estimate);
     field("maxTokens", self.max_tokens);
+    field.or_default("onlyReads", self.only_reads);
     field.or_default("hourCache", self.asks_for_hour_cache);
     field("needs", self.needs);
     field("effort", self.effort);
