@@ -494,6 +494,9 @@ Task<Result<>> Labeller::label(std::shared_ptr<const Policy> policy, RouteReques
   label_by_source(*policy, request, state->known_calls(policy));
   read_size_and_needs(request);
   request.facts.labels = of_request;
+  for (std::string& label : labels_of_ids(*policy, request.body))
+    if (std::ranges::count(of_request, label) == 0)
+      request.facts.labels.push_back(std::move(label));
   if (!state->put_on(*policy, contents, request)) co_return unknown;
   state->name_texts(request);
   state->take_off(request);

@@ -180,10 +180,23 @@ void CallReader::match(std::string path, std::vector<CallFiles::Label>& labels) 
       labels.push_back({match.rule->name, std::move(match.why)});
 }
 
+std::vector<std::string> labels_of_ids(const Policy& policy, const CompletionRequest& request) {
+  std::vector<std::string> labels;
+  if (request.prompt_tokens.empty()) return labels;
+  for (const LabelRule& rule : policy.labels)
+    if (std::ranges::count(labels, rule.name) == 0) labels.push_back(rule.name);
+  return labels;
+}
+
 void label_by_source(const Policy& policy, RouteRequest& request, const KnownCalls& known) {
   RequestFacts& facts = request.facts;
   for (const std::string& label : facts.labels)
     facts.label_causes.push_back({label, "said with the request", "", 0});
+  for (std::string& label : labels_of_ids(policy, request.body)) {
+    if (std::ranges::count(facts.labels, label) > 0) continue;
+    facts.label_causes.push_back({label, "token ids, which may be any text", "", 0});
+    facts.labels.push_back(std::move(label));
+  }
   uint32_t n_message = 0;
   Calls calls;
   const CallReader reader(policy.labels);

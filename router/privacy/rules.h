@@ -56,6 +56,9 @@ class CallReader {
 // What was read of a call before; null: nothing.
 using KnownCalls = std::function<const CallFiles*(const ToolCall&)>;
 
+// A prompt of token ids may be any text, and nobody reads it: it carries every label that there is.
+std::vector<std::string> labels_of_ids(const Policy& policy, const CompletionRequest& request);
+
 // Labels of the request and its blocks for where these came from, and why. What is not known of a
 // call is read.
 void label_by_source(const Policy& policy, RouteRequest& request, const KnownCalls& known);

@@ -399,6 +399,51 @@ TEST_F(RouterTest, AFallbackIsAskedForItsOwnEffort) {
   EXPECT_EQ(decisions.back().effort, Effort::high);
 }
 
+// Stated by a list, by one word or by the class: Anthropic would refuse it.
+TEST_F(RouterTest, NoThoughtsAreAskedForBesideWhatForbidsThem) {
+  Target claude = policy.targets.at(1);
+  claude.provider = "anthropic";
+  claude.model = "claude-sonnet-5";
+  request.body.sampling.temperature = 0.2f;
+  auto refusal = [&] {
+    auto completion = complete();
+    return completion ? "" : completion.error().message;
+  };
+  const auto forbids = HasSubstr("it does not think beside temperature");
+  policy.targets = {claude};
+  policy.targets[0].efforts = {{Effort::low, {}, {}}, {Effort::high, {}, {}}};
+  EXPECT_THAT(refusal(), forbids);
+  policy.targets = {claude};
+  policy.targets[0].effort = Effort::high;
+  EXPECT_THAT(refusal(), forbids);
+  policy.targets = {claude};
+  policy.tasks[TaskClass::chat].effort = Effort::high;
+  EXPECT_THAT(refusal(), forbids);
+  EXPECT_THAT(upstream.requests(), IsEmpty());
+
+  policy.tasks.clear();
+  policy.targets[0].efforts = {{Effort::none, {}, {}}, {Effort::high, {}, {}}};
+  policy.value.success_usd = 100;
+  upstream.add(testing::error_answer(402, "Insufficient Balance", "", ""));
+  EXPECT_FALSE(complete());
+  EXPECT_EQ(decisions.at(0).effort, Effort::none);
+}
+
+TEST_F(RouterTest, AnAnswerToTokenIdsMayBeOfAnythingThatIsLabelled) {
+  request.body.messages.clear();
+  request.body.prompt = "";
+  request.body.prompt_tokens = {5, 6, 7};
+  auto completion = complete();
+  ASSERT_TRUE(completion) << completion.error().message;
+  EXPECT_EQ(decisions.at(0).target, "local");
+  EXPECT_THAT(decisions.at(0).labels, ::testing::ElementsAre("secret"));
+  EXPECT_THAT(completion->message.blocks.at(0).labels, ::testing::ElementsAre("secret"));
+  policy.labels.clear();
+  completion = complete();
+  ASSERT_TRUE(completion);
+  EXPECT_THAT(decisions.at(0).labels, IsEmpty()) << "there is nothing to keep";
+}
+
 // ---- the record ----
 
 TEST_F(RouterTest, EveryRequestLeavesARecordAndAnEnd) {

@@ -147,6 +147,17 @@ TEST_F(LabellerTest, SourcesCountAsBefore) {
 
 // ---- what a call names ----
 
+// Nobody reads them; what is answered to them may be of any labelled text.
+TEST_F(LabellerTest, TokenIdsCarryEveryLabelThatThereIs) {
+  CompletionRequest body;
+  body.prompt = "";
+  body.prompt_tokens = {11, 12};
+  EXPECT_THAT(labels(body), UnorderedElementsAre("board", "key"));
+  EXPECT_EQ(request.facts.label_causes.at(0).why, "token ids, which may be any text");
+  body.prompt_tokens.clear();
+  EXPECT_THAT(labels(body), IsEmpty());
+}
+
 // A conversation in which a tool was called with these arguments and gave a result.
 CompletionRequest called(const std::string& tool, const std::string& arguments) {
   CompletionRequest body;
