@@ -12,7 +12,9 @@
 // Ends: a leaf may hold less than a page, the end of something that was computed. Whoever shares
 // only the first tokens of a page, of a leaf or of any other, goes on in a copy of it: a memory
 // copy beside up to 63 tokens of a forward pass. A page that holds more of the same takes the place
-// of one that holds less, so that a conversation has one end however often it goes on.
+// of one that holds less, so that a conversation has one end however often it goes on. The other
+// one stays where it alone has its window part, and where it came after a longer one whose state it
+// cannot go on from.
 //
 // All nodes hang in a ring in order of use. Using a path moves its nodes to the young end, the
 // deepest first, so that a node is always older than its parent: the oldest is a leaf, prefixes
@@ -28,8 +30,11 @@
 // its answer is written: templates leave the thinking out of an answer that has become history, and
 // what was read up to there would be read again. It goes when the conversation has gone on.
 //
-// Cost: find and insert compare each token once per sibling. Forgetting takes the oldest node;
-// nodes that running sequences hold are passed over, at most as many as they hold pages.
+// Cost: siblings are compared up to the first token that differs. find compares those of each page
+// once for the whole page and, where the way ends, once more for a part of it; with windows at
+// every page of the way. insert compares those of a page that it adds twice. Forgetting takes the
+// oldest node; nodes that running sequences hold are passed over, at most as many as they hold
+// pages. For a window part all older nodes without one are passed over, too.
 //
 // Source: the radix cache of Zheng et al., "SGLang" (2023), at the granularity of paged attention
 // (Kwon et al., 2023).

@@ -66,7 +66,8 @@ class PrefixTree {
   // else holds is not forgotten: that would free nothing.
   std::optional<PageIndex> acquire();
   // A reference to a page's window part. Where there is none left, what is kept of the way that was
-  // used longest ago gives its up, from the root on; pages stay. False when all are in use.
+  // used longest ago gives its up, from where others left it on; pages stay. False when all are in
+  // use.
   bool hold_window(PageIndex page);
 
   // How many of these tokens find() would give; whoever listens is told when it is less, under the
