@@ -362,10 +362,11 @@ void check_efforts(Section& section, const Target& target) {
   if (target.efforts.empty()) return;
   if (target.effort)
     section.refuse("effort", "none beside efforts: the router chooses one of them");
-  const bool is_thinking_known = std::ranges::count_if(target.efforts, [](const auto& each) {
-                                   return each.effort != Effort::none;
-                                 }) < 2;
-  if (target.kind == TargetKind::api && only_switches_thinking(target) && !is_thinking_known)
+  // Two that are the same there would be learned apart, each from a part of what is seen.
+  const auto same = std::ranges::adjacent_find(target.efforts, [&](auto& one, auto& other) {
+    return !tells_apart(target, one.effort, other.effort);
+  });
+  if (same != target.efforts.end())
     section.refuse("efforts",
                    fmt::format("\"none\" and one other: to {} thinking is switched on or off, and "
                                "no more",

@@ -123,10 +123,15 @@ Needs lacks_of(const Target& target) {
   return all_but(honoured);
 }
 
-bool only_switches_thinking(const Target& target) {
-  const ReasoningForm form = row_of(target.provider).quirks.reasoning;
-  return &wire_of(target) == &kOpenAiChat &&
-         (form == ReasoningForm::thinking_object || form == ReasoningForm::enable_thinking);
+bool tells_apart(const Target& target, Effort one, Effort other) {
+  if (target.kind == TargetKind::engine) return true;  // its model says: TargetState::thinking
+  auto said = [&](Effort effort) {
+    CompletionRequest request;
+    request.reasoning.effort = effort;
+    return wire_of(target).body(target, row_of(target.provider).quirks, request, "", {});
+  };
+  const auto first = said(one), second = said(other);
+  return !first || !second || *first != *second;
 }
 
 // "Feature compatibility" in the documentation of its extended thinking.

@@ -95,8 +95,27 @@ TEST(Efforts, WhatCannotBeMeantIsRefusedWithItsPlace) {
   EXPECT_THAT(wrong("efforts = [\"low\", \"low\"]"), HasSubstr("each effort once"));
   EXPECT_THAT(wrong("effort = \"low\"\nefforts = [\"high\"]"), HasSubstr("none beside efforts"));
   EXPECT_THAT(wrong("efforts = [{ quality = 0.5 }]"), HasSubstr("the effort that this is of"));
-  EXPECT_THAT(wrong("efforts = [\"low\", \"high\"]", "api:deepseek"), HasSubstr("on or off"));
+  EXPECT_THAT(wrong("efforts = [\"low\", \"high\"]", "api:deepseek"),
+              HasSubstr("one of \"low\" and \"high\": in the words of deepseek they are the same"));
   EXPECT_EQ(wrong("efforts = [\"none\", \"high\"]", "api:deepseek"), "");
+}
+
+TEST(Efforts, ThoseThatTheWireCannotTellApartAreRefused) {
+  auto wrong = [](std::string_view kind, std::string_view model, std::string_view efforts) {
+    auto parsed = parse_policy(fmt::format("[target.x]\nkind = \"api:{}\"\nmodel = \"{}\"\n"
+                                           "free = true\nefforts = [{}]\n",
+                                           kind, model, efforts),
+                               "p.toml");
+    return parsed ? "" : parsed.error().message;
+  };
+  const std::string minimal = "\"minimal\" and \"low\"", most = "\"xhigh\" and \"max\"";
+  constexpr std::string_view kAll = "'minimal', 'low', 'medium', 'high', 'xhigh', 'max'";
+  EXPECT_THAT(wrong("anthropic", "claude-sonnet-5", "'minimal', 'low'"), HasSubstr(minimal));
+  EXPECT_EQ(wrong("anthropic", "claude-sonnet-5", "'none', 'low', 'medium', 'high', 'max'"), "");
+  EXPECT_THAT(wrong("anthropic", "claude-opus-4-5", "'minimal', 'low', 'xhigh', 'max'"),
+              HasSubstr(most)) << "told in budgets";
+  EXPECT_THAT(wrong("gemini", "gemini-3-pro", "'high', 'xhigh'"), HasSubstr("\"high\""));
+  EXPECT_EQ(wrong("openai", "gpt-x", kAll), "");
 }
 
 // ---- the candidates ----

@@ -32,8 +32,8 @@ std::string_view provider_address(std::string_view name);
 // Of the wires that a target may name in place of its provider's own.
 bool is_wire_name(std::string_view name);
 
-// Of a target's efforts its provider tells no more than none from some.
-bool only_switches_thinking(const Target& target);
+// Whether its provider is told one effort in other words than the other.
+bool tells_apart(const Target& target, Effort one, Effort other);
 
 // Whether what the request says of sampling and of calls is accepted together with thinking.
 bool thinks_beside(const Target& target, const CompletionRequest& request);
