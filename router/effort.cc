@@ -119,6 +119,18 @@ void make_levels(const RequestFacts& facts, const Policy& policy, const Target& 
   }
 }
 
+void forbid_thoughts(const RequestFacts& facts, const Policy& policy, const Target& target,
+                     TargetState& state) {
+  for (std::optional<Effort> effort : levels_of(facts, policy, target)) {
+    if (!effort || *effort == Effort::none) continue;
+    auto level = std::ranges::find(state.efforts, *effort, &EffortState::effort);
+    if (level == state.efforts.end()) level = state.efforts.emplace(level);
+    level->effort = *effort;
+    if (!level->down)
+      level->down = "it does not think beside temperature, top_k or a demanded call";
+  }
+}
+
 std::optional<Effort> effort_at(const Decision& decision, std::string_view target) {
   if (target == decision.target) return decision.effort;
   const Candidate* best = nullptr;

@@ -230,9 +230,7 @@ DecisionRecord Router::decide_on(const RouteRequest& request,
     dispatcher_->look(*policy, target, facts, state);
     make_levels(facts, *policy, target, state);
     if (!facts.effort && !thinks_beside(target, request.body))
-      for (EffortState& level : state.efforts)
-        if (level.effort != Effort::none && !level.down)
-          level.down = "it does not think beside temperature, top_k or a demanded call";
+      forbid_thoughts(facts, *policy, target, state);
     if (!services_.account) continue;
     const Levels levels = levels_of(facts, *policy, target);
     state.means = services_.account->means(*policy, facts, target, levels.front());

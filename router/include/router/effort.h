@@ -49,6 +49,11 @@ const EffortState* find_effort(const TargetState& state, std::optional<Effort> e
 void make_levels(const RequestFacts& facts, const Policy& policy, const Target& target,
                  TargetState& state);
 
+// What the request says beside it forbids the target to think: no level with thoughts may be asked
+// for, be it the only one that is stated.
+void forbid_thoughts(const RequestFacts& facts, const Policy& policy, const Target& target,
+                     TargetState& state);
+
 // At what level this target answers, should it be asked: as decided, of another the best level.
 std::optional<Effort> effort_at(const Decision& decision, std::string_view target);
 // The candidate that this is; null: none.
