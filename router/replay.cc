@@ -67,8 +67,6 @@ ReplayedAmount amount_of(const std::vector<float>& logged, const std::vector<flo
   return out;
 }
 
-}  // namespace
-
 // The answer as long as it was; with more thoughts or fewer as is usual between the two.
 void set_length(const Target& target, TargetState& state, uint32_t n_output,
                 std::optional<Effort> effort) {
@@ -81,6 +79,8 @@ void set_length(const Target& target, TargetState& state, uint32_t n_output,
     level.belief.n_output = {is_as_it_was ? n : n * factor, 0};
   }
 }
+
+}  // namespace
 
 struct Replay::State {
   Policy policy;

@@ -180,7 +180,8 @@ Result<std::string> responses_body(const Target& target, const Quirks& quirks,
                                    const OwnWords& said) {
   // Others speak this wire without such tools: theirs stay functions.
   const bool is_openai = target.provider == "openai-responses" || target.provider == "openai";
-  const OwnWords own = is_openai ? said : OwnWords{};
+  static const OwnWords kNone;
+  const OwnWords& own = is_openai ? said : kNone;
   Array input;
   Items items(input, target.provider, own);
   for (const Message& message : request.messages) items.add(message);
