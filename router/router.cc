@@ -139,11 +139,15 @@ Decision as_answered(const DecisionRecord& record) {
   return decision;
 }
 
+Error failed(const std::exception& failure) {
+  return Error{Errc::internal, fmt::format("the answer failed: {}", failure.what())};
+}
+
 Task<Answer> without_throwing(Task<Answer> answering) {
   try {
     co_return co_await std::move(answering);
   } catch (const std::exception& failure) {
-    co_return Error{Errc::internal, fmt::format("the answer failed: {}", failure.what())};
+    co_return failed(failure);
   }
 }
 
@@ -155,8 +159,12 @@ Task<Answer> refused(Failure failure) { co_return failure; }
 // long as the answer streams.
 Task<Answer> answer_of(Completer& completer, RouteRequest request, DeltaSink sink,
                        std::function<void(const Decision&)> on_decision) {
-  return without_throwing(
-      completer.complete(std::move(request), std::move(sink), std::move(on_decision)));
+  try {
+    return without_throwing(
+        completer.complete(std::move(request), std::move(sink), std::move(on_decision)));
+  } catch (const std::exception& failure) {  // before it became a task
+    return refused(failed(failure));
+  }
 }
 
 uint64_t estimate_tokens(const CompletionRequest& request) {

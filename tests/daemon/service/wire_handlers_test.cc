@@ -1,12 +1,17 @@
 // The served wires over a real server, with a scripted answer behind it: what only the handlers do.
 #include "service/wire_handlers.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <stdexcept>
+#include <tuple>
 
 #include "daemon/net/test_server.h"
 
@@ -19,11 +24,25 @@ using transport::RawResponse;
 
 constexpr std::string_view kHi = R"({"messages":[{"role":"user","content":"Hi"}])";
 
-// Answers with a failure, or with text and then nothing until it is cancelled.
+// Answers with a failure, with text and then nothing until it is cancelled, or with text.
 class Upstream : public router::Completer {
  public:
   Task<Answer> complete(router::RouteRequest request, DeltaSink sink,
                         std::function<void(const router::Decision&)> on_decision) override {
+    if (throws_at_once) throw std::runtime_error("a mistake of ours");
+    return answer(std::move(request), std::move(sink), std::move(on_decision));
+  }
+
+  std::optional<Failure> failure;
+  bool throws = false, throws_at_once = false, answers = false;
+  size_t n_deltas = 0;
+  std::atomic<bool> was_cancelled = false;
+  router::RequestFacts facts;
+  int n_asked = 0, n_most_asked = 0;  // at the same time
+
+ private:
+  Task<Answer> answer(router::RouteRequest request, DeltaSink sink,
+                      std::function<void(const router::Decision&)> on_decision) {
     facts = request.facts;
     router::Decision decision;
     decision.id = "dec-1";
@@ -35,6 +54,14 @@ class Upstream : public router::Completer {
     StreamDelta delta;
     delta.text.assign(1 << 20, 'x');
     for (size_t i = 0; i < n_deltas; ++i) sink(delta);
+    if (answers) {
+      n_most_asked = std::max(n_most_asked, ++n_asked);
+      const auto executor = co_await net::this_coro::executor;
+      for (int i = 0; i < 3; ++i)  // others find time to ask, too
+        co_await net::post(executor, net::use_awaitable);
+      --n_asked;
+      co_return Completion{};
+    }
     struct Cancelled {
       std::atomic<bool>& flag;
       ~Cancelled() { flag = true; }
@@ -44,12 +71,6 @@ class Upstream : public router::Completer {
     (void)co_await for_ever.async_wait(as_result);
     co_return Error{Errc::cancelled, "cancelled"};
   }
-
-  std::optional<Failure> failure;
-  bool throws = false;
-  size_t n_deltas = 0;
-  std::atomic<bool> was_cancelled = false;
-  router::RequestFacts facts;
 };
 
 class WireHandlersTest : public ::testing::Test {
@@ -117,6 +138,44 @@ TEST_F(WireHandlersTest, AnExceptionIsAnAnswerToo) {
     RawResponse response = server->exchange(post(stream));
     EXPECT_EQ(response.status, 500);
     EXPECT_THAT(response.body, HasSubstr("internal_error"));
+  }
+}
+
+// Of one request and of several, which are asked side by side.
+TEST_F(WireHandlersTest, AnExceptionBeforeATaskBeganIsAnAnswerToo) {
+  upstream.throws_at_once = true;
+  for (const char* more : {"", R"(,"stream":true)"}) {
+    for (const char* prompt : {R"("a")", R"(["a","b"])"}) {
+      RawResponse response = server->exchange(
+          post(fmt::format(R"(,"prompt":{}{})", prompt, more), "/v1/completions"));
+      EXPECT_EQ(response.status, 500) << prompt << more;
+      EXPECT_THAT(response.body, HasSubstr("a mistake of ours"));
+    }
+  }
+}
+
+TEST_F(WireHandlersTest, OfManyPromptsFourAreAskedAtATime) {
+  upstream.answers = true;
+  std::string prompts = R"(,"prompt":["0")";
+  for (int i = 1; i < 10; ++i) prompts += fmt::format(R"(,"{}")", i);
+  RawResponse response = server->exchange(post(prompts + "]", "/v1/completions"));
+  EXPECT_EQ(response.status, 200) << response.body;
+  EXPECT_THAT(response.body, HasSubstr(R"("index":9)"));
+  EXPECT_EQ(upstream.n_most_asked, 4);
+  EXPECT_EQ(upstream.n_asked, 0);
+}
+
+TEST_F(WireHandlersTest, AWholeAnswerIsBoundedOverAllOfItsChoices) {
+  upstream.answers = true;
+  const std::string one = R"(,"prompt":"a")", two = R"(,"prompt":["a","b"])";
+  for (const auto& [prompts, n_mib, status] :
+       {std::tuple(one, 64, 200), std::tuple(one, 65, 400), std::tuple(two, 32, 200),
+        std::tuple(two, 33, 400)}) {
+    upstream.n_deltas = static_cast<size_t>(n_mib);
+    RawResponse response = server->exchange(post(prompts, "/v1/completions"));
+    EXPECT_EQ(response.status, status) << prompts << n_mib;
+    const bool is_told = response.body.find("more than 64 MiB") != std::string::npos;
+    EXPECT_EQ(is_told, status == 400) << response.body;
   }
 }
 
