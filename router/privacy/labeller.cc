@@ -312,15 +312,15 @@ struct Labeller::State : std::enable_shared_from_this<Labeller::State> {
 
   std::vector<Unread> unread(const Contents& contents, uint64_t generation) {
     std::vector<Unread> texts;
+    std::unordered_map<TextKey, size_t, TextKeyHash> places;  // of them
     for (const KeyedPiece& each : contents.pieces) {
       const Known* known = find(each.key);
       const bool is_call = is_arguments(each.piece);
       if (known && known->generation >= generation && (known->files || !is_call)) continue;
-      auto same = std::ranges::find(texts, each.key, &Unread::key);
-      if (same == texts.end())
-        texts.push_back({each.key, std::string(each.piece.text), is_call});
-      else
-        same->is_call = same->is_call || is_call;
+      const auto [place, is_new] = places.emplace(each.key, texts.size());
+      if (is_new) texts.push_back({each.key, std::string(each.piece.text), false});
+      Unread& text = texts[place->second];
+      text.is_call = text.is_call || is_call;
     }
     return texts;
   }
