@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "router/providers.h"
 #include "router/providers/table.h"
 
 namespace hearth::router {
@@ -99,6 +100,32 @@ TEST(Needs, AnotherWireOfTheSameProviderHonoursWhatItCan) {
   EXPECT_EQ(std::ranges::count(lacks_of(target), Need::top_k), 1) << "an extra of its chat wire";
   target.wire = "messages";
   EXPECT_EQ(std::ranges::count(lacks_of(target), Need::top_k), 0);
+}
+
+TEST(ThinksBeside, IsLimitedOnAnthropicsWireAlone) {
+  Target claude;
+  claude.kind = TargetKind::api;
+  claude.provider = "anthropic";
+  auto thinks = [](const Target& target, auto set) {
+    CompletionRequest request;
+    set(request);
+    return thinks_beside(target, request);
+  };
+  EXPECT_TRUE(thinks(claude, [](auto&) {}));
+  EXPECT_TRUE(thinks(claude, [](auto& r) { r.sampling.temperature = 1.0f; }));
+  EXPECT_TRUE(thinks(claude, [](auto& r) { r.sampling.top_p = 0.95f; }));
+  EXPECT_TRUE(thinks(claude, [](auto& r) { r.tool_choice.mode = ToolChoice::Mode::none; }));
+  Target other = claude, by_wire = claude;
+  other.provider = "openai";
+  by_wire.provider = "acme";
+  by_wire.wire = "messages";
+  auto forbidden = [&](auto set) {
+    return !thinks(claude, set) && !thinks(by_wire, set) && thinks(other, set);
+  };
+  EXPECT_TRUE(forbidden([](auto& r) { r.sampling.temperature = 0.2f; }));
+  EXPECT_TRUE(forbidden([](auto& r) { r.sampling.top_k = 40; }));
+  EXPECT_TRUE(forbidden([](auto& r) { r.tool_choice.mode = ToolChoice::Mode::required; }));
+  EXPECT_TRUE(forbidden([](auto& r) { r.tool_choice.mode = ToolChoice::Mode::named; }));
 }
 
 }  // namespace
