@@ -143,7 +143,7 @@ uint64_t extended(uint64_t point, const Message& message) {
 
 PromptPoints points_of(const CompletionRequest& request) {
   PromptPoints points;
-  uint64_t hash = request.prompt ? 1 : 2;
+  uint64_t hash = request.prompt ? 1 : request.infill ? 3 : 2;
   if (request.prompt) {
     for (size_t i = 0; i * kPromptStep < request.prompt->size(); ++i)
       points.hashes.push_back(hash = hash_of(piece_of(*request.prompt, i), hash));

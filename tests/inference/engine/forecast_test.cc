@@ -97,6 +97,13 @@ TEST(PromptPoints, AnAnswerIsTheSameWhenItComesBack) {
   EXPECT_EQ(points_of(request).hashes.back(), point);
 }
 
+TEST(PromptPoints, AFillingSharesNoneWithAConversation) {
+  CompletionRequest filling = greedy("", 8);
+  filling.prompt.reset();
+  filling.infill.emplace().prefix = "int main(";
+  EXPECT_NE(points_of(filling).hashes.at(0), points_of(conversation({"rules"})).hashes.at(0));
+}
+
 TEST(PromptPoints, ToolsBelongToTheBeginningUnlessNoneMayBeCalled) {
   CompletionRequest request = conversation({"rules"});
   const auto without = points_of(request).hashes;
