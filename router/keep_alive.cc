@@ -5,6 +5,7 @@
 #include "providers/affinity.h"
 #include "providers/cache_markers.h"
 #include "providers/table.h"
+#include "router/effort.h"
 #include "support/id.h"
 #include "support/log.h"
 
@@ -68,10 +69,10 @@ std::unique_ptr<RouteRequest> KeepAlive::copy_of(const Policy& policy, const Dec
   if (policy.keep_alive == KeepWarm::never || record.facts.asks_for_hour_cache) return nullptr;
   const Target* target = target_of(policy, record);
   if (!target || !target->price || life_of(*target).count() == 0) return nullptr;
-  // A budget for thoughts does not go with an answer of one token.
-  const ReasoningControls& reasoning = request.body.reasoning;
-  if (reasoning.enabled || reasoning.effort || reasoning.budget_tokens || record.decision.effort)
-    return nullptr;
+  // Thoughts do not go with an answer of one token.
+  for (std::optional<Effort> effort :
+       {asked_effort(request.body.reasoning), record.decision.effort})
+    if (effort.value_or(Effort::none) != Effort::none) return nullptr;
   if (request.facts.n_prompt_estimate < min_cached_tokens(target->model)) return nullptr;
   if (affinity_of(request).empty()) return nullptr;
   return std::make_unique<RouteRequest>(request);
@@ -98,6 +99,7 @@ void KeepAlive::answered(const Policy& policy, const DecisionRecord& record, Rou
   kept->record.facts = record.facts;
   kept->record.decision.target = record.decision.target;
   kept->record.decision.model = record.decision.model;
+  kept->record.decision.effort = record.decision.effort;
   kept->record.decision.labels = record.decision.labels;
   kept->record.policy_hash = record.policy_hash;
   kept->request = std::move(request);

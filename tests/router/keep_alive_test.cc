@@ -14,6 +14,7 @@ namespace {
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using testing::SimulatedClock;
 
 // A read once more costs a tenth of a read anew and a bit.
@@ -92,7 +93,11 @@ class KeepAliveTest : public ::testing::Test {
   Clock::Time began{};
   std::vector<long> sent;  // seconds after the answer
   KeepAlive keep_alive{
-      clock, [this](const DecisionRecord&, RouteRequest asked) { return send(std::move(asked)); }};
+      clock, [this](const DecisionRecord& kept, RouteRequest asked) {
+        asked_at = kept.decision.effort;
+        return send(std::move(asked));
+      }};
+  std::optional<Effort> asked_at;
 };
 
 TEST_F(KeepAliveTest, AsksBeforeTheCacheDiesUntilItPaysNoMore) {
@@ -125,6 +130,16 @@ TEST_F(KeepAliveTest, WhoNeverGoesOnAfterAPauseIsNotKept) {
   sent.clear();
   answer(seconds(10'000));
   EXPECT_THAT(sent, IsEmpty());
+}
+
+TEST_F(KeepAliveTest, AnAnswerWithoutThoughtsIsKeptAndOneWithThemIsNot) {
+  record.decision.effort = Effort::none;
+  answer(seconds(300));
+  EXPECT_THAT(sent, ElementsAre(280));
+  EXPECT_EQ(asked_at, Effort::none) << "as it was read";
+  record.decision.effort = Effort::low;
+  answer(seconds(300));
+  EXPECT_THAT(sent, SizeIs(1));
 }
 
 TEST_F(KeepAliveTest, NothingIsKeptThatNobodyAskedForOrThatCannotBe) {
