@@ -12,6 +12,7 @@
 #include <csignal>
 #include <thread>
 
+#include "router/effort.h"
 #include "score.h"
 #include "support/child_environment.h"
 #include "support/json.h"
@@ -104,8 +105,10 @@ std::vector<std::string> cascade_of(const Policy& policy, const RequestFacts& fa
       decision.target.empty())
     return steps;
   for (const std::string& name : rule->second.cascade) {
+    const NamedLevel level = named_level(name);
     const bool is_kept = std::ranges::any_of(decision.candidates, [&](const Candidate& each) {
-      return each.target == name && !each.excluded_by;
+      return each.target == level.target && !each.excluded_by &&
+             (!level.effort || each.effort == level.effort);
     });
     if (is_kept && steps.size() <= rule->second.max_escalations) steps.push_back(name);
   }

@@ -19,8 +19,8 @@
 
 namespace hearth::router {
 
-// The steps for this decision: targets of its class's cascade that pass, in their order, at most
-// one and max_escalations of them. Fewer than two: no cascade.
+// The steps for this decision: targets of its class's cascade that pass ("sonnet@low": at this
+// level), in their order, at most one and max_escalations of them. Fewer than two: no cascade.
 std::vector<std::string> cascade_of(const Policy& policy, const RequestFacts& facts,
                                     const Decision& decision);
 

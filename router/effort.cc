@@ -141,6 +141,11 @@ std::optional<Effort> effort_at(const Decision& decision, std::string_view targe
   return best ? best->effort : std::nullopt;
 }
 
+std::optional<Effort> answered_effort(const DecisionRecord& record, std::string_view target) {
+  const auto& stand_in = record.stand_in;
+  return stand_in && stand_in->effort ? stand_in->effort : effort_at(record.decision, target);
+}
+
 const Candidate* find_candidate(const Decision& decision, std::string_view target,
                                 std::optional<Effort> effort) {
   for (const Candidate& candidate : decision.candidates)
@@ -157,6 +162,13 @@ size_t place_of(const Decision& decision, size_t candidate) {
 
 std::string level_name(std::string_view target, std::optional<Effort> effort) {
   return effort ? fmt::format("{} at {}", target, enum_name(*effort)) : std::string(target);
+}
+
+NamedLevel named_level(std::string_view name) {
+  const size_t at = name.rfind('@');
+  if (at == name.npos) return {name, std::nullopt};
+  const auto effort = enum_from_name<Effort>(name.substr(at + 1));
+  return {effort ? name.substr(0, at) : name, effort};
 }
 
 std::string outcome_name(std::string_view target, Effort effort) {

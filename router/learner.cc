@@ -209,7 +209,7 @@ struct Learner::Memory {
     // Whose answer it is, at what level.
     void is_of(const DecisionRecord& record, const std::string& who) {
       target = name = who;
-      effort = effort_at(record.decision, who);
+      effort = answered_effort(record, who);
       const Candidate* candidate = find_candidate(record.decision, who, effort);
       if (!candidate) return;
       const auto i = static_cast<size_t>(candidate - record.decision.candidates.data());

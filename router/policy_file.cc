@@ -8,6 +8,7 @@
 #include "money/price_keys.h"
 #include "privacy/rules.h"
 #include "router/catalogue.h"
+#include "router/effort.h"
 #include "router/providers.h"
 #include "settings/printer.h"
 #include "settings/section.h"
@@ -368,8 +369,8 @@ void check_efforts(Section& section, const Target& target) {
   });
   if (same != target.efforts.end())
     section.refuse("efforts",
-                   fmt::format("\"none\" and one other: to {} thinking is switched on or off, and "
-                               "no more",
+                   fmt::format("one of \"{}\" and \"{}\": in the words of {} they are the same",
+                               enum_name(same->effort), enum_name(std::next(same)->effort),
                                target.provider));
 }
 
@@ -453,6 +454,18 @@ void read_budget(Section section, std::string name, Policy& out) {
   out.budgets.push_back(std::move(budget));
 }
 
+// A step at an effort that its target lists is of that target; another one stays what it is.
+std::vector<std::string> targets_of(const Policy& policy, std::vector<std::string> steps) {
+  for (std::string& step : steps) {
+    const auto [name, effort] = named_level(step);
+    auto target = std::ranges::find(policy.targets, name, &Target::name);
+    if (effort && target != policy.targets.end() &&
+        std::ranges::count(target->efforts, *effort, &EffortChoice::effort) > 0)
+      step = target->name;
+  }
+  return steps;
+}
+
 void check_references(const Policy& policy, Section& root) {
   auto check = [&](TaskClass task, std::string_view key, const std::vector<std::string>& names) {
     for (const std::string& name : names) {
@@ -465,7 +478,7 @@ void check_references(const Policy& policy, Section& root) {
   };
   for (const auto& [task, rule] : policy.tasks) {
     check(task, "targets", rule.targets);
-    check(task, "cascade", rule.cascade);
+    check(task, "cascade", targets_of(policy, rule.cascade));
     if (rule.hedge) check(task, "hedge.to", rule.hedge->to);
   }
 }

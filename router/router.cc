@@ -101,16 +101,17 @@ class KeepsRoom {
 };
 
 // A step of a cascade has no fallback: the next step is one.
-void begin_with(const std::string& target, const Policy& policy, Decision& decision) {
+void begin_with(const std::string& step, const Policy& policy, Decision& decision) {
+  const auto [target, effort] = named_level(step);
   auto found = std::ranges::find(policy.targets, target, &Target::name);
   if (found == policy.targets.end()) return;
-  decision.effort = effort_at(decision, target);
+  decision.effort = effort ? effort : effort_at(decision, target);
   decision.target = found->name;
   decision.model = found->model;
   decision.fallbacks.clear();
   decision.hedge.reset();
-  decision.reason =
-      fmt::format("{} first, and the next one of its class when that does not pass", found->name);
+  decision.reason = fmt::format("{} first, and the next one of its class when that does not pass",
+                                level_name(target, effort));
 }
 
 // The steps, when there is more than one; the decision is then for the first.
@@ -132,7 +133,7 @@ bool asks_for_hour_cache(const CompletionRequest& request) {
 Decision as_answered(const DecisionRecord& record) {
   Decision decision = record.decision;
   if (!record.stand_in) return decision;
-  decision.effort = effort_at(decision, record.stand_in->target);
+  decision.effort = answered_effort(record, record.stand_in->target);
   decision.target = record.stand_in->target;
   decision.model = record.stand_in->model;
   decision.reason = record.stand_in->reason;
@@ -337,18 +338,20 @@ Task<Answer> Router::climb(const DecisionRecord& record, std::vector<std::string
                            DeltaSink sink, OnStandIn on_stand_in) {
   CascadePlan plan;
   plan.steps = std::move(steps);
+  const std::string first = plan.steps.front();
   plan.verify = policy->tasks.at(record.facts.task).verify;
   plan.wants_json = request.body.response_format.kind != ResponseFormat::Kind::text;
   plan.sink = std::move(sink);
-  plan.on_verdict = [this, &record](const std::string& target, bool passed) {
-    if (target == record.decision.target) judged(record.decision.id, passed ? 1 : 0);
+  plan.on_verdict = [this, &record, first](const std::string& step, bool passed) {
+    if (step == first) judged(record.decision.id, passed ? 1 : 0);
   };
-  plan.on_later_step = [&, on_stand_in = std::move(on_stand_in)](const std::string& target,
+  plan.on_later_step = [&, on_stand_in = std::move(on_stand_in)](const std::string& step,
                                                                  std::string why) {
+    const auto [target, effort] = named_level(step);
     auto found = std::ranges::find(policy->targets, target, &Target::name);
     if (found == policy->targets.end()) return;
     on_stand_in(StandIn{found->name, found->model,
-                        fmt::format("{} answers: {} {}", target, record.decision.target, why)});
+                        fmt::format("{} answers: {} {}", step, first, why), effort});
   };
   // The records of later steps; each outlives its attempt.
   std::list<DecisionRecord> records;

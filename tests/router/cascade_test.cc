@@ -50,6 +50,18 @@ TEST(Cascade, HasTheClassesTargetsThatPassInTheirOrder) {
   EXPECT_EQ(steps(policy(), states), Names{});
 }
 
+TEST(Cascade, AStepMayBeAnEffortOfATarget) {
+  Policy rules = policy();
+  rules.targets[0].efforts = {{Effort::low, {}, {}}, {Effort::high, {}, {}}};
+  rules.tasks[TaskClass::edit].cascade = {"cheap@low", "cheap@max", "cheap@high", "dear"};
+  std::vector<TargetState> states(3);
+  EXPECT_EQ(steps(rules, states), (Names{"cheap@low", "cheap@high", "dear"}));
+  states[0].efforts.resize(1);
+  states[0].efforts[0].effort = Effort::low;
+  states[0].efforts[0].down = "it is";
+  EXPECT_EQ(steps(rules, states), (Names{"cheap@high", "dear"}));
+}
+
 TEST(Cascade, IsBoundedAndIsNotForWhoIsNamedNorWithoutAVerifier) {
   const std::vector<TargetState> states(3);
   Policy rules = policy();

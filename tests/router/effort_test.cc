@@ -423,6 +423,20 @@ TEST_F(EffortLearner, ARecordReplaysAsItWasAndKeepsItsLevels) {
   EXPECT_EQ(json::encode(again), json::encode(record.decision));
 }
 
+// A later step of a cascade may be the same model at another level.
+TEST_F(EffortLearner, WhatStandsInAtAnotherLevelIsLearnedOfThatOne) {
+  DecisionRecord record = ask(false, "s");
+  ASSERT_EQ(record.decision.effort, Effort::low);
+  record.stand_in = StandIn{"own", "o", "own@high answers: own@low did not pass", Effort::high};
+  Completion completion;
+  completion.usage.n_completion = 1500;
+  learner.ended(record, completion, now_ms);
+  const DecisionRecord next = ask(false, "t");
+  EXPECT_NEAR(next.states[0].efforts.at(1).belief.n_output->mean, 1500, 5);
+  EXPECT_NEAR(next.states[0].efforts.at(0).belief.n_output->mean, 1500 * 600 / 2000.0, 5)
+      << "by what is usual between the two";
+}
+
 TEST_F(EffortLearner, WhatTheLedgerKnowsOfLevelsIsRecalled) {
   Learner fresh([] { return 0.5; });
   for (int i = 0; i < 60; ++i) {

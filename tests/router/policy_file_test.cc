@@ -1,6 +1,7 @@
 // A policy in a file of its own; the sections as such are tested with hearth.toml, in config_test.
 #include "router/policy_file.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -131,6 +132,21 @@ TEST(PolicyFile, WhatAPoolCannotBeSaysWhatWasExpected) {
     ASSERT_FALSE(policy) << each.keys;
     EXPECT_THAT(policy.error().message, HasSubstr(std::string(each.expected))) << each.keys;
   }
+}
+
+TEST(PolicyFile, ACascadesStepMayBeAnEffortThatItsTargetLists) {
+  auto wrong = [](std::string_view steps) {
+    auto parsed = parse_policy(
+        fmt::format("[target.a]\nkind = \"engine\"\nefforts = [\"none\", \"high\"]\n"
+                    "[class.edit]\ncascade = [{}]\nverify = [\"parse\"]\n",
+                    steps),
+        "p.toml");
+    return parsed ? "" : parsed.error().message;
+  };
+  EXPECT_EQ(wrong("'a@none', 'a@high'"), "");
+  EXPECT_EQ(wrong("'a', 'a@high'"), "");
+  EXPECT_THAT(wrong("'a@none', 'a@low'"), HasSubstr("there is no target \"a@low\""));
+  EXPECT_THAT(wrong("'b@none', 'a@high'"), HasSubstr("there is no target \"b@none\""));
 }
 
 }  // namespace

@@ -397,11 +397,13 @@ struct Decision {
 // pass, or another one spoke first.
 struct StandIn {
   std::string target, model;
-  std::string reason;  // one sentence for people; no text of a request or an answer
+  std::string reason;              // one sentence for people; no text of a request or an answer
+  std::optional<Effort> effort{};  // that it was asked for; absent: its best level
   static void fields(auto& self, auto&& field) {
     field("target", self.target);
     field("model", self.model);
     field("reason", self.reason);
+    field("effort", self.effort);
   }
 };
 

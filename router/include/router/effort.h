@@ -56,6 +56,8 @@ void forbid_thoughts(const RequestFacts& facts, const Policy& policy, const Targ
 
 // At what level this target answers, should it be asked: as decided, of another the best level.
 std::optional<Effort> effort_at(const Decision& decision, std::string_view target);
+// Likewise of whoever answered, once that is known.
+std::optional<Effort> answered_effort(const DecisionRecord& record, std::string_view target);
 // The candidate that this is; null: none.
 const Candidate* find_candidate(const Decision& decision, std::string_view target,
                                 std::optional<Effort> effort);
@@ -64,6 +66,12 @@ size_t place_of(const Decision& decision, size_t candidate);
 
 // For people: "sonnet at high".
 std::string level_name(std::string_view target, std::optional<Effort> effort);
+// A step of a cascade: "sonnet@high", or "sonnet" at the level that is best there.
+struct NamedLevel {
+  std::string_view target;
+  std::optional<Effort> effort;
+};
+NamedLevel named_level(std::string_view name);
 // What outcomes are remembered by: "sonnet@high"; of a target that lists no efforts its name.
 std::string outcome_name(std::string_view target, const TargetState& state,
                          std::optional<Effort> effort);
