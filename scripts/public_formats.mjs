@@ -11,7 +11,11 @@ import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
 const tokens = (text) => Math.floor((text ?? '').length / 4) + 1;
-const share = (value) => Math.min(1, Math.max(0, value));
+// What lies outside is no such figure, or of another scale, and the file not what it was taken for.
+function share(value, whose) {
+  if (value < 0 || value > 1) throw new Error(`${whose} is ${value}, expected 0 to 1`);
+  return value;
+}
 const stem = (name) => path.basename(name).replace(/\.[a-z]+(\.gz)?$/i, '');
 const lines = (text) => text.split('\n').filter((line) => line.trim());
 
@@ -115,7 +119,7 @@ function* routerarena(files) {
       if (typeof scored?.score !== 'number') continue;
       const about = { prompt: row.question, class: row.global_index.replace(/_\d+$/, ''), input_tokens: row.token_usage?.input_tokens };
       if (about.input_tokens === undefined) delete about.input_tokens;
-      gathered.add(row.global_index, about, row.llm_selected, { quality: share(scored.score), cost_usd: scored.inference_cost ?? 0 });
+      gathered.add(row.global_index, about, row.llm_selected, { quality: share(scored.score, `the score of ${row.global_index}`), cost_usd: scored.inference_cost ?? 0 });
     }
   yield* gathered.all();
 }
@@ -159,7 +163,7 @@ function* livecodebench(files) {
       const n = n_seen.get(`${question} ${row.model}`) ?? 0;
       n_seen.set(`${question} ${row.model}`, n + 1);
       if (!(passed >= 0)) continue;
-      gathered.add(`${question}-${n}`, row.difficulty ? { class: row.difficulty } : {}, row.model, { quality: share(passed / 100), cost_usd: 0 });
+      gathered.add(`${question}-${n}`, row.difficulty ? { class: row.difficulty } : {}, row.model, { quality: share(passed / 100, `the share of ${question} that passed`), cost_usd: 0 });
     }
     yield* gathered.all();
   }
@@ -172,7 +176,7 @@ function* aider(files) {
     const targets = {};
     for (const block of text.split(/^- /m).slice(1)) {
       const run = Object.fromEntries([...block.matchAll(/^ *([\w-]+): *(.*?) *$/gm)].map(([, key, value]) => [key, value.replace(/^(["'])(.*)\1$/, '$2')]));
-      const quality = share(Number(run.pass_rate_2 ?? run.pass_rate_1) / 100), cases = Number(run.test_cases);
+      const quality = share(Number(run.pass_rate_2 ?? run.pass_rate_1) / 100, `the share of ${run.model} that passed`), cases = Number(run.test_cases);
       if (!run.model || Number.isNaN(quality) || targets[run.model]?.quality > quality) continue;
       targets[run.model] = {
         quality, cost_usd: Number(run.total_cost ?? 0) / Math.max(cases, 1) || 0,

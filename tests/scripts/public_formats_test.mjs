@@ -76,6 +76,15 @@ test('Aider: one row for what is thought beforehand, of a model\'s runs the best
   assert.deepEqual(row.targets, { a: { quality: 0.4, cost_usd: 0.03, latency_ms: 12500 }, b: { quality: 0.2, cost_usd: 0 } });
 });
 
+test('a share on another scale is said, not taken for right', () => {
+  const arena = (score) => json([{ global_index: 'S_1', question: 'Q', llm_selected: 'a', evaluation_result: { score } }]);
+  assert.throws(() => read('routerarena', arena(87)), /the score of S_1 is 87, expected 0 to 1/);
+  assert.throws(() => read('routerarena', arena(-0.5)), /S_1/);
+  const bench = (passed) => JSON.stringify({ performances: [{ question_id: 5, model: 'a', 'pass@1': passed }] });
+  assert.throws(() => read('livecodebench', bench(7000)), /file-0-5 that passed is 70/);
+  assert.throws(() => read('aider', '- dirname: x\n  model: m\n  pass_rate_1: 400\n'), /of m that passed is 4/);
+});
+
 test('llmperf: how long a host took', () => {
   const request = (seconds, code) => ({ error_code: code, ttft_s: 0.2, end_to_end_latency_s: seconds, number_input_tokens: 550, number_output_tokens: 150 });
   const rows = read('llmperf', JSON.stringify([request(1.5, null), request(0, null), request(2, 500)]));
