@@ -40,8 +40,9 @@ void attention(const Machine& machine, const AttentionShape& shape,
                size_t out_stride) {
   if (rows.empty()) return;
   const AttentionCall call{kernels_of(machine.path), shape, rows, q, q_stride, out, out_stride};
-  // Large blocks read the cache less often, but every worker should have a few.
-  const size_t for_all = rows.size() * shape.n_kv_heads / (4 * machine.pool.size());
+  // Large blocks read the cache less often and fill their tiles, but every worker should have two:
+  // far into a conversation a step has sixteen rows.
+  const size_t for_all = rows.size() * shape.n_kv_heads / (2 * machine.pool.size());
   const bool is_int = shape.element != KvElement::f32;
   const size_t most = (is_int ? kIntQueries : kFloatQueries) / call.group();
   size_t max_rows = std::clamp<size_t>(for_all, 1, std::max<size_t>(1, most));
