@@ -122,7 +122,7 @@ class Words {
       const auto* block = reinterpret_cast<const unsigned char*>(text.data() + at);
       if (text.size() - at < kBlock) {
         rest.fill(' ');
-        std::memcpy(rest.data(), block, text.size() - at);
+        std::copy_n(block, text.size() - at, rest.data());  // of an empty text from no address
         block = rest.data();
       }
       sort_out(block, kinds, &plain[at]);
