@@ -138,6 +138,14 @@ void let_go_of_body(Transfer& transfer) {
   std::string().swap(request.body);
 }
 
+// Before each sending: curl tries some streams again that had begun, and has but the address of
+// what was let go of.
+int may_send(void* self, char*, char*, int, int) {
+  const auto& transfer = *static_cast<Transfer*>(self);
+  return transfer.request.body.size() == transfer.n_body ? CURL_PREREQFUNC_OK
+                                                         : CURL_PREREQFUNC_ABORT;
+}
+
 size_t hear_body(char* data, size_t size, size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
   transfer.moved_at = Clock::now();
@@ -343,6 +351,8 @@ void set_up(Transfer& transfer, const std::string& ca_file) {
   set(CURLOPT_DEBUGDATA, &transfer);
   set(CURLOPT_HEADERFUNCTION, &hear_header);
   set(CURLOPT_HEADERDATA, &transfer);
+  set(CURLOPT_PREREQFUNCTION, &may_send);
+  set(CURLOPT_PREREQDATA, &transfer);
   set(CURLOPT_WRITEFUNCTION, &hear_body);
   set(CURLOPT_WRITEDATA, &transfer);
   if (request.method != "GET") {
