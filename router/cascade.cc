@@ -104,13 +104,21 @@ std::vector<std::string> cascade_of(const Policy& policy, const RequestFacts& fa
   if (rule == policy.tasks.end() || rule->second.verify.empty() || !is_any(facts.model) ||
       decision.target.empty())
     return steps;
+  std::vector<std::pair<std::string_view, std::optional<Effort>>> asked;
   for (const std::string& name : rule->second.cascade) {
     const NamedLevel level = named_level(name);
+    // The same is not asked twice.
+    const auto effort_here = asked.empty() ? effort_at : best_effort;
+    const std::pair at{level.target,
+                       level.effort ? level.effort : effort_here(decision, level.target)};
+    if (std::ranges::count(asked, at) > 0) continue;
     const bool is_kept = std::ranges::any_of(decision.candidates, [&](const Candidate& each) {
       return each.target == level.target && !each.excluded_by &&
              (!level.effort || each.effort == level.effort);
     });
-    if (is_kept && steps.size() <= rule->second.max_escalations) steps.push_back(name);
+    if (!is_kept || steps.size() > rule->second.max_escalations) continue;
+    steps.push_back(name);
+    asked.push_back(at);
   }
   if (steps.size() < 2) steps.clear();
   return steps;

@@ -131,14 +131,17 @@ void forbid_thoughts(const RequestFacts& facts, const Policy& policy, const Targ
   }
 }
 
-std::optional<Effort> effort_at(const Decision& decision, std::string_view target) {
-  if (target == decision.target) return decision.effort;
+std::optional<Effort> best_effort(const Decision& decision, std::string_view target) {
   const Candidate* best = nullptr;
   for (const Candidate& candidate : decision.candidates)
     if (candidate.target == target && !candidate.excluded_by &&
         (!best || candidate.utility_usd > best->utility_usd))
       best = &candidate;
   return best ? best->effort : std::nullopt;
+}
+
+std::optional<Effort> effort_at(const Decision& decision, std::string_view target) {
+  return target == decision.target ? decision.effort : best_effort(decision, target);
 }
 
 std::optional<Effort> answered_effort(const DecisionRecord& record, std::string_view target) {

@@ -101,23 +101,33 @@ class KeepsRoom {
 };
 
 // A step of a cascade has no fallback: the next step is one.
-void begin_with(const std::string& step, const Policy& policy, Decision& decision) {
-  const auto [target, effort] = named_level(step);
+void begin_with(const std::string& step, std::optional<Effort> effort, const Policy& policy,
+                Decision& decision) {
+  const std::string_view target = named_level(step).target;
   auto found = std::ranges::find(policy.targets, target, &Target::name);
   if (found == policy.targets.end()) return;
-  decision.effort = effort ? effort : effort_at(decision, target);
+  decision.effort = effort;
   decision.target = found->name;
   decision.model = found->model;
   decision.fallbacks.clear();
   decision.hedge.reset();
   decision.reason = fmt::format("{} first, and the next one of its class when that does not pass",
-                                level_name(target, effort));
+                                level_name(target, named_level(step).effort));
+}
+
+// Of a step behind the first one. A decision that has begun is at the first one's level.
+std::optional<Effort> later_effort(const std::string& step, const Decision& begun) {
+  const auto [target, effort] = named_level(step);
+  return effort ? effort : best_effort(begun, target);
 }
 
 // The steps, when there is more than one; the decision is then for the first.
 std::vector<std::string> start_cascade(const Policy& policy, DecisionRecord& record) {
   std::vector<std::string> steps = cascade_of(policy, record.facts, record.decision);
-  if (!steps.empty()) begin_with(steps.front(), policy, record.decision);
+  if (steps.empty()) return steps;
+  const auto [target, effort] = named_level(steps.front());
+  begin_with(steps.front(), effort ? effort : effort_at(record.decision, target), policy,
+             record.decision);
   return steps;
 }
 
@@ -296,9 +306,13 @@ Task<Answer> Router::carry_out(const DecisionRecord& record, std::shared_ptr<con
   auto on_attempt = [this, &record](const AttemptRecord& attempt) {
     services_.log.attempted(record, attempt);
   };
-  Dispatcher::Order order{
-      std::move(policy), record, std::make_unique<RouteRequest>(std::move(request)),
-      std::move(sink), std::move(on_attempt), std::move(on_stand_in), is_seen};
+  Dispatcher::Order order{std::move(policy),
+                          record,
+                          std::make_unique<RouteRequest>(std::move(request)),
+                          std::move(sink),
+                          std::move(on_attempt),
+                          std::move(on_stand_in),
+                          is_seen};
   return dispatcher_->carry_out(std::move(order));
 }
 
@@ -347,17 +361,18 @@ Task<Answer> Router::climb(const DecisionRecord& record, std::vector<std::string
   };
   plan.on_later_step = [&, on_stand_in = std::move(on_stand_in)](const std::string& step,
                                                                  std::string why) {
-    const auto [target, effort] = named_level(step);
-    auto found = std::ranges::find(policy->targets, target, &Target::name);
+    auto found = std::ranges::find(policy->targets, named_level(step).target, &Target::name);
     if (found == policy->targets.end()) return;
     on_stand_in(StandIn{found->name, found->model,
-                        fmt::format("{} answers: {} {}", step, first, why), effort});
+                        fmt::format("{} answers: {} {}", step, first, why),
+                        later_effort(step, record.decision)});
   };
   // The records of later steps; each outlives its attempt.
   std::list<DecisionRecord> records;
   RunStep run = [&, this](CascadeStep step) {
     DecisionRecord& own = records.emplace_back(record);
-    begin_with(step.target, *policy, own.decision);
+    if (records.size() > 1)
+      begin_with(step.target, later_effort(step.target, record.decision), *policy, own.decision);
     return carry_out(own, policy, request, std::move(step.sink), nullptr);
   };
   Answer answer = co_await run_cascade(std::move(plan), std::move(run));

@@ -180,3 +180,22 @@ ${target('own', 1).replace('quality', 'efforts = ["low", "high"]\nquality')}${ta
     assert.equal((await own.stop()).code, 0);
   }
 });
+
+test('what does not pass at a low effort is asked for at the one that is best there', async () => {
+  script = ({ body }) => ({ text: body.reasoning_effort === 'high' ? 'RIGHT' : 'WRONG' });
+  const thinker = await Daemon.start({ model: null, config: `
+[value]
+success_usd = 1.0
+[class.plan]
+cascade = ["thinker@low", "thinker"]
+verify = ["grep -q RIGHT"]
+${target('thinker', 1).replace('quality = 0.8', 'quality = 0.5\nefforts = ["low", { effort = "high", quality = 0.9 }]')}` });
+  try {
+    const before = upstream.requests.length;
+    const answer = await thinker.post('/v1/chat/completions', { model: 'auto', max_tokens: 400, messages: [{ role: 'user', content: 'Make a plan' }] });
+    assert.equal((await answer.json()).choices[0].message.content, 'RIGHT');
+    assert.deepEqual(upstream.requests.slice(before).map((request) => request.body.reasoning_effort), ['low', 'high']);
+  } finally {
+    await thinker.stop();
+  }
+});

@@ -62,6 +62,17 @@ TEST(Cascade, AStepMayBeAnEffortOfATarget) {
   EXPECT_EQ(steps(rules, states), (Names{"cheap@high", "dear"}));
 }
 
+TEST(Cascade, NobodyIsAskedTwiceAtOneEffort) {
+  Policy rules = policy();
+  rules.value.success_usd = 1;
+  rules.targets[0].efforts = {{Effort::low, 0.4, 300}, {Effort::high, 0.9, 300}};
+  rules.tasks[TaskClass::edit].cascade = {"cheap@low", "cheap", "cheap@high", "dear"};
+  const std::vector<TargetState> states(3);
+  EXPECT_EQ(steps(rules, states), (Names{"cheap@low", "cheap", "dear"}));
+  rules.targets[0].efforts[1].quality = 0.1;
+  EXPECT_EQ(steps(rules, states), (Names{"cheap@low", "cheap@high", "dear"}));
+}
+
 TEST(Cascade, IsBoundedAndIsNotForWhoIsNamedNorWithoutAVerifier) {
   const std::vector<TargetState> states(3);
   Policy rules = policy();

@@ -54,7 +54,9 @@ void make_levels(const RequestFacts& facts, const Policy& policy, const Target& 
 void forbid_thoughts(const RequestFacts& facts, const Policy& policy, const Target& target,
                      TargetState& state);
 
-// At what level this target answers, should it be asked: as decided, of another the best level.
+// The level at which this target would do best, of those that are not excluded.
+std::optional<Effort> best_effort(const Decision& decision, std::string_view target);
+// At what level it answers, should it be asked: as decided, of another target the best.
 std::optional<Effort> effort_at(const Decision& decision, std::string_view target);
 // Likewise of whoever answered, once that is known.
 std::optional<Effort> answered_effort(const DecisionRecord& record, std::string_view target);
