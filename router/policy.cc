@@ -349,8 +349,13 @@ void decide(const RequestFacts& facts, const Policy& policy, const std::vector<T
                       i);
   };
   std::optional<Errc> shared_code;  // of all exclusions of targets that were meant
+  auto share = [&](Errc code) {
+    shared_code = shared_code.value_or(code) == code ? code : Errc::denied;
+  };
   for (size_t p = 0; p < policy.targets.size(); ++p) {
     const Target& target = policy.targets[p];
+    std::optional<Errc> level_code;  // of levels that are down
+    bool is_told = false;            // what the target itself is called
     for (std::optional<Effort> effort : levels_of(facts, policy, target)) {
       const size_t i = place.size();
       place.push_back(p);
@@ -366,14 +371,20 @@ void decide(const RequestFacts& facts, const Policy& policy, const std::vector<T
           exclusion(facts, policy, rule, {trust, label}, target, states[p], at, candidate, why);
       if (code) {
         const EffortState* level = find_effort(states[p], effort);
-        if (level && level->down) continue;  // the target's other levels tell what it is called
+        if (level && level->down) {
+          level_code = code;
+          continue;
+        }
+        is_told = true;
         decision.may_pass = decision.may_pass || *code == Errc::busy;
-        shared_code = shared_code.value_or(*code) == *code ? *code : Errc::denied;
+        share(*code);
         continue;
       }
+      is_told = true;
       candidate.excluded_by.reset();
       kept.push_back(i);
     }
+    if (level_code && !is_told) share(*level_code);
   }
   decision.candidates.resize(place.size());
   if (kept.empty()) {

@@ -368,15 +368,18 @@ void check_efforts(Section& section, const Target& target) {
     return !tells_apart(target, one.effort, other.effort);
   });
   if (same != target.efforts.end())
-    section.refuse("efforts",
-                   fmt::format("one of \"{}\" and \"{}\": in the words of {} they are the same",
-                               enum_name(same->effort), enum_name(std::next(same)->effort),
-                               target.provider));
+    section.refuse(
+        "efforts",
+        fmt::format("one of \"{}\" and \"{}\": in the words of {} they are the same",
+                    enum_name(same->effort), enum_name(std::next(same)->effort), target.provider));
 }
 
 Target read_target(Section section, std::string name) {
   Target target;
   target.name = std::move(name);
+  if (named_level(target.name).effort)
+    section.fault().fail(section.raw(), fmt::format("target.{}", target.name),
+                         "a name without an effort behind an @, which says at what effort to ask");
   target_keys(target, section);
   check_target(section, target);
   check_efforts(section, target);

@@ -113,7 +113,8 @@ TEST(Efforts, ThoseThatTheWireCannotTellApartAreRefused) {
   EXPECT_THAT(wrong("anthropic", "claude-sonnet-5", "'minimal', 'low'"), HasSubstr(minimal));
   EXPECT_EQ(wrong("anthropic", "claude-sonnet-5", "'none', 'low', 'medium', 'high', 'max'"), "");
   EXPECT_THAT(wrong("anthropic", "claude-opus-4-5", "'minimal', 'low', 'xhigh', 'max'"),
-              HasSubstr(most)) << "told in budgets";
+              HasSubstr(most))
+      << "told in budgets";
   EXPECT_THAT(wrong("gemini", "gemini-3-pro", "'high', 'xhigh'"), HasSubstr("\"high\""));
   EXPECT_EQ(wrong("openai", "gpt-x", kAll), "");
 }
@@ -166,6 +167,19 @@ TEST(Efforts, AClientsOwnIsObeyed) {
   controls = {};
   controls.budget_tokens = 2000;
   EXPECT_EQ(asked_effort(controls), Effort::low);
+}
+
+TEST(Efforts, WhereAllAreForbiddenTheRequestIsUnsupportedNotDenied) {
+  Policy two = policy(kTwo);
+  two.targets.erase(two.targets.begin());
+  two.targets[0].efforts = {{Effort::high, {}, {}}};
+  std::vector<TargetState> states(1);
+  states[0].efforts.resize(1);
+  states[0].efforts[0].effort = Effort::high;
+  states[0].efforts[0].down = "it does not think beside a temperature";
+  const Decision decision = decided(facts(), two, states);
+  EXPECT_EQ(decision.target, "");
+  EXPECT_EQ(decision.refused_as, Errc::unsupported);
 }
 
 TEST(Efforts, AClassPinsOne) {

@@ -134,13 +134,22 @@ TEST(PolicyFile, WhatAPoolCannotBeSaysWhatWasExpected) {
   }
 }
 
+TEST(PolicyFile, ATargetIsNotCalledLikeAnEffortOfAnother) {
+  auto parsed = parse_policy("[target.\"a@low\"]\nkind = \"engine\"\n", "p.toml");
+  ASSERT_FALSE(parsed);
+  EXPECT_THAT(parsed.error().message, HasSubstr("p.toml:1"));
+  EXPECT_THAT(parsed.error().message, HasSubstr("target.a@low"));
+  EXPECT_THAT(parsed.error().message, HasSubstr("without an effort"));
+  EXPECT_TRUE(parse_policy("[target.\"a@home\"]\nkind = \"engine\"\n", "p.toml"));
+}
+
 TEST(PolicyFile, ACascadesStepMayBeAnEffortThatItsTargetLists) {
   auto wrong = [](std::string_view steps) {
-    auto parsed = parse_policy(
-        fmt::format("[target.a]\nkind = \"engine\"\nefforts = [\"none\", \"high\"]\n"
-                    "[class.edit]\ncascade = [{}]\nverify = [\"parse\"]\n",
-                    steps),
-        "p.toml");
+    auto parsed =
+        parse_policy(fmt::format("[target.a]\nkind = \"engine\"\nefforts = [\"none\", \"high\"]\n"
+                                 "[class.edit]\ncascade = [{}]\nverify = [\"parse\"]\n",
+                                 steps),
+                     "p.toml");
     return parsed ? "" : parsed.error().message;
   };
   EXPECT_EQ(wrong("'a@none', 'a@high'"), "");
