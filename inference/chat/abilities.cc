@@ -109,7 +109,7 @@ bool has_parallel_calls(const Prober& prober, Object calls) {
   for (const char* id : {"call00001", "call00002"}) {
     Object result = prober.row("tool", "r");
     result["tool_call_id"] = id;
-    result["name"] = kNeedle;
+    result["name"] = "r";
     messages.push_back(std::move(result));
   }
   auto text = prober.render(std::move(messages), "f");

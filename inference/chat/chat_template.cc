@@ -98,8 +98,11 @@ struct ChatTemplate::State {
     variables.emplace("documents", nullptr);
     auto rendered = parsed.render(variables, now_unix_s);
     if (!rendered && !tools.empty()) {
-      variables["tools"] = chat::tools_of(tools, chat::Defaults::as_text);
-      if (auto again = parsed.render(variables, now_unix_s)) return again;
+      Value as_text = chat::tools_of(tools, chat::Defaults::as_text);
+      if (as_text != variables["tools"]) {
+        variables["tools"] = std::move(as_text);
+        if (auto again = parsed.render(variables, now_unix_s)) return again;
+      }
     }
     if (!rendered)
       return Error{rendered.error().code,
@@ -200,6 +203,8 @@ std::vector<Token> ChatTemplate::encode(const jinja::Rendered& prompt, size_t be
 bool ChatTemplate::closes_answer(Token token) const {
   return token == state_->closing || state_->tokenizer.is_end(token);
 }
+
+bool ChatTemplate::has_parallel_calls() const { return state_->abilities.has_parallel_calls; }
 
 const std::optional<ChatTemplate::ReasoningMarkers>& ChatTemplate::reasoning() const {
   return state_->reasoning;

@@ -46,6 +46,10 @@ class ChatTemplate {
   // one).
   bool closes_answer(Token token) const;
 
+  // Whether a message shows several calls. Else each is sent in a message of its own, with its
+  // results behind it, and an answer with several is not what the template makes of it.
+  bool has_parallel_calls() const;
+
   // The marker pair around a model's thinking ("<think>", "</think>"), when the template has one,
   // and whether the generation prompt already opened it (learned by rendering a probe).
   using ReasoningMarkers = dialects::ReasoningMarkers;

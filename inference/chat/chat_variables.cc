@@ -184,6 +184,13 @@ class Conversation {
       if (is(rows_[i], "system")) rows_[i]["role"] = "user";
   }
 
+  // A call id's, in their order. Where calls share one, as without any, each has one result and the
+  // last call the rest.
+  struct Answers {
+    size_t n_calls = 0, n_taken = 0;
+    std::vector<Object*> results;
+  };
+
   // A message for each call, each with its results behind it.
   void split_calls() {
     std::vector<Object> split;
@@ -197,12 +204,19 @@ class Conversation {
       }
       while (end < rows_.size() && is(rows_[end], "tool")) ++end;
       const auto results = std::span(rows_).subspan(i + 1, end - i - 1);
-      for (const Value& call : Array(calls->as_array())) {
+      const Array all = calls->as_array();
+      std::map<std::string_view, Answers> answers;
+      for (const Value& call : all) ++answers[call.at("id").as_string()].n_calls;
+      for (Object& result : results)
+        if (auto its = answers.find(result.at("tool_call_id").as_string()); its != answers.end())
+          its->second.results.push_back(&result);
+      for (const Value& call : all) {
         row["tool_calls"] = Array{call};
         split.push_back(std::move(row));
-        for (Object& result : results)
-          if (!result.empty() && result.at("tool_call_id") == call.at("id"))
-            split.push_back(std::exchange(result, {}));
+        Answers& its = answers[call.at("id").as_string()];
+        const size_t n_due = --its.n_calls > 0 ? its.n_taken + 1 : its.results.size();
+        for (; its.n_taken < std::min(n_due, its.results.size()); ++its.n_taken)
+          split.push_back(std::exchange(*its.results[its.n_taken], {}));
         row = Object{{"role", "assistant"}, {"content", split_content()}};
       }
       for (Object& result : results)  // of calls that nobody made
@@ -218,6 +232,10 @@ class Conversation {
   std::map<std::string, std::string> names_;  // call id -> tool
 };
 
+constexpr std::string_view kNamesOfSchemas[] = {"properties", "patternProperties", "$defs",
+                                                "definitions", "dependentSchemas"};
+constexpr std::string_view kValues[] = {"default", "const", "enum", "examples"};
+
 // Of a schema and all that is in it, as far down as anyone writes them.
 void write_defaults_as_text(Value& schema, int n_levels = 64) {
   if (n_levels == 0) return;
@@ -228,7 +246,15 @@ void write_defaults_as_text(Value& schema, int n_levels = 64) {
   Value* given = object.if_contains("default");
   const bool fails = object.contains("enum") || object.contains("oneOf");
   if (fails && given && !given->is_string()) *given = boost::json::serialize(*given);
-  for (auto& member : object) write_defaults_as_text(member.value(), n_levels - 1);
+  for (auto& member : object) {
+    const std::string_view key = member.key();
+    if (std::ranges::count(kValues, key) > 0) continue;
+    if (std::ranges::count(kNamesOfSchemas, key) > 0 && member.value().is_object())
+      for (auto& named : member.value().get_object())
+        write_defaults_as_text(named.value(), n_levels - 1);
+    else
+      write_defaults_as_text(member.value(), n_levels - 1);
+  }
 }
 
 }  // namespace

@@ -27,6 +27,12 @@ struct Splice {
   const Message* answer;
 };
 
+bool has_several_calls(const Message& message) {
+  return std::ranges::count_if(message.blocks, [](const Block& block) {
+           return std::holds_alternative<ToolCall>(block.content);
+         }) > 1;
+}
+
 // Whether a text shows all of a message, whatever stands between.
 bool shows(std::string_view text, const Message& message) {
   const auto pass = [&](std::string_view part) {
@@ -107,12 +113,14 @@ class Conversation {
       end = splice.at;
     }
     std::vector<Token> tokens;
-    if (known_ && end == known_->prompt.text.size()) {
+    size_t begin = 0;
+    if (known_) {  // also where its answer is the template's: what lies before has its tokens
       const auto known = known_->prompt_tokens();
       tokens.assign(known.begin(), known.end());
-    } else {
-      tokens = model_.chat_template.encode(text_, 0, end);
+      begin = known_->prompt.text.size();
     }
+    const std::vector<Token> rest = model_.chat_template.encode(text_, begin, end);
+    tokens.insert(tokens.end(), rest.begin(), rest.end());
     for (const std::vector<Token>& part : std::views::reverse(parts))
       tokens.insert(tokens.end(), part.begin(), part.end());
     return tokens;
@@ -121,6 +129,7 @@ class Conversation {
   // The answer's tokens and what follows it up to `end`; nothing when they don't stand for what the
   // template writes.
   std::vector<Token> with_answer(const Splice& splice, size_t end) const {
+    if (has_several_calls(*splice.answer) && !model_.chat_template.has_parallel_calls()) return {};
     const std::vector<Token> written = model_.chat_template.encode(text_, splice.at, end);
     const auto closes = [&](Token token) { return model_.chat_template.closes_answer(token); };
     // An answer may be several turns of the template's, as with a channel for the reasoning.

@@ -115,6 +115,21 @@ TEST(ChatTemplate, GivesDefaultsAsTextWhereATemplateFailsAtNumbers) {
   EXPECT_EQ(model.text({&user, 1}, tools), "f: a is 2;b3;q");
 }
 
+TEST(ChatTemplate, PropertiesNamedLikeKeywordsAreNoSchema) {
+  ChatModel model(
+      "{% for t in tools or [] %}{{ t.function.name }}: "
+      "{% for n, p in t.function.parameters.properties.items() %}"
+      "{{ n }}{% if p.enum %}{{ ' is ' + p.default }}{% endif %};"
+      "{% if p.examples %}{{ p.examples|tojson }}{% endif %}"
+      "{% endfor %}{% endfor %}{{ messages[0].content }}");
+  Message user = text_message(Role::user, "q");
+  std::vector<ToolSpec> tools = {
+      {"f", "", {R"({"properties": {"default": {"type": "string"}, "enum": {"enum": [1],
+                 "default": 1, "examples": [{"enum": [2], "default": 2}]}}})"}}};
+  EXPECT_EQ(model.text({&user, 1}, tools),
+            "f: default;enum is 1;[{\"enum\": [2], \"default\": 2}]q");
+}
+
 TEST(ChatTemplate, ExtraVariablesSteerButCannotReplaceTheStructure) {
   ChatModel model("{{ enable_thinking }}|{{ messages|length }}|{{ eos_token }}|{{ tools }}");
   Message user = text_message(Role::user, "q");
@@ -231,6 +246,22 @@ TEST(ChatTemplate, SendsCallsOneByOneWhereAMessageShowsOneOnly) {
     EXPECT_EQ(model.text(with_two_calls()),
               "<user>q<assistant>t[f{}]<tool>r1<assistant>[g{}]<tool>r2<user>u");
   }
+}
+
+// Clients may leave ids out: then the first result is the first call's.
+TEST(ChatTemplate, CallsOfOneIdHaveTheirResultsInTurn) {
+  ChatModel model(
+      "{% for m in messages %}{% set c = m.tool_calls[0] if m.tool_calls else none %}"
+      "<{{ m.role }}>{{ m.content }}{% if c %}[{{ c.function.name }}]{% endif %}{% endfor %}");
+  const std::vector<Message> conversation{
+      message(Role::assistant, {ToolCall{"", "f", "{}"}, ToolCall{"c", "g", "{}"},
+                                ToolCall{"", "h", "{}"}, ToolCall{"", "i", "{}"}}),
+      message(Role::tool, {ToolResult{"", "rf"}, ToolResult{"", "rh"}, ToolResult{"none", "x"},
+                           ToolResult{"c", "rg"}, ToolResult{"", "ri"}, ToolResult{"", "more"}}),
+      text_message(Role::user, "u")};
+  EXPECT_EQ(model.text(conversation),
+            "<assistant>[f]<tool>rf<assistant>[g]<tool>rg<assistant>[h]<tool>rh"
+            "<assistant>[i]<tool>ri<tool>more<tool>x<user>u");
 }
 
 TEST(ChatTemplate, SplitsTextFromCallsWhereTheyNeedNullContent) {
