@@ -32,9 +32,10 @@
 //
 // Cost: siblings are compared up to the first token that differs. find compares those of each page
 // once for the whole page and, where the way ends, once more for a part of it; with windows at
-// every page of the way. insert compares those of a page that it adds twice. Forgetting takes the
-// oldest node; nodes that running sequences hold are passed over, at most as many as they hold
-// pages. For a window part all older nodes without one are passed over, too.
+// every page of the way. insert compares those of a page that it adds twice, for a prompt's end
+// those of the whole way. Forgetting takes the oldest node; nodes that running sequences hold are
+// passed over, at most as many as they hold pages. For a window part all older nodes without one
+// are passed over, too.
 //
 // Source: the radix cache of Zheng et al., "SGLang" (2023), at the granularity of paged attention
 // (Kwon et al., 2023).
@@ -285,7 +286,10 @@ void PrefixTree::absorb(Node& node, End end) {
   std::erase_if(node.parent->children, [&](auto& other) {
     if (other.get() == &node || !begins_with(node.tokens, other->tokens)) return false;
     const bool is_prompt = has_states_ && other->end != End::answer;
-    if (is_prompt && other->end > end) return false;
+    if (is_prompt && other->end > end) {
+      touch(other.get());  // the turn goes on
+      return false;
+    }
     if (!is_prompt && other->has_window && !node.has_window) {
       if (other->page != node.page) return false;
       node.has_window = cache_.hold_window(node.page);
