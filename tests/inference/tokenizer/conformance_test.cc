@@ -60,7 +60,6 @@ TEST_P(TokenizerConformance, DecodesToTheTextUnlessTheKindNormalises) {
 INSTANTIATE_TEST_SUITE_P(
     All, TokenizerConformance,
     ::testing::Values(Vocabulary{"bert-bge", "bert-bge", ""},
-                      Vocabulary{"command-r", "command-r", ""},
                       Vocabulary{"deepseek-coder", "deepseek-coder", ""},
                       Vocabulary{"deepseek-llm", "deepseek-llm", ""},
                       Vocabulary{"falcon", "falcon", ""}, Vocabulary{"gemma-4", "gemma-4", ""},
