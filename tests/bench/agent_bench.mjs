@@ -103,7 +103,7 @@ async function send(post, messages, withTools = true) {
 // The body of an answer as it comes. No time limit: a first prompt may take minutes.
 function stream(url, headers, body) {
   return new Promise((resolve, reject) => {
-    const request = http.request(url, { method: 'POST', headers: { ...headers, 'content-type': 'application/json' } }, async (response) => {
+    const request = http.request(url, { method: 'POST', agent: false, headers: { ...headers, 'content-type': 'application/json' } }, async (response) => {
       if (response.statusCode === 200) return resolve(response);
       let text = '';
       for await (const chunk of response) text += chunk;
@@ -155,7 +155,7 @@ await daemon.stop();
 
 if (process.env.LLAMA_SERVER) {
   const port = 18080 + (process.pid % 1000);
-  const server = spawn(process.env.LLAMA_SERVER, ['-m', model, '-c', String(kContext), '-t', String(os.cpus().length), '--port', String(port), '--jinja'], { stdio: 'ignore' });
+  const server = spawn(process.env.LLAMA_SERVER, ['-m', model, '-c', String(kContext), '-t', String(os.cpus().length), '--port', String(port), '--jinja', '--timeout', '7200'], { stdio: 'ignore' });
   const url = `http://127.0.0.1:${port}`;
   for (let healthy = false; !healthy;) {
     if (server.exitCode !== null) throw new Error(`${process.env.LLAMA_SERVER} ended with ${server.exitCode}`);
@@ -164,6 +164,8 @@ if (process.env.LLAMA_SERVER) {
   }
   try {
     figures.push(await live('llama-server', (body) => stream(`${url}/v1/chat/completions`, {}, body)));
+  } catch (error) {  // ours are shown all the same
+    console.error(`${process.env.LLAMA_SERVER}: ${error.message}`);
   } finally {
     server.kill();
   }
