@@ -70,9 +70,10 @@ constexpr std::array<std::array<Phrases, 256>, 2> kBegins = [] {
 
 // The shortest phrase has so many pairs of neighbours: wherever a phrase stands, one of its pairs
 // is met by looking at every kStep-th place alone.
-constexpr size_t kStep = std::ranges::min(kPhrases, {}, [](const Phrase& phrase) {
-                           return phrase.words.size();
-                         }).words.size() - 1;
+constexpr size_t kStep =
+    std::ranges::min(kPhrases, {}, [](const Phrase& phrase) { return phrase.words.size(); })
+        .words.size() -
+    1;
 constexpr size_t pair_of(char a, char b) {
   return size_t{static_cast<unsigned char>(a)} << 8 | static_cast<unsigned char>(b);
 }

@@ -531,8 +531,7 @@ void Learner::judged(const std::string& decision_id, double quality) {
 void Learner::recall(const StoredDecision& decision) {
   const DecisionRecord& record = decision.record;
   const std::string& target = record.stand_in ? record.stand_in->target : record.decision.target;
-  if (target.empty() || !decision.outcome || decision.outcome->failed_as ||
-      record.facts.only_reads)
+  if (target.empty() || !decision.outcome || decision.outcome->failed_as || record.facts.only_reads)
     return;
   Memory& memory = *memory_;
   Memory::Pending whose;

@@ -73,8 +73,7 @@ void Estimator::meet(const Terms& terms) {
 
 Estimator::Look Estimator::look(const Terms& terms) const {
   // With room for all traits and two positions; a word that is left out is written over.
-  auto vector =
-      std::make_shared<std::vector<Term>>(terms.words.size() + terms.traits.size() + 2);
+  auto vector = std::make_shared<std::vector<Term>>(terms.words.size() + terms.traits.size() + 2);
   size_t n_kept = 0;
   double squares = 0;
   const double most = log_of(n_met_ + 2);

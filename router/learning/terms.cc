@@ -54,8 +54,7 @@ void sort_out(const unsigned char* text, Block& kinds, unsigned char* plain) {
     std::memcpy(&c, text + i, sizeof c);
     const Bytes is_digit = within(c, '0', 10), is_upper = within(c, 'A', 26);
     const Bytes is_letter = within(c | all(0x20), 'a', 26) | (Bytes)(c >= all(0x80));
-    const Bytes is_stop =
-        (Bytes)(c == all('.')) | (Bytes)(c == all('?')) | (Bytes)(c == all('!'));
+    const Bytes is_stop = (Bytes)(c == all('.')) | (Bytes)(c == all('?')) | (Bytes)(c == all('!'));
     const Bytes kind = ((Bytes)(c <= all(' ')) & all(kSpace)) | (is_digit & all(kDigit)) |
                        (is_letter & all(kLetter)) | ((Bytes)(c == all('\n')) & all(kLine)) |
                        (is_stop & all(kStop));

@@ -164,10 +164,9 @@ constexpr std::string_view kSmall =
 // 60 KB as an agent sends them: instructions, calls and their results, which the daemon has seen
 // before, and a new one of 1 KB.
 std::string turn_of_agent(int turn) {
-  static constexpr std::string_view kWords[] = {"the",   "function", "returns", "a",    "value",
-                                                "of",    "type",     "when",    "file", "is",
-                                                "read",  "and",      "written", "to",   "buffer",
-                                                "error", "in",       "line",    "test", "passes"};
+  static constexpr std::string_view kWords[] = {
+      "the",  "function", "returns", "a",  "value",  "of",    "type", "when", "file", "is",
+      "read", "and",      "written", "to", "buffer", "error", "in",   "line", "test", "passes"};
   auto prose = [](size_t n_bytes, unsigned seed) {
     std::minstd_rand random(seed + 1);
     std::string text;
@@ -194,11 +193,10 @@ double us(int64_t ns) { return static_cast<double>(ns) / 1000; }
 struct Paired {
   std::vector<double> direct, added;
   std::string json(std::string_view name) {
-    return fmt::format(
-        R"("{0}_p50_us":{1:.0f},"{0}_p99_us":{2:.0f},)"
-        R"("{0}_direct_p50_us":{3:.0f},"{0}_direct_p99_us":{4:.0f})",
-        name, quantile(added, 0.5), quantile(added, 0.99), quantile(direct, 0.5),
-        quantile(direct, 0.99));
+    return fmt::format(R"("{0}_p50_us":{1:.0f},"{0}_p99_us":{2:.0f},)"
+                       R"("{0}_direct_p50_us":{3:.0f},"{0}_direct_p99_us":{4:.0f})",
+                       name, quantile(added, 0.5), quantile(added, 0.99), quantile(direct, 0.5),
+                       quantile(direct, 0.99));
   }
 };
 
@@ -248,8 +246,7 @@ Paired at_a_rate(uint16_t upstream, const Daemon& daemon, int per_second, int se
   };
   std::atomic<size_t> next[2] = {0, 0};
   std::vector<std::jthread> clients;
-  for (int i = 0; i < 2 * kClients; ++i)
-    clients.emplace_back([&, i] { run(i % 2, next[i % 2]); });
+  for (int i = 0; i < 2 * kClients; ++i) clients.emplace_back([&, i] { run(i % 2, next[i % 2]); });
   clients.clear();
   Paired out;
   for (size_t i = 0; i < begins.size(); ++i) {

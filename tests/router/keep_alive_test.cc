@@ -14,8 +14,8 @@ namespace {
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::SizeIs;
 using testing::SimulatedClock;
+using ::testing::SizeIs;
 
 // A read once more costs a tenth of a read anew and a bit.
 const Price kPrice{2, 0.2, 10, 2.5};
@@ -92,11 +92,10 @@ class KeepAliveTest : public ::testing::Test {
   bool is_cached = true;
   Clock::Time began{};
   std::vector<long> sent;  // seconds after the answer
-  KeepAlive keep_alive{
-      clock, [this](const DecisionRecord& kept, RouteRequest asked) {
-        asked_at = kept.decision.effort;
-        return send(std::move(asked));
-      }};
+  KeepAlive keep_alive{clock, [this](const DecisionRecord& kept, RouteRequest asked) {
+                         asked_at = kept.decision.effort;
+                         return send(std::move(asked));
+                       }};
   std::optional<Effort> asked_at;
 };
 

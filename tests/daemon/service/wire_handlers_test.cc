@@ -146,8 +146,8 @@ TEST_F(WireHandlersTest, AnExceptionBeforeATaskBeganIsAnAnswerToo) {
   upstream.throws_at_once = true;
   for (const char* more : {"", R"(,"stream":true)"}) {
     for (const char* prompt : {R"("a")", R"(["a","b"])"}) {
-      RawResponse response = server->exchange(
-          post(fmt::format(R"(,"prompt":{}{})", prompt, more), "/v1/completions"));
+      RawResponse response =
+          server->exchange(post(fmt::format(R"(,"prompt":{}{})", prompt, more), "/v1/completions"));
       EXPECT_EQ(response.status, 500) << prompt << more;
       EXPECT_THAT(response.body, HasSubstr("a mistake of ours"));
     }
