@@ -338,11 +338,12 @@ class Dispatcher::Run {
     ++n_attempts_;
     const Target& target = *place.target;
     const std::optional<Effort> effort = effort_at(decision(), target.name);
+    const Failure is_late = Error{Errc::cancelled, "another target answers already"};
+    if (!order_.request) co_return is_late;
     Task<Result<Payment>> paying = pay_for(target, effort, is_hedge);
     auto payment = co_await std::move(paying);
     if (!payment) co_return passed_over(place, payment.error());
-    if (!order_.request)  // the other leg has spoken meanwhile
-      co_return Error{Errc::cancelled, "another target answers already"};
+    if (!order_.request) co_return is_late;  // the other leg has spoken meanwhile
     if (auto may = may_send(target); !may) co_return passed_over(place, may.error());
     DeltaSink sink = [this, heard = std::move(heard)](const StreamDelta& delta) {
       if (order_.is_seen && !is_shown_ && shows(delta)) {

@@ -131,7 +131,9 @@ void Replay::State::set_states(const StoredDecision& logged, const Conversation*
     make_levels(facts, policy, target, state);
     for (EffortState& level : state.efforts) level.needed = 0;
     if (logged.outcome && !logged.outcome->failed_as)
-      set_length(target, state, logged.outcome->usage.n_completion, record.decision.effort);
+      set_length(target, state, logged.outcome->usage.n_completion,
+                 answered_effort(
+                     record, record.stand_in ? record.stand_in->target : record.decision.target));
     if (!at) continue;
     const Conversation::Read& read = at->read[i];
     Warmth warm{0, 0, later[i]};

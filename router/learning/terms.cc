@@ -110,7 +110,7 @@ class Words {
  public:
   void add(std::string_view text) {
     // Where the words of a block begin, after the one that is still open from the block before.
-    std::array<size_t, kBlock + 1> begins;
+    std::array<size_t, kBlock + 1> begins{};
     size_t n_open = 0;
     std::array<unsigned char, kHeadBytes + kTailBytes + kBlock + kMaxWordBytes> plain{};
     Block kinds, rest;

@@ -533,6 +533,20 @@ TEST(EffortReplay, TheSamePolicyIsTheLogAndAnotherOneMovesTheEffort) {
   EXPECT_NEAR(report.cost_usd.replayed, 20 * (1000e-6 + 1400 * 4e-6), 1e-6);
 }
 
+TEST(EffortReplay, AnAnswerOfALaterStepHasThatOnesLength) {
+  const Policy two = policy(kTwo);
+  Policy keen = two;
+  keen.value.success_usd = 0.2;
+  Replay moved(keen, {});
+  for (int i = 0; i < 20; ++i) {
+    StoredDecision climbed = logged(two, 1'760'000'000'000 + i);
+    climbed.record.stand_in = StandIn{"own", "o", "", Effort::high};
+    climbed.outcome->usage.n_completion = 2000;
+    moved.add(climbed);
+  }
+  EXPECT_NEAR(moved.report().cost_usd.replayed, 20 * (1000e-6 + 2000 * 4e-6), 1e-6);
+}
+
 TEST(EffortReplay, ARecordFromBeforeEffortsIsOfTheStatedOne) {
   Policy two = policy(kTwo);
   two.targets[0].efforts.clear();
